@@ -1,0 +1,52 @@
+package limits
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// Time is one moment on two clocks, read once per request.
+type Time struct {
+	// Mono is the time since the Clock was made. It never goes back.
+	Mono time.Duration
+	// Wall is the time since the Unix epoch, in UTC. It equals Mono plus a
+	// constant, except where the system's clock was stepped forward.
+	Wall time.Duration
+}
+
+// Clock reads the time for limiters, logs and deadlines. Wall time is read from
+// the system when the clock is made and then carried on by the monotonic clock;
+// Anchor follows a system clock that was stepped forward, and ignores one that
+// was stepped back, so that a window never repeats.
+type Clock struct {
+	start  time.Time
+	offset atomic.Int64 // Wall - Mono
+}
+
+// NewClock starts a clock at the present moment.
+func NewClock() *Clock {
+	c := &Clock{start: time.Now()}
+	c.offset.Store(c.start.UnixNano())
+	return c
+}
+
+// Now reads the clock.
+func (c *Clock) Now() Time {
+	return c.At(time.Since(c.start))
+}
+
+// At completes a monotonic reading with its wall time.
+func (c *Clock) At(mono time.Duration) Time {
+	return Time{Mono: mono, Wall: mono + time.Duration(c.offset.Load())}
+}
+
+// Anchor compares the clock with the system's and moves Wall forward when the
+// system is more than a second ahead. Call it every few seconds.
+func (c *Clock) Anchor() { c.anchor(time.Now()) }
+
+func (c *Clock) anchor(now time.Time) {
+	mono := now.Sub(c.start)
+	if off := now.UnixNano() - int64(mono); off-c.offset.Load() > int64(time.Second) {
+		c.offset.Store(off)
+	}
+}

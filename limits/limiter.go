@@ -1,0 +1,45 @@
+package limits
+
+import "time"
+
+// Limiter keeps a budget for every key and decides. All methods may be called
+// from any number of goroutines.
+type Limiter interface {
+	// Take decides on a request of the given cost, and charges it if allowed.
+	// A cost of 0 is allowed or denied as a cost of 0 and changes nothing. The
+	// key is read during the call only.
+	Take(key []byte, cost int64, now Time) Decision
+	// Peek answers as Take would, and charges nothing.
+	Peek(key []byte, cost int64, now Time) Decision
+	// Refund gives back what an allowed Take charged, when another limit of
+	// the same phase denied the request. A budget never grows beyond its
+	// capacity by it.
+	Refund(key []byte, cost int64, now Time)
+
+	// Policy is the limit as clients are told of it.
+	Policy() Policy
+	// Keys counts the keys that are held at the moment.
+	Keys() int
+	// Top returns the n keys with the least left, as opaque digests that never
+	// give the key away. It is for people and may be slow.
+	Top(n int, now Time) []KeyUsage
+}
+
+// Policy is a limit as clients are told of it.
+type Policy struct {
+	// Quota is the most that can be spent at once: the burst of a bucket, the
+	// limit of a window.
+	Quota int64
+	// Window is the time in which Quota comes back in full.
+	Window time.Duration
+	// Interval is the time for one unit to come back, for algorithms that
+	// refill steadily; 0 for windows that reset at their end.
+	Interval time.Duration
+}
+
+// KeyUsage is one key's standing.
+type KeyUsage struct {
+	Digest    string        `json:"key"` // hex, stable while the process runs
+	Remaining int64         `json:"remaining"`
+	Reset     time.Duration `json:"-"`
+}
