@@ -1,0 +1,79 @@
+# Every target sets up what it needs: Go, git, make and a C compiler (for the
+# race detector) are enough. What is built lands in bin/ and .tools/.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+FUZZTIME  ?= 10s
+BENCHTIME ?= 200ms
+# What cross-compiling must keep working: the systems that people run or develop on.
+PLATFORMS ?= linux/amd64 linux/arm64 darwin/arm64 windows/amd64
+
+GO_BUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false
+LDFLAGS  := -s -w -X main.version=$(VERSION)
+
+GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+VULN     := golang.org/x/vuln/cmd/govulncheck
+
+.PHONY: help demo build test unit race e2e fuzz bench lint check cross consul vuln clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: build ## Run the gateway with a real Consul and three sample services, until Ctrl-C
+	@$(GO_BUILD) -o bin/ ./e2e/demo/echo ./e2e/demo
+	@consul=$$(e2e/consul/consul.sh); exec bin/demo -consul "$$consul" -lictor bin/lictor -echo bin/echo $(DEMO_FLAGS)
+
+build: ## Build bin/lictor, static and stamped with the version
+	$(GO_BUILD) -ldflags '$(LDFLAGS)' -o bin/lictor ./cmd/lictor
+
+test: race e2e ## Every test: unit tests (under the race detector) and end-to-end tests
+
+unit: ## Unit tests alone, without the race detector: the quick round
+	go test ./...
+
+race: ## Unit tests under the race detector
+	CGO_ENABLED=1 go test -race ./...
+
+e2e: build ## End-to-end tests: the built gateway against a real Consul
+	@$(GO_BUILD) -o bin/ ./e2e/demo/echo ./e2e/demo
+	@CONSUL_BIN=$$(e2e/consul/consul.sh); export CONSUL_BIN; set -x; \
+	LICTOR_BIN=$(CURDIR)/bin/lictor go test -count=1 -tags e2e -timeout 10m $(E2E_FLAGS) ./e2e/...
+
+fuzz: ## Fuzz every fuzz target for FUZZTIME (10s) each
+	@for package in $$(go list ./...); do \
+		for target in $$(go test -list '^Fuzz' "$$package" | { grep ^Fuzz || true; }); do \
+			(set -x; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package"); \
+		done; \
+	done
+
+bench: build ## Go benchmarks, then CPU time per proxied request beside nginx's
+	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
+	e2e/bench/bench.sh
+
+lint: ## Linters, formatting, and whether go.mod is tidy
+	@linter=$$(e2e/tools/build.sh e2e/tools $(GOLANGCI) "about 1 minute on 2 cores"); set -x; \
+	"$$linter" run ./...
+	go mod tidy -diff
+
+check: lint cross race e2e ## What must hold before a change lands: lint, builds for all systems, every test
+
+cross: ## Build for every supported system
+	@for platform in $(PLATFORMS); do \
+		echo "building for $$platform"; \
+		GOOS=$${platform%/*} GOARCH=$${platform#*/} $(GO_BUILD) -o /dev/null ./... ; \
+	done
+
+consul: ## Find or build the Consul that the demo and the end-to-end tests use
+	@e2e/consul/consul.sh
+
+# Not a part of check: it reads a database from the network, and so says
+# something new about a tree that nobody has changed.
+vuln: ## Look the dependencies up in Go's vulnerability database (needs the network)
+	@vuln=$$(e2e/tools/build.sh e2e/tools $(VULN) "half a minute"); set -x; "$$vuln" ./...
+
+clean: ## Remove what was built, but not .tools/, which takes minutes to rebuild
+	rm -rf bin
