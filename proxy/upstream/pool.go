@@ -1,0 +1,206 @@
+package upstream
+
+import "time"
+
+// Pool is what a route sends its requests to: the endpoints of one service that
+// match a PoolSpec, and a balancer. It lives for as long as any route names its
+// spec, through every change of the catalog and of the policies.
+type Pool struct {
+	spec PoolSpec
+	key  poolKey
+	svc  *service
+
+	// What follows is guarded by svc.mu.
+	seated  bool // false once Retain dropped the pool
+	eps     []*Endpoint
+	cands   []Candidate // cands[i] is eps[i] as the balancer sees it
+	picker  Picker
+	budget  budget
+	retries [outcomes]uint64 // further attempts, by the outcome that led to them
+
+	eligible  int       // endpoints that the catalog calls eligible
+	benched   int       // those of them that are benched
+	nextProbe time.Time // when the next benched one is due, if any waits
+	waiting   bool      // some benched one is not being probed
+}
+
+// Spec returns what the pool was made for, in canonical form. It must not be
+// changed.
+func (p *Pool) Spec() PoolSpec { return p.spec }
+
+// Service returns the name of the pool's service.
+func (p *Pool) Service() string { return p.spec.Service }
+
+// Acquire picks an endpoint for the request and counts the request in, both in
+// one act. The attempt holds the endpoint until Release; one that it still
+// holds is released first, and none that it has tried is picked again. When
+// there is no endpoint the reason says why.
+func (p *Pool) Acquire(a *Attempt, now time.Time) (*Endpoint, Reason) {
+	a.Release()
+	v := p.svc
+	v.mu.Lock()
+	if !p.seated {
+		v.mu.Unlock()
+		v.set.adopt(p)
+		v.mu.Lock()
+	}
+	if a.n == 0 {
+		p.budget.request(now)
+	}
+	i := p.pickLocked(a, now)
+	if i < 0 {
+		why := p.whyLocked(a)
+		v.mu.Unlock()
+		return nil, why
+	}
+	e := p.eps[i]
+	if e.bench.benched {
+		a.probe = e.bench.start(now)
+		e.surveyLocked()
+	}
+	e.takeLocked()
+	if a.n > 0 {
+		p.retries[a.last]++
+	}
+	v.mu.Unlock()
+	a.ep = e
+	a.tried[a.n] = e
+	a.n++
+	return e, Acquired
+}
+
+// pickLocked returns the index of the endpoint to use, -1 for none. A probe that
+// is due goes before the balancer, but not with a request that has failed once
+// already; one that is not due goes to a request that nobody else can take.
+func (p *Pool) pickLocked(a *Attempt, now time.Time) int {
+	if a.n == MaxAttempts {
+		return -1
+	}
+	if a.n == 0 {
+		if p.waiting && !now.Before(p.nextProbe) {
+			if i := p.probeLocked(a, now); i >= 0 {
+				return i
+			}
+		}
+		if i := p.picker.Pick(p.cands); i >= 0 || !p.waiting {
+			return i
+		}
+		return p.probeLocked(a, time.Time{})
+	}
+	p.closeTriedLocked(a, true)
+	i := p.picker.Pick(p.cands)
+	p.closeTriedLocked(a, false)
+	if i < 0 && p.waiting {
+		i = p.probeLocked(a, time.Time{})
+	}
+	return i
+}
+
+// closeTriedLocked closes what the attempt has tried, or opens it again.
+func (p *Pool) closeTriedLocked(a *Attempt, closed bool) {
+	for _, e := range a.tried[:a.n] {
+		i := e.seatLocked(p)
+		switch {
+		case i < 0:
+		case closed:
+			p.cands[i].Weight = 0
+			p.picker.Changed(p.cands, i)
+		default:
+			p.settleLocked(i)
+		}
+	}
+}
+
+// probeLocked returns the benched endpoint that has been due longest at the
+// time and that nobody is probing, -1 for none. The zero time asks for any,
+// due or not.
+func (p *Pool) probeLocked(a *Attempt, now time.Time) int {
+	best := -1
+	for i, e := range p.eps {
+		b := &e.bench
+		if !e.eligible || !b.benched || b.probe != 0 || p.fullLocked(e) || a.has(e) {
+			continue
+		}
+		if !now.IsZero() && now.Before(b.until) {
+			continue
+		}
+		if best < 0 || b.until.Before(p.eps[best].bench.until) {
+			best = i
+		}
+	}
+	return best
+}
+
+// whyLocked says why there is no endpoint.
+func (p *Pool) whyLocked(a *Attempt) Reason {
+	if r := p.svc.missingLocked(); r != Acquired {
+		return r
+	}
+	if p.eligible == 0 {
+		return NoneHealthy
+	}
+	if a.n == MaxAttempts {
+		return AllTried
+	}
+	why := AllTried
+	for _, e := range p.eps {
+		switch {
+		case !e.eligible || a.has(e):
+		case p.fullLocked(e):
+			return AtCapacity
+		default:
+			why = AllBenched
+		}
+	}
+	return why
+}
+
+// fullLocked reports whether the endpoint is at the pool's bound.
+func (p *Pool) fullLocked(e *Endpoint) bool {
+	return p.spec.MaxConnections > 0 && int(e.inFlight) >= p.spec.MaxConnections
+}
+
+// settleLocked brings the balancer's view of endpoint i up to date.
+func (p *Pool) settleLocked(i int) {
+	e, c := p.eps[i], &p.cands[i]
+	c.InFlight, c.Weight = e.inFlight, p.weightLocked(e)
+	p.picker.Changed(p.cands, i)
+}
+
+// weightLocked returns the endpoint's weight, 0 when it is closed.
+func (p *Pool) weightLocked(e *Endpoint) int32 {
+	if !e.eligible || e.bench.benched || p.fullLocked(e) {
+		return 0
+	}
+	return e.weight
+}
+
+// surveyLocked counts who is eligible and who is benched, and finds out when the
+// next probe is due. It runs on changes, not on requests.
+func (p *Pool) surveyLocked() {
+	p.eligible, p.benched, p.waiting = 0, 0, false
+	for _, e := range p.eps {
+		if !e.eligible {
+			continue
+		}
+		p.eligible++
+		b := &e.bench
+		if !b.benched {
+			continue
+		}
+		p.benched++
+		if b.probe == 0 && (!p.waiting || b.until.Before(p.nextProbe)) {
+			p.waiting, p.nextProbe = true, b.until
+		}
+	}
+}
+
+// has reports whether the attempt has tried the endpoint.
+func (a *Attempt) has(e *Endpoint) bool {
+	for _, t := range a.tried[:a.n] {
+		if t == e {
+			return true
+		}
+	}
+	return false
+}
