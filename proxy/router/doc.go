@@ -1,0 +1,2 @@
+// Package router decides which route a request belongs to.
+package router
