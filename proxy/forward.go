@@ -1,0 +1,141 @@
+package proxy
+
+import (
+	"errors"
+	"time"
+
+	"github.com/lictor/lictor/proxy/upstream"
+)
+
+// forward sends the request to an endpoint, and to another one where that is
+// safe, and passes the answer on.
+func (x *Exchange) forward() {
+	x.stripPrefix()
+	x.editRequest()
+	x.kept.wrap(x)
+	for {
+		x.UpstreamStart = x.p.clock.Now().Mono
+		ep, why := x.Route.Pool.Acquire(&x.attempt, x.p.clock.Time(x.UpstreamStart))
+		if ep == nil {
+			x.answerNone(why)
+			return
+		}
+		x.Endpoint = ep
+		err := x.p.forwarder.Forward(x, ep)
+		x.UpstreamEnd = x.p.clock.Now().Mono
+		if err == nil {
+			x.respond()
+			x.attempt.Release()
+			return
+		}
+		fe := asForwardError(err)
+		x.report(outcome(fe), x.UpstreamEnd)
+		x.attempt.Release()
+		x.Err = fe
+		if !x.mayRetry(fe) {
+			x.answerFailed(fe)
+			return
+		}
+		x.Retries++
+		x.Route.Metrics.retried(fe.Cause)
+		x.kept.rewind(x)
+	}
+}
+
+func (x *Exchange) stripPrefix() {
+	r := x.Route
+	if r.StripPrefix == "" {
+		return
+	}
+	if x.Request.Path = x.Request.Path[len(r.StripPrefix):]; len(x.Request.Path) == 0 {
+		x.Request.Path = slash
+	}
+}
+
+var slash = []byte("/")
+
+// answerNone answers when no endpoint can be had. After a failed attempt the
+// failure is the better answer.
+func (x *Exchange) answerNone(why upstream.Reason) {
+	if fe := (*ForwardError)(nil); errors.As(x.Err, &fe) {
+		x.answerFailed(fe)
+		return
+	}
+	switch why {
+	case upstream.NotRegistered, upstream.Unknown:
+		x.Answer(ServiceUnknown, "", nil)
+	case upstream.AtCapacity:
+		x.Answer(Overloaded, "every instance is at its limit", nil)
+	default:
+		x.Answer(NoHealthyInstance, "", nil)
+	}
+}
+
+// answerFailed turns a failed attempt into an answer.
+func (x *Exchange) answerFailed(fe *ForwardError) {
+	switch fe.Cause {
+	case Refused:
+		x.Answer(InstanceRefused, "", fe)
+	case TimedOut:
+		x.Answer(InstanceTimeout, "", fe)
+	case ClientBad:
+		x.Answer(Malformed, "the request's body is broken", fe)
+	case ClientGone:
+		x.Err = fe
+		x.Response.Status = statusClientGone
+		x.W.Abort()
+	default:
+		x.Answer(InstanceBroke, "", fe)
+	}
+}
+
+// statusClientGone is what log and metrics show when the client went away
+// before there was an answer. It is never sent.
+const statusClientGone = 499
+
+// report tells the pool how the attempt went, so that a broken instance gets
+// no further requests.
+func (x *Exchange) report(o upstream.Outcome, mono time.Duration) {
+	x.attempt.Report(o, x.p.clock.Time(mono))
+}
+
+// outcome says what a failure means for the instance.
+func outcome(fe *ForwardError) upstream.Outcome {
+	switch fe.Cause {
+	case Refused:
+		return upstream.Refused
+	case Broke:
+		return upstream.Broke
+	case TimedOut:
+		return upstream.TimedOut
+	default:
+		return upstream.Canceled // the client's doing
+	}
+}
+
+// mayRetry decides whether another endpoint may be asked. Nothing that was sent
+// is sent twice, unless the method says that it may be (RFC 9110 section 9.2.2)
+// and the whole request can be sent again.
+func (x *Exchange) mayRetry(fe *ForwardError) bool {
+	if fe.Received || fe.Cause == ClientGone || fe.Cause == ClientBad || fe.Cause == TimedOut {
+		return false
+	}
+	if left, bounded := x.Remaining(); bounded && left <= 0 {
+		return false
+	}
+	if !x.kept.whole() {
+		return false
+	}
+	if !fe.Sent {
+		return true
+	}
+	return x.Request.Verb.Idempotent() && !x.Request.WebSocket && x.Route.Pool.Retry(x.p.clock.Time(x.UpstreamEnd))
+}
+
+func asForwardError(err error) *ForwardError {
+	var fe *ForwardError
+	if errors.As(err, &fe) {
+		return fe
+	}
+	return &ForwardError{Cause: Broke, Sent: true, Err: err}
+}

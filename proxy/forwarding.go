@@ -1,0 +1,217 @@
+package proxy
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"net/netip"
+	"strconv"
+)
+
+// This file edits the two heads, each once: the request's on its way to the
+// instance, the response's on its way to the client.
+
+// forgeable lists the fields that say who the client is or what it asked for.
+// What a client sends of them never reaches an instance.
+var forgeable = [...]ID{
+	ForwardedField, XForwardedFor, XForwardedHost, XForwardedPort, XForwardedProto, XForwardedPrefix, XForwardedServer,
+	XRealIP, XOriginalURL, XRewriteURL, ProxyField, XRequestID, Traceparent,
+}
+
+// lookalikes are the names that some instances take for a field of ours,
+// because they turn "-" into "_" (or know only CGI variables).
+var lookalikes = func() (l [][]byte) {
+	for _, id := range append(forgeable[:], ViaField, Authorization, Host, ContentLength, TransferEncoding) {
+		if n := idTable.lower[id]; bytes.IndexByte([]byte(n), '-') >= 0 {
+			l = append(l, bytes.ReplaceAll([]byte(n), []byte{'-'}, []byte{'_'}))
+		}
+	}
+	return l
+}()
+
+// editRequest makes the received head fit to be forwarded. It runs once per
+// exchange, however many endpoints are tried.
+func (x *Exchange) editRequest() {
+	f := &x.Request.Fields
+	c := x.Conn
+	proto, host, port := "http", x.Request.Host, c.Listener.Port
+	if c.TLS {
+		proto = "https"
+	}
+	var kept struct{ proto, host, port, prefix, trace []byte }
+	if c.Trusted {
+		kept.proto, kept.host, kept.port = f.Get(XForwardedProto), f.Get(XForwardedHost), f.Get(XForwardedPort)
+		kept.prefix, kept.trace = f.Get(XForwardedPrefix), f.Get(Traceparent)
+	}
+	for _, id := range forgeable {
+		f.Del(id)
+	}
+	if !validTraceparent(kept.trace) {
+		f.Del(Tracestate)
+	}
+	x.dropLookalikes(f)
+
+	x.addForwardedFor(f)
+	if c.Listener.ReadForwarded {
+		x.addForwarded(f, proto)
+	}
+	addOr(f, XForwardedProto, kept.proto, proto)
+	if len(kept.host) > 0 {
+		f.Add(XForwardedHost, kept.host)
+	} else {
+		f.Add(XForwardedHost, host)
+	}
+	if len(kept.port) > 0 {
+		f.Add(XForwardedPort, kept.port)
+	} else {
+		f.Close(strconv.AppendUint(f.Open(XForwardedPort), uint64(port), 10))
+	}
+	x.addPrefix(f, kept.prefix)
+	f.Add(XRequestID, x.requestID)
+	if validTraceparent(kept.trace) {
+		f.Add(Traceparent, kept.trace)
+	} else {
+		f.Close(appendTraceparent(f.Open(Traceparent)))
+	}
+	f.AddString(ViaField, via(x.Request.Protocol))
+}
+
+func addOr(f *Fields, id ID, kept []byte, value string) {
+	if len(kept) > 0 {
+		f.Add(id, kept)
+		return
+	}
+	f.AddString(id, value)
+}
+
+// via names the protocol that the request came in by (RFC 9110 section 7.6.3).
+func via(p Protocol) string {
+	switch p {
+	case HTTP10:
+		return "1.0 lictor"
+	case HTTP2:
+		return "2.0 lictor"
+	case HTTP3:
+		return "3.0 lictor"
+	default:
+		return "1.1 lictor"
+	}
+}
+
+func (x *Exchange) dropLookalikes(f *Fields) {
+	for i := range f.Len() {
+		if f.ID(i) != Other || !f.Live(i) {
+			continue
+		}
+		name := f.Name(i)
+		if bytes.IndexByte(name, '_') < 0 {
+			continue
+		}
+		for _, l := range lookalikes {
+			if foldUnderscore(name, l) {
+				f.Drop(i)
+				break
+			}
+		}
+	}
+}
+
+// foldUnderscore compares a name with a lower-case one, taking "-" for "_".
+func foldUnderscore(name, lower []byte) bool {
+	if len(name) != len(lower) {
+		return false
+	}
+	for i, c := range name {
+		if c == '-' {
+			c = '_'
+		}
+		if lowerASCII(c) != lower[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// addForwardedFor sends the client first and the proxies between after it.
+// What stood before the client in the received field is nobody's word.
+func (x *Exchange) addForwardedFor(f *Fields) {
+	b := f.Open(XForwardedFor)
+	for i := x.chain.first; i < x.chain.n; i++ {
+		b = append(x.chain.at(i).AppendTo(b), ", "...)
+	}
+	f.Close(append(b, x.Conn.PeerText()...))
+}
+
+// addForwarded does the same in the words of RFC 7239.
+func (x *Exchange) addForwarded(f *Fields, proto string) {
+	b := f.Open(ForwardedField)
+	for i := x.chain.first; i < x.chain.n; i++ {
+		b = append(appendNode(append(b, "for="...), x.chain.at(i)), ", "...)
+	}
+	b = appendNode(append(b, "for="...), x.Conn.Peer.Addr())
+	b = append(append(b, ";proto="...), proto...)
+	if quotable(x.Request.Host) {
+		b = append(append(append(b, `;host="`...), x.Request.Host...), '"')
+	}
+	f.Close(b)
+}
+
+func quotable(s []byte) bool {
+	return visible(s) && bytes.IndexByte(s, '"') < 0 && bytes.IndexByte(s, '\\') < 0
+}
+
+// appendNode writes an address as RFC 7239 section 6 asks: IPv6 in brackets and
+// quotes.
+func appendNode(b []byte, a netip.Addr) []byte {
+	if a.Is4() {
+		return a.AppendTo(b)
+	}
+	return append(a.AppendTo(append(b, `"[`...)), `]"`...)
+}
+
+func (x *Exchange) addPrefix(f *Fields, kept []byte) {
+	strip := x.Route.StripPrefix
+	if len(kept) == 0 && strip == "" {
+		return
+	}
+	b := f.Open(XForwardedPrefix)
+	b = append(b, kept...)
+	f.Close(append(b, strip...))
+}
+
+// appendTraceparent starts a trace (W3C Trace Context section 3.2) that nobody
+// has decided to sample.
+func appendTraceparent(b []byte) []byte {
+	b = appendHex(append(b, "00-"...), rand.Uint64()|1, rand.Uint64()) //nolint:gosec // an id, not a secret
+	b = appendHex(append(b, '-'), rand.Uint64()|1)                     //nolint:gosec // an id, not a secret
+	return append(b, "-00"...)
+}
+
+// validTraceparent checks the form of a received traceparent (section 3.2.2).
+func validTraceparent(v []byte) bool {
+	if len(v) < 55 || v[2] != '-' || v[35] != '-' || v[52] != '-' || (len(v) > 55 && (v[55] != '-' || string(v[:2]) == "00")) {
+		return false
+	}
+	if string(v[:2]) == "ff" || len(v) > maxKeptID || !visible(v) {
+		return false
+	}
+	zero := func(s []byte) bool { return len(bytes.Trim(s, "0")) == 0 }
+	hex := func(s []byte) bool {
+		for _, c := range s {
+			if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+				return false
+			}
+		}
+		return true
+	}
+	return hex(v[:2]) && hex(v[3:35]) && hex(v[36:52]) && hex(v[53:55]) && !zero(v[3:35]) && !zero(v[36:52])
+}
+
+// editResponse makes a head fit for the client, whoever made it.
+func (x *Exchange) editResponse() {
+	f := &x.Response.Fields
+	f.Del(XRequestID)
+	f.Add(XRequestID, x.requestID)
+	if len(x.Verdicts) > 0 {
+		x.addLimitFields()
+	}
+}

@@ -1,0 +1,94 @@
+package proxy
+
+import (
+	"encoding/binary"
+	"math/rand/v2"
+	"net/netip"
+)
+
+// identify finds out who asks and gives the request its id. Only a trusted peer
+// is believed; what an untrusted one claims is removed here, before any step
+// could read it.
+func (x *Exchange) identify() {
+	f := &x.Request.Fields
+	x.chain.reset()
+	x.Client = x.Conn.Peer.Addr()
+	if x.Conn.Trusted {
+		if x.Conn.Listener.ReadForwarded {
+			x.chain.readForwarded(f)
+		} else {
+			x.chain.readXForwardedFor(f)
+		}
+		x.Client = x.chain.client(x.Conn)
+	}
+	x.keepRequestID(f)
+}
+
+// maxKeptID bounds a request id taken over from a trusted peer, in bytes.
+const maxKeptID = 128
+
+func (x *Exchange) keepRequestID(f *Fields) {
+	if x.Conn.Trusted {
+		if id := f.Get(XRequestID); len(id) > 0 && len(id) <= maxKeptID && visible(id) {
+			x.requestID = append(x.idText[:0], id...)
+			return
+		}
+	}
+	x.requestID = appendHex(x.idText[:0], rand.Uint64(), rand.Uint64()) //nolint:gosec // an id, not a secret
+}
+
+// visible reports whether s is made of visible ASCII only.
+func visible(s []byte) bool {
+	for _, c := range s {
+		if c <= ' ' || c > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+func appendHex(b []byte, words ...uint64) []byte {
+	for _, w := range words {
+		var raw [8]byte
+		binary.BigEndian.PutUint64(raw[:], w)
+		for _, c := range raw {
+			b = append(b, hexDigits[c>>4], hexDigits[c&15])
+		}
+	}
+	return b
+}
+
+// forwardChain is the path that a request took through trusted proxies, as the
+// one forwarding field tells it, nearest hop last.
+type forwardChain struct {
+	hops  [16]netip.Addr // the last ones; a longer chain loses its far end
+	n     int            // hops that are valid, from the right
+	first int            // index of the client in hops once client() ran; n when the peer is the client
+}
+
+func (c *forwardChain) reset() { c.n, c.first = 0, 0 }
+
+// push prepends a hop, reading from right to left. It reports false when the
+// chain must not be read further.
+func (c *forwardChain) push(a netip.Addr, ok bool) bool {
+	if !ok || c.n == len(c.hops) {
+		return false
+	}
+	c.hops[len(c.hops)-1-c.n] = a.Unmap().WithZone("")
+	c.n++
+	return true
+}
+
+func (c *forwardChain) at(i int) netip.Addr { return c.hops[len(c.hops)-c.n+i] }
+
+// client walks from the nearest hop outwards while the hops are trusted and
+// returns the first that is not, or the farthest.
+func (c *forwardChain) client(conn *Conn) netip.Addr {
+	for i := c.n - 1; i >= 0; i-- {
+		if i == 0 || !conn.Listener.trusts(c.at(i)) {
+			c.first = i
+			return c.at(i)
+		}
+	}
+	return conn.Peer.Addr()
+}

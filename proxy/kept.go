@@ -1,0 +1,97 @@
+package proxy
+
+import (
+	"io"
+	"sync"
+)
+
+// maxKept bounds the request body that is kept for another attempt, in bytes.
+const maxKept = 64 << 10
+
+// keptBody stands between an engine and the request's body: it counts, and it
+// keeps what an idempotent request sends, so that another endpoint can be sent
+// the same.
+type keptBody struct {
+	body    Body
+	x       *Exchange
+	keep    bool
+	started bool
+	ended   bool
+	lost    bool // more was read than is kept
+	replay  int  // bytes of copy already handed out again; len(copy) when live
+	copy    *[]byte
+}
+
+var keptSpace = sync.Pool{New: func() any { b := make([]byte, 0, maxKept); return &b }}
+
+// wrap puts itself in front of x's body, if there is one.
+func (k *keptBody) wrap(x *Exchange) {
+	*k = keptBody{body: x.Request.Body, x: x}
+	if k.body == nil {
+		return
+	}
+	k.keep = x.Request.Verb.Idempotent() && x.Request.Length <= maxKept
+	x.Request.Body = k
+}
+
+// whole reports whether the body can be sent from its beginning.
+func (k *keptBody) whole() bool { return k.body == nil || !k.started || (k.keep && !k.lost) }
+
+// rewind makes the next Next begin at the start again.
+func (k *keptBody) rewind(x *Exchange) {
+	if k.body == nil {
+		return
+	}
+	k.replay = 0
+	x.Request.Body = k
+}
+
+func (k *keptBody) release() {
+	if k.copy != nil {
+		*k.copy = (*k.copy)[:0]
+		keptSpace.Put(k.copy)
+	}
+	*k = keptBody{}
+}
+
+// Next implements Body.
+func (k *keptBody) Next() ([]byte, error) {
+	if k.copy != nil && k.replay < len(*k.copy) {
+		b := (*k.copy)[k.replay:]
+		k.replay = len(*k.copy)
+		return b, nil
+	}
+	if k.ended {
+		return nil, io.EOF
+	}
+	k.started = true
+	b, err := k.body.Next()
+	k.x.BytesIn += int64(len(b))
+	if err == io.EOF { //nolint:errorlint // Body.Next returns io.EOF itself
+		k.ended = true
+	}
+	if k.keep && !k.lost && len(b) > 0 {
+		k.save(b)
+	}
+	return b, err
+}
+
+func (k *keptBody) save(b []byte) {
+	if k.copy == nil {
+		k.copy = keptSpace.Get().(*[]byte)
+	}
+	if len(*k.copy)+len(b) > maxKept {
+		k.lost = true
+		return
+	}
+	*k.copy = append(*k.copy, b...)
+	k.replay = len(*k.copy)
+}
+
+// Ready implements Body.
+func (k *keptBody) Ready() bool {
+	return k.ended || (k.copy != nil && k.replay < len(*k.copy)) || k.body.Ready()
+}
+
+// Trailer implements Body.
+func (k *keptBody) Trailer() *Fields { return k.body.Trailer() }

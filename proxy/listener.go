@@ -1,0 +1,35 @@
+package proxy
+
+import (
+	"net/netip"
+	"sync/atomic"
+
+	"github.com/lictor/lictor/proxy/router"
+)
+
+// Listener is what the pipeline must know of the address that a connection
+// came in by. It is not changed while connections use it.
+type Listener struct {
+	Name string
+	Port uint16
+	// TrustedProxies are the peers whose word about the client is believed.
+	// None are by default.
+	TrustedProxies []netip.Prefix
+	// ReadForwarded selects the Forwarded field (RFC 7239) instead of
+	// X-Forwarded-For. The other one is never read.
+	ReadForwarded bool
+	Path          router.PathOptions
+
+	// Open and Accepted count connections; Refused those over the bound.
+	Open              atomic.Int64
+	Accepted, Refused atomic.Uint64
+}
+
+func (l *Listener) trusts(a netip.Addr) bool {
+	for _, p := range l.TrustedProxies {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}

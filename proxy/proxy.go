@@ -1,0 +1,153 @@
+package proxy
+
+import (
+	"sync/atomic"
+
+	"github.com/lictor/lictor/limits"
+	"github.com/lictor/lictor/proxy/accesslog"
+	"github.com/lictor/lictor/proxy/router"
+)
+
+// Proxy is the pipeline: it serves exchanges by the current table. It implements
+// Handler.
+type Proxy struct {
+	clock     *limits.Clock
+	forwarder Forwarder
+	table     atomic.Pointer[Table]
+	log       atomic.Pointer[Log]
+	inFlight  atomic.Int64
+	tunnels   tunnels
+	// Unmatched counts the requests that no route took.
+	Unmatched *RouteMetrics
+	// Answers counts the gateway's own answers by kind.
+	answers [problems]atomic.Uint64
+}
+
+// Log says where access log lines go and how they look.
+type Log struct {
+	Sink   *accesslog.Sink
+	Format LogFormat
+}
+
+// New returns a pipeline that has an empty table: it answers 404.
+func New(clock *limits.Clock, f Forwarder) *Proxy {
+	p := &Proxy{clock: clock, forwarder: f, Unmatched: NewRouteMetrics("-")}
+	t, err := NewTable(0, nil, nil)
+	if err != nil {
+		panic("proxy: an empty table does not compile: " + err.Error())
+	}
+	p.table.Store(t)
+	return p
+}
+
+// Swap makes t the table of all requests that begin from now on.
+func (p *Proxy) Swap(t *Table) { p.table.Store(t) }
+
+// Table returns the current table.
+func (p *Proxy) Table() *Table { return p.table.Load() }
+
+// SetLog changes where access log lines go; nil turns them off.
+func (p *Proxy) SetLog(l *Log) { p.log.Store(l) }
+
+// InFlight counts the exchanges and tunnels that are being served.
+func (p *Proxy) InFlight() int64 { return p.inFlight.Load() }
+
+// Serve is the story of one request.
+func (p *Proxy) Serve(x *Exchange) {
+	p.inFlight.Add(1)
+	x.begin(p)
+	defer p.finish(x)
+
+	x.identify()
+	table := p.table.Load()
+	if !run(table.Gateway, x) {
+		return
+	}
+	if !x.normalize() {
+		return
+	}
+	m := table.match(x)
+	switch m.Rule {
+	case router.NoRoute:
+		x.Answer(NoRoute, "", nil)
+		return
+	case router.MethodNotAllowed:
+		x.answerMethodNotAllowed(table, m)
+		return
+	}
+	x.enter(table.Routes[m.Rule])
+	if !run(x.Route.Steps, x) {
+		return
+	}
+	x.forward()
+}
+
+func run(steps []Step, x *Exchange) bool {
+	for _, s := range steps {
+		if !s.Request(x) {
+			return false
+		}
+	}
+	return true
+}
+
+// normalize gives the path the one form in which it is matched and forwarded.
+func (x *Exchange) normalize() bool {
+	if x.Request.Verb == MethodConnect {
+		x.Answer(MethodNotSupported, "CONNECT is for forward proxies", nil)
+		return false
+	}
+	path, err := router.Normalize(x.pathText[:0], x.Request.Path, x.Conn.Listener.Path)
+	if err != nil {
+		x.Answer(Malformed, err.Error(), nil)
+		return false
+	}
+	if len(path) > 0 && cap(x.pathText) > 0 && &path[0] == &x.pathText[:1][0] {
+		x.pathText = path // keep what grew
+	}
+	x.received, x.Request.Path = x.Request.Path, path
+	return true
+}
+
+func (x *Exchange) enter(r *Route) {
+	x.Route = r
+	if r.Timeout > 0 {
+		x.Deadline = x.Start.Mono + r.Timeout
+	}
+}
+
+func (x *Exchange) answerMethodNotAllowed(t *Table, m router.Match) {
+	x.ResetResponse()
+	f := &x.Response.Fields
+	f.Close(t.router.AppendAllow(f.Open(Allow), m))
+	x.AnswerWith(MethodNotAllowed, "", nil)
+}
+
+// finish ends every exchange, exactly once.
+func (p *Proxy) finish(x *Exchange) {
+	now := p.clock.Now()
+	m := p.Unmatched
+	if x.Route != nil {
+		m = x.Route.Metrics
+	}
+	m.observe(x, now.Mono-x.Start.Mono)
+	if x.Problem != nil {
+		p.answers[x.Problem.index].Add(1)
+	}
+	if l := p.log.Load(); l != nil {
+		l.line(x, now)
+	}
+	x.forget()
+	p.inFlight.Add(-1)
+}
+
+// forget drops what would keep other things alive while the engine keeps the
+// Exchange for its next request.
+func (x *Exchange) forget() {
+	x.Route, x.Endpoint = nil, nil
+	x.Request.Body, x.Response.Body, x.Response.Tunnel = nil, nil, nil
+	x.Err = nil
+	clear(x.Verdicts)
+	x.Verdicts = x.verdicts0[:0]
+	x.kept.release()
+}

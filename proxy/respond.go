@@ -1,0 +1,68 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+
+	"github.com/lictor/lictor/proxy/upstream"
+)
+
+var errTunnelRefused = errors.New("switching protocols without being asked to")
+
+// respond passes the instance's answer on to the client, head and body, and
+// gives the connection back.
+func (x *Exchange) respond() {
+	for i := len(x.Route.responses) - 1; i >= 0; i-- {
+		x.Route.responses[i].Response(x)
+	}
+	x.editResponse()
+	if x.Response.Tunnel != nil {
+		x.tunnel()
+		return
+	}
+	x.report(upstream.Success, x.UpstreamEnd)
+	err := x.copyResponse()
+	x.p.forwarder.Done(x, err == nil)
+	if err == nil {
+		x.complete = true
+		return
+	}
+	x.Err = err
+	var fe *ForwardError
+	if errors.As(err, &fe) {
+		x.report(outcome(fe), x.p.clock.Now().Mono)
+	}
+	x.W.Abort()
+}
+
+// copyResponse streams the answer. It never waits for the instance with bytes
+// unsent, so that events reach the client as they come. A *ForwardError is the
+// instance's fault, any other error the client's.
+func (x *Exchange) copyResponse() error {
+	r, w := &x.Response, x.W
+	if err := w.Head(r); err != nil {
+		return err
+	}
+	x.headOut = true
+	if r.Body == nil {
+		return w.End(nil)
+	}
+	for {
+		if !r.Body.Ready() {
+			if err := w.Flush(); err != nil {
+				return err
+			}
+		}
+		b, err := r.Body.Next()
+		if err == io.EOF { //nolint:errorlint // Body.Next returns io.EOF itself
+			return w.End(r.Body.Trailer())
+		}
+		if err != nil {
+			return asForwardError(err)
+		}
+		x.BytesOut += int64(len(b))
+		if err := w.Body(b); err != nil {
+			return err
+		}
+	}
+}

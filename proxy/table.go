@@ -1,0 +1,91 @@
+package proxy
+
+import (
+	"time"
+
+	"github.com/lictor/lictor/proxy/router"
+	"github.com/lictor/lictor/proxy/upstream"
+)
+
+// Step is one stage of a route's pipeline. A step keeps nothing of the Exchange.
+type Step interface {
+	// Request runs on the way in, in the order of the route's steps. False
+	// means that the step has answered, and the request goes no further.
+	Request(x *Exchange) bool
+}
+
+// ResponseStep is a Step that also sees the head on its way out, in reverse
+// order. Only heads that an instance sent pass through it.
+type ResponseStep interface {
+	Step
+	Response(x *Exchange)
+}
+
+// Route is one compiled route of a policy. It is immutable once it is in a
+// Table.
+type Route struct {
+	Rule    router.Rule
+	Service string
+	Pool    *upstream.Pool
+	Steps   []Step
+
+	// StripPrefix is taken off the path before it is forwarded; whole segments.
+	StripPrefix string
+	// HostHeader replaces the client's Host when not empty.
+	HostHeader string
+
+	// Timeout bounds queueing, retries and waiting until the response's head;
+	// ConnectTimeout one connection attempt; IdleTimeout the time between two
+	// pieces of a body, and is the only bound on a tunnel. 0 means no bound.
+	Timeout, ConnectTimeout, IdleTimeout time.Duration
+
+	// Metrics outlives the route: the same object serves the route of that
+	// name through every reload.
+	Metrics *RouteMetrics
+
+	responses []ResponseStep
+}
+
+// Name returns the route's name.
+func (r *Route) Name() string { return r.Rule.Name }
+
+// Table is the compiled set of routes. A reload swaps it whole.
+type Table struct {
+	// Generation counts the tables of this process, from 1.
+	Generation uint64
+	Routes     []*Route
+	// Gateway runs before matching, on every request.
+	Gateway []Step
+	router  *router.Router
+}
+
+// NewTable compiles routes. Its error is router.New's.
+func NewTable(generation uint64, gateway []Step, routes []*Route) (*Table, error) {
+	rules := make([]router.Rule, len(routes))
+	for i, r := range routes {
+		rules[i] = r.Rule
+		r.responses = nil
+		for _, s := range r.Steps {
+			if rs, ok := s.(ResponseStep); ok {
+				r.responses = append(r.responses, rs)
+			}
+		}
+		if r.Metrics == nil {
+			r.Metrics = NewRouteMetrics(r.Rule.Name)
+		}
+	}
+	rt, err := router.New(rules)
+	if err != nil {
+		return nil, err
+	}
+	return &Table{Generation: generation, Routes: routes, Gateway: gateway, router: rt}, nil
+}
+
+// match finds the route of an exchange whose path has been normalised.
+func (t *Table) match(x *Exchange) router.Match {
+	q := router.Request{
+		Host: x.Request.Host, Path: x.Request.Path, Method: x.Request.Method, Query: x.Request.Query,
+		Headers: &x.Request.Fields,
+	}
+	return t.router.Match(&q)
+}
