@@ -136,7 +136,7 @@ func (e *Endpoint) reportLocked(o Outcome, probe uint32, now time.Time) event {
 		b.until = now.Add(b.wait(&e.svc.dice))
 		e.surveyLocked()
 		return nothing
-	case b.benched:
+	case b.benched, len(e.seats) == 0: // known, or draining
 		return nothing
 	case o == Refused, streak >= failureLimit && e.spareLocked():
 		b.benched, b.cause, b.step = true, o, 0

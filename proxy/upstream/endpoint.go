@@ -2,7 +2,6 @@ package upstream
 
 import (
 	"sync/atomic"
-	"time"
 
 	"github.com/lictor/lictor/catalog"
 )
@@ -131,11 +130,6 @@ func (e *Endpoint) unseatLocked(p *Pool) {
 			return
 		}
 	}
-}
-
-// dueLocked reports whether a probe may be sent now that the back-off is over.
-func (e *Endpoint) dueLocked(now time.Time) bool {
-	return e.eligible && e.bench.benched && e.bench.probe == 0 && !now.Before(e.bench.until)
 }
 
 // retireLocked gives the endpoint up if nobody needs it. It reports whether it

@@ -3,8 +3,10 @@ package upstream
 import "math"
 
 // scanLimit is the number of candidates up to which least_conn looks at each of
-// them; above, it keeps a tournament. Both choose the same candidate.
-const scanLimit = 64
+// them; above, it keeps a tournament. Both choose the same candidate. It is
+// where the two were measured to cost the same, with one pick, one change up
+// and one down: about 40 ns.
+const scanLimit = 32
 
 // leastConn picks the open candidate with the least (in flight + 1) / weight,
 // compared exactly by cross-multiplication. Among equals the one goes first

@@ -11,12 +11,11 @@ type Pool struct {
 	svc  *service
 
 	// What follows is guarded by svc.mu.
-	seated  bool // false once Retain dropped the pool
-	eps     []*Endpoint
-	cands   []Candidate // cands[i] is eps[i] as the balancer sees it
-	picker  Picker
-	budget  budget
-	retries [outcomes]uint64 // further attempts, by the outcome that led to them
+	seated bool // false once Retain dropped the pool
+	eps    []*Endpoint
+	cands  []Candidate // cands[i] is eps[i] as the balancer sees it
+	picker Picker
+	budget budget
 
 	eligible  int       // endpoints that the catalog calls eligible
 	benched   int       // those of them that are benched
@@ -39,7 +38,7 @@ func (p *Pool) Acquire(a *Attempt, now time.Time) (*Endpoint, Reason) {
 	a.Release()
 	v := p.svc
 	v.mu.Lock()
-	if !p.seated {
+	for !p.seated {
 		v.mu.Unlock()
 		v.set.adopt(p)
 		v.mu.Lock()
@@ -60,7 +59,7 @@ func (p *Pool) Acquire(a *Attempt, now time.Time) (*Endpoint, Reason) {
 	}
 	e.takeLocked()
 	if a.n > 0 {
-		p.retries[a.last]++
+		v.retries[a.last]++
 	}
 	v.mu.Unlock()
 	a.ep = e

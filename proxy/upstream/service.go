@@ -21,7 +21,8 @@ type service struct {
 	source    string           // likewise; which one
 	endpoints map[identity]*Endpoint
 	stamp     uint64
-	past      tally // of endpoints that have retired
+	past      tally            // of endpoints that have retired
+	retries   [outcomes]uint64 // further attempts, by the outcome that led to them
 	dice      dice
 }
 
@@ -84,6 +85,13 @@ func (v *service) reseat(known *catalog.Service, source string, pools []*Pool) {
 	for _, e := range retired {
 		e.slots.close()
 	}
+}
+
+// confirm takes over a state that differs in nothing but what people read.
+func (v *service) confirm(known *catalog.Service) {
+	v.mu.Lock()
+	v.known = known
+	v.mu.Unlock()
 }
 
 // seatLocked replaces the endpoints of one pool.

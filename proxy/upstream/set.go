@@ -75,6 +75,7 @@ func (s *Set) Apply(snap *catalog.Snapshot) []Change {
 		}
 		old := v.known // written only under s.mu
 		if old != nil && old.Equal(known) && v.source == source {
+			v.confirm(known)
 			continue
 		}
 		v.reseat(known, source, v.pools)
@@ -123,7 +124,8 @@ func (s *Set) seat(p *Pool) {
 	v.reseat(known, source, append(v.pools, p))
 }
 
-// Retain drops every pool that is not given. What is in flight through a dropped
+// Retain drops every pool that is not given; it must not overlap with the making
+// of a table, whose pools it would not know. What is in flight through a dropped
 // pool goes on. A request that still asks one, having begun before the policies
 // changed, makes it live again until the next Retain.
 func (s *Set) Retain(pools []*Pool) {
