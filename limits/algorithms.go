@@ -15,6 +15,9 @@ type Algorithm struct {
 func Algorithms() []Algorithm {
 	return []Algorithm{
 		{Name: TokenBucketName, New: func() Block { return new(TokenBucket) }},
+		{Name: LeakyBucketName, New: func() Block { return new(LeakyBucket) }},
+		{Name: FixedWindowName, New: func() Block { return new(FixedWindow) }},
+		{Name: SlidingWindowName, New: func() Block { return new(SlidingWindow) }},
 	}
 }
 

@@ -1,0 +1,207 @@
+package limits
+
+import (
+	"errors"
+	"math"
+	"math/bits"
+	"time"
+)
+
+// FixedWindowName is the algorithm's name in a policy.
+const FixedWindowName = "fixed_window"
+
+// FixedWindow is the block of a counter that starts again from zero at every
+// edge of a grid of windows, as quotas "per calendar day" do.
+//
+// Within one window it lets at most limit units pass, and so up to twice that
+// within a moment across an edge. Where that is too much, sliding_window is
+// the answer.
+type FixedWindow struct {
+	// Limit is how many units pass in one window.
+	Limit int64 `hcl:"limit"`
+	// Window is how long one is, as ParseWindow reads it.
+	Window string `hcl:"window"`
+	// Offset moves the edges from multiples of the window since the Unix epoch
+	// (for days: midnight UTC) to so much later. Shorter than the window; none
+	// by default.
+	Offset string `hcl:"offset,optional"`
+	// Align says where the edges are: "epoch", the default, puts them at the
+	// same moments for everyone; "key" spreads them over the keys, so that
+	// clients who wait for theirs don't come back as one herd.
+	Align string `hcl:"align,optional"`
+}
+
+// The values of FixedWindow.Align.
+const (
+	AlignEpoch = "epoch"
+	AlignKey   = "key"
+)
+
+// Spec checks the block.
+func (b *FixedWindow) Spec() (Spec, error) {
+	window, errs := checkWindow(b.Limit, b.Window)
+	s := FixedWindowSpec{Limit: b.Limit, Window: window}
+	switch b.Align {
+	case "", AlignEpoch:
+	case AlignKey:
+		s.ByKey = true
+	default:
+		errs = append(errs, faultf("align", "align %q is neither %q nor %q", b.Align, AlignEpoch, AlignKey))
+	}
+	if b.Offset != "" {
+		offset, err := parseSpan(b.Offset)
+		switch {
+		case err != nil:
+			errs = append(errs, &AttributeError{Attribute: "offset", Err: err})
+		case offset < 0:
+			errs = append(errs, faultf("offset", "offset %q is negative", b.Offset))
+		case s.ByKey:
+			errs = append(errs, faultf("offset", "offset %q has no meaning with align = %q", b.Offset, AlignKey))
+		case window > 0 && offset >= window:
+			errs = append(errs, faultf("offset", "offset %q is not shorter than the window", b.Offset))
+		}
+		s.Offset = offset
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	if most := s.rules().most(); uint64(s.Limit) > most {
+		return nil, faultf("limit", "limit %d is more than %d, the most for a window of %s", s.Limit, most, window)
+	}
+	return s, nil
+}
+
+// FixedWindowSpec is a valid FixedWindow.
+type FixedWindowSpec struct {
+	Limit  int64
+	Window time.Duration
+	Offset time.Duration
+	ByKey  bool
+}
+
+// Algorithm returns FixedWindowName.
+func (s FixedWindowSpec) Algorithm() string { return FixedWindowName }
+
+// Policy has no interval, because units come back all at once.
+func (s FixedWindowSpec) Policy() Policy { return Policy{Quota: s.Limit, Window: s.Window} }
+
+// Capacity is the limit.
+func (s FixedWindowSpec) Capacity() int64 { return s.Limit }
+
+// New makes a limiter that has counted nothing.
+func (s FixedWindowSpec) New(o Options) Limiter { return newKeyed(s, s.rules(), o) }
+
+func (s FixedWindowSpec) rules() fixedWindow {
+	window := int64(s.Window)
+	return fixedWindow{
+		limit:  s.Limit,
+		window: window,
+		offset: int64(s.Offset),
+		byKey:  s.ByKey,
+		bits:   64 - bits.Len64(uint64(math.MaxInt64/window)),
+	}
+}
+
+// fixedWindow is the arithmetic. A state is the index of the window that was
+// charged last, and in the low bits how much of it is used.
+type fixedWindow struct {
+	limit, window int64
+	offset        int64
+	byKey         bool
+	bits          int // of the count
+}
+
+// most is the largest count that fits beside an index.
+func (r fixedWindow) most() uint64 { return 1<<r.bits - 1 }
+
+func (r fixedWindow) pack(index, count int64) uint64 {
+	return uint64(index)<<r.bits | uint64(count)
+}
+
+func (r fixedWindow) unpack(s uint64) (index, count int64) {
+	return int64(s >> r.bits), int64(s & r.most())
+}
+
+func (r fixedWindow) clock(now Time) int64 { return int64(now.Wall) }
+
+// lag puts an edge of the grid at 0 on the key's time line, and the Unix epoch
+// less than a window later, so that no index is negative.
+func (r fixedWindow) lag(d digest) int64 {
+	shift := r.offset
+	if r.byKey {
+		shift = int64(d.lo % uint64(r.window))
+	}
+	return shift - r.window
+}
+
+func (r fixedWindow) fresh(at int64) uint64 { return r.pack(r.indexAt(at), 0) }
+
+func (r fixedWindow) indexAt(at int64) int64 { return max(at, 0) / r.window }
+
+func (r fixedWindow) expiry(s uint64) int64 {
+	index, count := r.unpack(s)
+	if count == 0 {
+		return index * r.window
+	}
+	return (index + 1) * r.window
+}
+
+func (r fixedWindow) debt(s uint64, at int64) int64 {
+	_, used := r.view(s, at)
+	return used
+}
+
+// view is the window at a moment and how much of it is used. The index never
+// goes back: who comes late is counted in the newest window known.
+func (r fixedWindow) view(s uint64, at int64) (index, used int64) {
+	index, used = r.unpack(s)
+	if i := r.indexAt(at); i > index {
+		return i, 0
+	}
+	return index, used
+}
+
+func (r fixedWindow) decide(s uint64, cost, at int64) Decision {
+	var d Decision
+	index, used := r.view(s, at)
+	end := span((index+1)*r.window - at)
+	switch {
+	case cost > r.limit:
+		d.RetryAfter = Never
+	case cost <= r.limit-used:
+		d.Allowed = true
+		used += cost
+	default:
+		d.RetryAfter = end
+	}
+	d.Remaining = r.limit - used
+	if used > 0 {
+		d.NextAfter, d.ResetAfter = end, end
+	}
+	return d
+}
+
+func (r fixedWindow) charge(s uint64, cost, at int64) uint64 {
+	index, used := r.view(s, at)
+	return r.pack(index, used+cost)
+}
+
+// refund gives back only to the window of the charge. A late caller, who was
+// counted in a newer one, gets nothing back.
+func (r fixedWindow) refund(s uint64, cost, at int64) uint64 {
+	index, used := r.unpack(s)
+	if r.indexAt(at) != index {
+		return s
+	}
+	return r.pack(index, used-min(cost, used))
+}
+
+// inherit counts what was used in the old window in the new one. Windows of the
+// same grid keep their index.
+func (r fixedWindow) inherit(from fixedWindow, s uint64, was, at int64) uint64 {
+	index, used := from.view(s, was)
+	if from.window != r.window || was != at {
+		index = r.indexAt(at)
+	}
+	return r.pack(index, min(used, r.limit))
+}
