@@ -9,3 +9,9 @@ import "syscall"
 func attributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
+
+// DieWithParent asks the kernel to send this process the signal when its own
+// parent dies. Elsewhere than on Linux it does nothing.
+func DieWithParent(s syscall.Signal) {
+	_, _, _ = syscall.RawSyscall(syscall.SYS_PRCTL, syscall.PR_SET_PDEATHSIG, uintptr(s), 0)
+}
