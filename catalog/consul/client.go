@@ -1,0 +1,166 @@
+package consul
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+)
+
+const (
+	// waitTime is how long Consul may hold a blocking query. An index from
+	// before Consul lost its state blocks blindly for this long, so it is short.
+	waitTime = 60 * time.Second
+	// readTime bounds a query that does not block, and what a blocking one may
+	// take besides its wait.
+	readTime = 10 * time.Second
+	// loginTime bounds connecting to the agent, TLS included.
+	loginTime = 5 * time.Second
+)
+
+// deadline returns when a query is given up: Consul adds up to a sixteenth to a
+// wait, and the api has no timeout of its own. 0 is a query that does not block.
+func deadline(wait time.Duration) time.Duration {
+	return wait + wait/16 + readTime
+}
+
+// client is the api's, with the token that is current.
+type client struct {
+	api   *api.Client
+	token *token
+	dc    string
+	// plain says that every query in flight takes a connection of its own. Over
+	// TLS they share a few (HTTP/2).
+	plain bool
+}
+
+func newClient(cfg *Config) (*client, error) {
+	conf := cfg.API
+	if conf == nil {
+		conf = api.DefaultConfig()
+		tune(conf.Transport)
+	} else {
+		c := *conf
+		conf = &c
+	}
+	conf.Address = cmp.Or(cfg.Address, conf.Address)
+	conf.Datacenter = cmp.Or(cfg.Datacenter, conf.Datacenter)
+	conf.Namespace = cmp.Or(cfg.Namespace, conf.Namespace)
+	conf.Partition = cmp.Or(cfg.Partition, conf.Partition)
+	conf.WaitTime = 0 // each query says its own
+
+	file, literal := conf.TokenFile, conf.Token
+	if cfg.TokenFile != "" || cfg.Token != "" {
+		file, literal = cfg.TokenFile, cfg.Token
+	}
+	tok, err := newToken(cfg.Logger, file, literal)
+	if err != nil {
+		return nil, err
+	}
+	// The api would read the file once and never again. The token goes with
+	// each query instead.
+	conf.TokenFile, conf.Token = "", tok.current()
+
+	c, err := api.NewClient(conf)
+	if err != nil {
+		return nil, fmt.Errorf("building the client of Consul at %q: %w", conf.Address, err)
+	}
+	return &client{api: c, token: tok, dc: conf.Datacenter, plain: conf.Scheme != "https"}, nil
+}
+
+// tune fits the api's transport to many long queries to one host.
+func tune(t *http.Transport) {
+	// As many connections wait for the next query as there are watches: the
+	// default of a few would close and open one at every answer.
+	t.MaxIdleConnsPerHost = plainWatches + 2*sharedReaders
+	t.MaxIdleConns = 0
+	// A partition shows within half a minute on an idle connection.
+	d := &net.Dialer{
+		Timeout: loginTime,
+		KeepAliveConfig: net.KeepAliveConfig{
+			Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3,
+		},
+	}
+	t.DialContext = d.DialContext
+	t.TLSHandshakeTimeout = loginTime
+	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second}
+}
+
+// options returns the options of a query: index 0 is a plain read.
+func (c *client) options(ctx context.Context, index uint64, wait time.Duration) *api.QueryOptions {
+	o := &api.QueryOptions{Token: c.token.current(), Datacenter: c.dc}
+	if index > 0 {
+		o.WaitIndex, o.WaitTime = index, wait
+	}
+	return o.WithContext(ctx)
+}
+
+// service asks for one service's instances, all states included.
+func (c *client) service(ctx context.Context, name string, index uint64, wait time.Duration) (answer, error) {
+	return c.health(name, c.options(ctx, index, wait))
+}
+
+// serviceStale asks any server, leader or not.
+func (c *client) serviceStale(ctx context.Context, name string) (answer, error) {
+	o := c.options(ctx, 0, 0)
+	o.AllowStale = true
+	return c.health(name, o)
+}
+
+func (c *client) health(name string, o *api.QueryOptions) (answer, error) {
+	entries, meta, err := c.api.Health().Service(name, "", false, o)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{
+		entries:     entries,
+		index:       meta.LastIndex,
+		asked:       o.WaitIndex,
+		filtered:    meta.ResultsFilteredByACLs,
+		knownLeader: meta.KnownLeader,
+		anonymous:   o.Token == "",
+		denyDefault: meta.DefaultACLPolicy == "deny",
+	}, nil
+}
+
+// leader asks for the address of the leading server; an agent that knows none
+// is as good as away. It needs no ACL rule.
+func (c *client) leader(ctx context.Context) error {
+	var addr string
+	if _, err := c.api.Raw().Query("/v1/status/leader", &addr, c.options(ctx, 0, 0)); err != nil {
+		return err
+	}
+	if addr == "" {
+		return errNoLeader
+	}
+	return nil
+}
+
+var errNoLeader = errors.New("consul has no known leader")
+
+// self asks the agent where it runs.
+func (c *client) self(ctx context.Context) (place, error) {
+	var out struct {
+		Config struct{ NodeName, Datacenter string }
+	}
+	if _, err := c.api.Raw().Query("/v1/agent/self", &out, c.options(ctx, 0, 0)); err != nil {
+		return place{}, err
+	}
+	return place{Node: out.Config.NodeName, Datacenter: out.Config.Datacenter}, nil
+}
+
+// fileText reads a file that holds one line.
+func fileText(path string) (string, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	return strings.TrimSpace(string(b)), nil
+}

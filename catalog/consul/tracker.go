@@ -1,0 +1,69 @@
+package consul
+
+import (
+	"time"
+
+	"github.com/hashicorp/consul/api"
+)
+
+// answer is what Consul said of one service.
+type answer struct {
+	entries []*api.ServiceEntry
+	index   uint64
+	asked   uint64 // the index it was asked with, 0 for a plain read
+	// The headers below mean something in plain reads only.
+	filtered    bool
+	knownLeader bool
+	anonymous   bool
+	denyDefault bool
+}
+
+// verdict is what becomes of an answer.
+type verdict uint8
+
+const (
+	accept verdict = iota // it replaces what is known
+	reread                // ask again at once, plainly
+	hold                  // what is known stays; ask again after a pause
+)
+
+// tracker decides which answers about one service are believed. It does no I/O
+// and is told the time.
+type tracker struct {
+	cur       cursor
+	nonEmpty  bool      // what is known has instances
+	regressed time.Time // when the index last went backwards, zero when never
+}
+
+// take judges an answer. With hold, reason says why.
+func (t *tracker) take(now time.Time, a answer) (v verdict, reason string) {
+	next, backwards := t.cur.step(a.index)
+	t.cur = next
+	if backwards {
+		t.regressed = now
+		if a.asked > 0 {
+			return reread, ""
+		}
+	}
+	if len(a.entries) == 0 && t.nonEmpty {
+		if a.asked > 0 {
+			t.cur = t.cur.plain()
+			return reread, ""
+		}
+		e := evidence{
+			filtered: a.filtered, knownLeader: a.knownLeader,
+			anonymous: a.anonymous, denyDefault: a.denyDefault,
+			sinceRegression: -1,
+		}
+		if !t.regressed.IsZero() {
+			e.sinceRegression = now.Sub(t.regressed)
+		}
+		if reason := e.doubt(); reason != "" {
+			t.cur = t.cur.plain()
+			return hold, reason
+		}
+	}
+	t.cur.wait = max(a.index, 1)
+	t.nonEmpty = len(a.entries) > 0
+	return accept, ""
+}

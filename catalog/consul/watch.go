@@ -1,0 +1,231 @@
+package consul
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"github.com/lictor/lictor/catalog"
+)
+
+// Between two answers lie at least 50 to 70 ms, so that a service that changes
+// all the time costs neither the agent nor us a query per change.
+const (
+	floorMin    = 50 * time.Millisecond
+	floorJitter = 20 * time.Millisecond
+)
+
+// maxFutile is how often in a row the probe may wake a watch for nothing. After
+// that the watch goes by its own back-off until a query has succeeded.
+const maxFutile = 3
+
+// event is what a watch tells the owner.
+type event struct {
+	from *watch
+	at   time.Time // when the answer or the error came
+	sent time.Time // when it was asked for
+
+	// Exactly one of the three is set.
+	service *catalog.Service // what is known now
+	held    string           // an empty answer is held back, and why
+	err     error
+
+	index    uint64
+	plain    bool // from a plain read: filtered and deny mean something
+	filtered bool // by ACLs
+	deny     bool // there is no token, and Consul denies by default
+}
+
+// watch follows one service. Its fields belong to the goroutine in run.
+type watch struct {
+	name  string
+	con   *client
+	rules func() rules
+	emit  func(context.Context, event)
+
+	wake  *bell // the agent is back: end the back-off
+	kick  *bell // ask anew at once: the token or the rules changed
+	probe *probe
+	// share is nil for a watch with a connection of its own.
+	share *share
+
+	// saved is the last good state from disk, for as long as nothing is known.
+	saved    *catalog.Service
+	known    bool
+	track    tracker
+	declares declares
+	revisit  time.Duration // judge anew after this; 0 for never
+	settled  bool          // the last query was answered, and believed
+	backoff  time.Duration
+	futile   int
+}
+
+// run follows the service until ctx is done.
+func (w *watch) run(ctx context.Context) {
+	for {
+		// Listen before asking: a signal that comes while the query fails must
+		// end the back-off that follows.
+		wake, kick := w.wake.heard(), w.kick.heard()
+		if w.share != nil && w.settled && !w.share.take(ctx, w.revisit, kick) {
+			return
+		}
+		w.settled = false
+		sent := time.Now()
+		a, err := w.ask(ctx, kick)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil && kick.Err() != nil:
+			w.track.cur = w.track.cur.plain()
+		case err != nil:
+			w.failed(ctx, sent, err)
+			w.rest(ctx, w.backoff, wake, kick)
+		default:
+			w.answered(ctx, sent, a, kick)
+		}
+	}
+}
+
+// ask puts one query, which ends with ctx, at kick, or at its deadline.
+func (w *watch) ask(ctx, kick context.Context) (answer, error) {
+	wait := waitTime
+	if w.revisit > 0 {
+		wait = min(wait, w.revisit)
+	}
+	index := w.track.cur.wait
+	if w.share != nil {
+		index = 0
+		if !w.share.enter(ctx) {
+			return answer{}, ctx.Err()
+		}
+		defer w.share.leave()
+	}
+	limit := deadline(wait)
+	if index == 0 {
+		limit = deadline(0)
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	defer context.AfterFunc(kick, cancel)()
+	a, err := w.con.service(ctx, w.name, index, wait)
+	if err != nil && !w.known && statusCode(err) == http.StatusInternalServerError {
+		// A cold start while Consul has no leader: what any server remembers is
+		// better than nothing.
+		w.coldStart(ctx, time.Now())
+	}
+	return a, err
+}
+
+// answered acts on an answer, and paces the next query.
+func (w *watch) answered(ctx context.Context, sent time.Time, a answer, kick context.Context) {
+	now := time.Now()
+	e := event{
+		from: w, at: now, sent: sent, index: a.index,
+		plain: a.asked == 0, filtered: a.filtered, deny: a.anonymous && a.denyDefault,
+	}
+	switch v, reason := w.track.take(now, a); v {
+	case reread:
+		return
+	case hold:
+		e.held = reason
+		w.emit(ctx, e)
+		w.backoff = grow(w.backoff, holdLimit(reason))
+		// No probe ends this pause: the agent is there.
+		w.rest(ctx, w.backoff, nil, kick)
+		return
+	}
+	e.service = w.service(now, a)
+	w.known, w.settled, w.saved = true, true, nil
+	w.emit(ctx, e)
+	if a.asked > 0 || w.share != nil {
+		// A plain read that succeeds says little of whether the next blocking
+		// query will.
+		w.backoff, w.futile = 0, 0
+	}
+	if w.share != nil {
+		w.share.answered(a)
+		return
+	}
+	w.rest(ctx, floorMin+rand.N(floorJitter)-now.Sub(sent), nil, nil)
+}
+
+// service turns a believed answer into the service.
+func (w *watch) service(now time.Time, a answer) *catalog.Service {
+	r := w.rules()
+	required, revisit := w.declares.note(now, a.entries)
+	r.checked = r.checked && required
+	w.revisit = 0
+	if r.checked {
+		w.revisit = revisit
+	}
+	return &catalog.Service{Name: w.name, Instances: r.instances(a.entries), Index: a.index}
+}
+
+// failed keeps what is known and lengthens the back-off.
+func (w *watch) failed(ctx context.Context, sent time.Time, err error) {
+	now := time.Now()
+	w.track.cur = w.track.cur.plain()
+	w.backoff = grow(w.backoff, limitFor(err))
+	if unreachable(err) && w.futile < maxFutile {
+		w.probe.lost(err)
+	}
+	if !w.known && w.saved != nil {
+		s := w.saved
+		w.saved = nil
+		w.restore(ctx, now, s)
+	}
+	w.emit(ctx, event{from: w, at: now, sent: sent, err: err})
+}
+
+// coldStart asks for a stale answer, once.
+func (w *watch) coldStart(ctx context.Context, now time.Time) {
+	a, err := w.con.serviceStale(ctx, w.name)
+	if err != nil || len(a.entries) == 0 {
+		return
+	}
+	s := w.service(now, a)
+	s.Stale = true
+	w.saved = nil
+	w.restore(ctx, now, s)
+}
+
+// restore makes known what Consul has not confirmed.
+func (w *watch) restore(ctx context.Context, now time.Time, s *catalog.Service) {
+	w.known = true
+	w.track.nonEmpty = len(s.Instances) > 0
+	w.track.cur.seen = s.Index
+	w.emit(ctx, event{from: w, at: now, sent: now, service: s, index: s.Index})
+}
+
+// rest pauses for d, jittered unless it is short of a back-off, and ends early
+// with ctx, at kick, and at wake. Both may be nil.
+func (w *watch) rest(ctx context.Context, d time.Duration, wake, kick context.Context) {
+	if d >= backoffFirst {
+		d = jitter(d, rand.Float64())
+	}
+	if d <= 0 {
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	var woken, kicked <-chan struct{}
+	if wake != nil && w.futile < maxFutile {
+		woken = wake.Done()
+	}
+	if kick != nil {
+		kicked = kick.Done()
+	}
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	case <-kicked:
+	case <-woken:
+		w.futile++
+	}
+}
+
+// timedOut reports whether a query ran into its deadline: nothing says since
+// when the agent had been silent.
+func timedOut(err error) bool { return errors.Is(err, context.DeadlineExceeded) }
