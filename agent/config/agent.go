@@ -1,0 +1,228 @@
+package config
+
+import (
+	"os"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+// Defaults of the agent's own settings.
+const (
+	defaultLogLevel     = "INFO"
+	defaultAdminAddress = "127.0.0.1:9980"
+	defaultDevListener  = "127.0.0.1:8080"
+	defaultDevPolicies  = "policies"
+	defaultMaxStale     = 10 * time.Minute
+	defaultDrainTimeout = 30 * time.Second
+	defaultPrefix       = "lictor"
+	defaultServiceName  = "lictor"
+)
+
+// LogLevels are the levels from the chattiest to the quietest.
+var logLevels = []string{"TRACE", "DEBUG", "INFO", "WARN", "ERROR"}
+
+type adminBlock struct {
+	Address   *hcl.Attribute `hcl:"address,optional"`
+	TokenFile *hcl.Attribute `hcl:"token_file,optional"`
+	Hosts     *hcl.Attribute `hcl:"hosts,optional"`
+}
+
+type consulBlock struct {
+	Address             *hcl.Attribute     `hcl:"address,optional"`
+	TokenFile           *hcl.Attribute     `hcl:"token_file,optional"`
+	Datacenter          *hcl.Attribute     `hcl:"datacenter,optional"`
+	RequireServiceCheck *hcl.Attribute     `hcl:"require_service_check,optional"`
+	MaxStale            *hcl.Attribute     `hcl:"max_stale,optional"`
+	Service             *registrationBlock `hcl:"service,block"`
+}
+
+type registrationBlock struct {
+	Name *hcl.Attribute `hcl:"name,optional"`
+	Tags *hcl.Attribute `hcl:"tags,optional"`
+}
+
+type policiesBlock struct {
+	Paths    *hcl.Attribute `hcl:"paths,optional"`
+	KVPrefix *hcl.Attribute `hcl:"kv_prefix,optional"`
+	Watch    *hcl.Attribute `hcl:"watch,optional"`
+}
+
+type drainBlock struct {
+	Delay   *hcl.Attribute `hcl:"delay,optional"`
+	Timeout *hcl.Attribute `hcl:"timeout,optional"`
+}
+
+type telemetryBlock struct {
+	MetricsPrefix *hcl.Attribute `hcl:"metrics_prefix,optional"`
+	Prometheus    *hcl.Attribute `hcl:"prometheus,optional"`
+	StatsdAddress *hcl.Attribute `hcl:"statsd_address,optional"`
+	DogstatsdAddr *hcl.Attribute `hcl:"dogstatsd_addr,optional"`
+}
+
+type accessLogBlock struct {
+	Path   *hcl.Attribute `hcl:"path,optional"`
+	Format *hcl.Attribute `hcl:"format,optional"`
+}
+
+// agent reads everything of the section but its policy blocks. It returns the
+// elements of policies.paths too, with where they were written.
+func (r *reader) agent(s *section, o *Options) (*Config, []item) {
+	c := &Config{
+		NodeName:  r.str(s.attrs["node_name"], ""),
+		LogLevel:  r.logLevel(s.attrs["log_level"]),
+		LogJSON:   r.boolean(s.attrs["log_json"], false),
+		DataDir:   r.path(s.attrs["data_dir"], ""),
+		Listeners: r.listeners(s.blocks["listener"], o),
+		Admin:     r.admin(s.one("admin"), o),
+		Consul:    r.consul(s.one("consul"), o),
+		Services:  r.services(s.blocks["service"], o),
+		Drain:     r.drain(s.one("drain"), o),
+		Telemetry: r.telemetry(s.one("telemetry"), o),
+		AccessLog: r.accessLog(s.one("access_log"), o),
+	}
+	if c.NodeName == "" {
+		c.NodeName = hostname()
+	}
+	var paths []item
+	c.Policies, paths = r.policies(s.one("policies"), o)
+	return c, paths
+}
+
+// hostname is empty on a machine that can't tell its name.
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	return name
+}
+
+func (r *reader) logLevel(a *hcl.Attribute) string {
+	s := r.str(a, defaultLogLevel)
+	for _, l := range logLevels {
+		if strings.EqualFold(l, s) {
+			return l
+		}
+	}
+	r.enum(a, defaultLogLevel, logLevels...) // says what is wrong
+	return defaultLogLevel
+}
+
+func (r *reader) admin(b *hcl.Block, o *Options) Admin {
+	a := Admin{Address: defaultAdminAddress}
+	if b == nil {
+		return a
+	}
+	var in adminBlock
+	r.decode(b, o, &in)
+	a.Address = r.address(in.Address, defaultAdminAddress)
+	a.TokenFile = r.path(in.TokenFile, "")
+	a.Hosts = values(r.unique(in.Hosts))
+	if a.TokenFile == "" && !loopback(a.Address) {
+		at := b.DefRange
+		if in.Address != nil {
+			at = in.Address.Expr.Range()
+		}
+		r.errorf(at, "Admin API without a token",
+			"The admin API at %q can be reached from other machines, so token_file is required. Without one only a loopback address, such as %q, is allowed.", a.Address, defaultAdminAddress)
+	}
+	return a
+}
+
+func (r *reader) consul(b *hcl.Block, o *Options) *Consul {
+	if b == nil {
+		return nil
+	}
+	var in consulBlock
+	r.decode(b, o, &in)
+	c := &Consul{
+		Address:             r.str(in.Address, ""),
+		TokenFile:           r.path(in.TokenFile, ""),
+		Datacenter:          r.str(in.Datacenter, ""),
+		RequireServiceCheck: r.boolean(in.RequireServiceCheck, true),
+		MaxStale:            r.duration(in.MaxStale, defaultMaxStale, time.Second),
+	}
+	if in.Service != nil {
+		c.Service = &Registration{
+			Name: r.str(in.Service.Name, defaultServiceName),
+			Tags: values(r.unique(in.Service.Tags)),
+		}
+		if c.Service.Name == "" {
+			r.errorf(in.Service.Name.Expr.Range(), "Empty name", "A service needs a name; the default is %q.", defaultServiceName)
+		}
+	}
+	return c
+}
+
+func (r *reader) policies(b *hcl.Block, o *Options) (Policies, []item) {
+	p := Policies{Watch: true}
+	if b == nil {
+		return p, nil
+	}
+	var in policiesBlock
+	r.decode(b, o, &in)
+	paths := r.unique(in.Paths)
+	for i := range paths {
+		paths[i].value = resolvePath(paths[i].value, paths[i].at)
+	}
+	p.Paths = values(paths)
+	p.KVPrefix = r.str(in.KVPrefix, "")
+	p.Watch = r.boolean(in.Watch, true)
+	return p, paths
+}
+
+func (r *reader) drain(b *hcl.Block, o *Options) Drain {
+	d := Drain{Timeout: defaultDrainTimeout}
+	if b == nil {
+		return d
+	}
+	var in drainBlock
+	r.decode(b, o, &in)
+	d.Delay = r.duration(in.Delay, 0, 0)
+	d.Timeout = r.duration(in.Timeout, defaultDrainTimeout, 0)
+	return d
+}
+
+func (r *reader) telemetry(b *hcl.Block, o *Options) Telemetry {
+	t := Telemetry{MetricsPrefix: defaultPrefix, Prometheus: true}
+	if b == nil {
+		return t
+	}
+	var in telemetryBlock
+	r.decode(b, o, &in)
+	t.MetricsPrefix = r.str(in.MetricsPrefix, defaultPrefix)
+	if !metricName(t.MetricsPrefix) {
+		r.errorf(in.MetricsPrefix.Expr.Range(), "Invalid metrics_prefix",
+			"A prefix of metrics begins with a letter and goes on with letters, digits and underscores.")
+	}
+	t.Prometheus = r.boolean(in.Prometheus, true)
+	t.StatsdAddress = r.address(in.StatsdAddress, "")
+	t.DogstatsdAddr = r.address(in.DogstatsdAddr, "")
+	return t
+}
+
+func metricName(s string) bool {
+	for i, c := range []byte(s) {
+		letter := c == '_' || 'a' <= c|0x20 && c|0x20 <= 'z'
+		if !letter && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func (r *reader) accessLog(b *hcl.Block, o *Options) AccessLog {
+	l := AccessLog{Path: "-", Format: FormatJSON}
+	if b == nil {
+		return l
+	}
+	var in accessLogBlock
+	r.decode(b, o, &in)
+	if r.str(in.Path, "-") != "-" {
+		l.Path = r.path(in.Path, "-")
+	}
+	l.Format = r.enum(in.Format, FormatJSON, FormatJSON, FormatCommon, FormatCombined, FormatOff)
+	return l
+}

@@ -1,0 +1,171 @@
+package config
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Config is one whole configuration of an agent. Nobody changes it once it has
+// been loaded.
+type Config struct {
+	// NodeName is the name of this gateway in logs; the hostname by default.
+	NodeName string
+	// LogLevel is TRACE, DEBUG, INFO, WARN or ERROR.
+	LogLevel string
+	LogJSON  bool
+	// DataDir is the directory for what should survive a restart; empty means
+	// that nothing does.
+	DataDir string
+
+	Listeners []Listener
+	Admin     Admin
+	// Consul is nil when the gateway takes nothing from Consul.
+	Consul *Consul
+	// Services are the static ones, which Consul does not know.
+	Services  []Service
+	Policies  Policies
+	Drain     Drain
+	Telemetry Telemetry
+	AccessLog AccessLog
+
+	// Policy is what the policy blocks of all files say together.
+	Policy Policy
+}
+
+// Values of Listener.Forwarded.
+const (
+	ForwardedX        = "x-forwarded-for"
+	ForwardedStandard = "forwarded"
+)
+
+// Listener is one address that takes requests.
+type Listener struct {
+	Name string
+	// Address is host:port; an empty host stands for every address and port 0
+	// for any free one.
+	Address string
+	// TrustedProxies are the peers whose forwarding field is believed; none by
+	// default.
+	TrustedProxies []netip.Prefix
+	// Forwarded is the one field that is read: ForwardedX or ForwardedStandard.
+	Forwarded string
+	// ProxyProtocol is off, optional or required.
+	ProxyProtocol string
+	// HealthPath is answered by the gateway itself; empty means none.
+	HealthPath string
+	// MergeSlashes says that "//" in a path is read as "/".
+	MergeSlashes bool
+	// RejectEncodedSlashes says that a path with "%2F" is refused.
+	RejectEncodedSlashes bool
+	// ReadHeaderTimeout bounds the time from the first byte of a request to
+	// the end of its head.
+	ReadHeaderTimeout time.Duration
+	// IdleTimeout bounds the time between two requests of a connection.
+	IdleTimeout time.Duration
+	// MaxHeaderBytes bounds the head of a request, in bytes.
+	MaxHeaderBytes int64
+	// MaxConnections bounds the open connections; 0 means no bound.
+	MaxConnections int
+}
+
+// Admin is the JSON API, metrics and ui.
+type Admin struct {
+	Address string
+	// TokenFile holds the bearer token; empty means that none is asked for,
+	// which only a loopback address may have.
+	TokenFile string
+	// Hosts are the names that a Host header may carry, besides IP literals
+	// and localhost.
+	Hosts []string
+}
+
+// Consul is how the agent of Consul is reached. Empty strings stand for
+// Consul's own environment variables.
+type Consul struct {
+	Address    string
+	TokenFile  string
+	Datacenter string
+	// RequireServiceCheck says that an instance of a service that declares
+	// checks is eligible only once one of them has passed.
+	RequireServiceCheck bool
+	// MaxStale is how long the catalog may be unreachable before readiness
+	// fails.
+	MaxStale time.Duration
+	// Service registers this gateway; nil means that it isn't.
+	Service *Registration
+}
+
+// Registration is the service that this gateway is registered as.
+type Registration struct {
+	Name string
+	Tags []string
+}
+
+// Service is a static service.
+type Service struct {
+	Name      string
+	Instances []Instance
+	// Check is nil when the instances aren't checked and count as healthy.
+	Check *Check
+}
+
+// Instance is one instance of a static service.
+type Instance struct {
+	Address string // an IP address or a host name
+	Port    int
+	Weight  int // at least 1
+}
+
+// Check is how the gateway itself checks the instances of a static service.
+// Exactly one of HTTP and TCP is set.
+type Check struct {
+	HTTP           string // a path; 2xx passes
+	TCP            bool   // a connection passes
+	Interval       time.Duration
+	Timeout        time.Duration
+	HealthyAfter   int // passes in a row
+	UnhealthyAfter int // failures in a row
+}
+
+// Policies is where policy files are.
+type Policies struct {
+	// Paths are files and directories.
+	Paths []string
+	// KVPrefix is where policies lie in Consul's KV store; empty means nowhere.
+	KVPrefix string
+	// Watch says to reload when one of the files changes.
+	Watch bool
+}
+
+// Drain is how the gateway leaves.
+type Drain struct {
+	// Delay is the time between failing readiness and closing the listeners.
+	Delay time.Duration
+	// Timeout bounds the wait for requests in flight.
+	Timeout time.Duration
+}
+
+// Telemetry is where metrics go.
+type Telemetry struct {
+	MetricsPrefix string
+	Prometheus    bool
+	// StatsdAddress and DogstatsdAddr are host:port; empty means not to send.
+	StatsdAddress string
+	DogstatsdAddr string
+}
+
+// Values of AccessLog.Format.
+const (
+	FormatJSON     = "json"
+	FormatCommon   = "common"
+	FormatCombined = "combined"
+	FormatOff      = "off"
+)
+
+// AccessLog is where the line of each request goes.
+type AccessLog struct {
+	// Path is a file, or "-" for the standard output.
+	Path string
+	// Format is one of the Format constants.
+	Format string
+}

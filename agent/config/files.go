@@ -1,0 +1,124 @@
+package config
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclparse"
+)
+
+// Source is configuration text that is no file, such as an entry of Consul's
+// KV store.
+type Source struct {
+	// Name stands in diagnostics where a file's path would. A name that ends in
+	// ".json" makes the text JSON.
+	Name string
+	Text []byte
+}
+
+// Files is what was read for one configuration. It renders diagnostics with
+// their lines.
+type Files struct {
+	parser *hclparse.Parser
+	seen   map[string]bool // by absolute path
+	names  []string
+	dirs   []string
+}
+
+func newFiles() *Files {
+	return &Files{parser: hclparse.NewParser(), seen: map[string]bool{}}
+}
+
+// Names returns the files that were read, in their order.
+func (f *Files) Names() []string { return slices.Clone(f.names) }
+
+// Dirs returns the directories that were listed. A file that appears in one of
+// them would be read the next time.
+func (f *Files) Dirs() []string { return slices.Clone(f.dirs) }
+
+// Write renders diagnostics, each with its line, for a terminal of the width;
+// width 0 doesn't wrap.
+func (f *Files) Write(w io.Writer, diags hcl.Diagnostics, width uint, color bool) error {
+	return hcl.NewDiagnosticTextWriter(w, f.parser.Files(), width, color).WriteDiagnostics(diags)
+}
+
+// read parses the file, unless it was read before: an agent file that lies in a
+// directory of policies is no policy file.
+func (f *Files) read(path string, asked *hcl.Range) (bodies []hcl.Body, diags hcl.Diagnostics) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		abs = path
+	}
+	if f.seen[abs] {
+		return nil, nil
+	}
+	f.seen[abs] = true
+	text, err := os.ReadFile(path) //nolint:gosec // the paths are the operator's own
+	if err != nil {
+		return nil, hcl.Diagnostics{unreadable(path, err, asked)}
+	}
+	f.names = append(f.names, path)
+	return f.parse(Source{Name: path, Text: text})
+}
+
+func (f *Files) parse(s Source) ([]hcl.Body, hcl.Diagnostics) {
+	var file *hcl.File
+	var diags hcl.Diagnostics
+	if strings.HasSuffix(s.Name, ".json") {
+		file, diags = f.parser.ParseJSON(s.Text, s.Name)
+	} else {
+		file, diags = f.parser.ParseHCL(s.Text, s.Name)
+	}
+	if file == nil || file.Body == nil {
+		return nil, diags
+	}
+	return []hcl.Body{file.Body}, diags
+}
+
+// readPath parses a file, or the configuration files of a directory in lexical
+// order. Subdirectories aren't entered.
+func (f *Files) readPath(path string, asked *hcl.Range) ([]hcl.Body, hcl.Diagnostics) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, hcl.Diagnostics{unreadable(path, err, asked)}
+	}
+	if info.IsDir() {
+		return f.readDir(path, asked)
+	}
+	return f.read(path, asked)
+}
+
+func (f *Files) readDir(dir string, asked *hcl.Range) (bodies []hcl.Body, diags hcl.Diagnostics) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, hcl.Diagnostics{unreadable(dir, err, asked)}
+	}
+	f.dirs = append(f.dirs, dir)
+	for _, e := range entries {
+		if !isConfig(e.Name()) || e.IsDir() {
+			continue
+		}
+		more, bad := f.read(filepath.Join(dir, e.Name()), asked)
+		bodies, diags = append(bodies, more...), append(diags, bad...)
+	}
+	return bodies, diags
+}
+
+// isConfig reports whether a directory's entry is read. Hidden files, and what
+// editors leave behind, are not.
+func isConfig(name string) bool {
+	return !strings.HasPrefix(name, ".") && (strings.HasSuffix(name, ".hcl") || strings.HasSuffix(name, ".hcl.json"))
+}
+
+func unreadable(path string, err error, asked *hcl.Range) *hcl.Diagnostic {
+	return &hcl.Diagnostic{
+		Severity: hcl.DiagError,
+		Summary:  "Can't read " + path,
+		Detail:   sentence(err),
+		Subject:  asked,
+	}
+}

@@ -1,0 +1,100 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// testOptions are what a gateway with no steps understands.
+func testOptions() Options {
+	return Options{Balancers: []string{"least_conn", "round_robin", "random", "p2c"}}
+}
+
+// golden compares with a file beside the input.
+func golden(t *testing.T, path, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("reading what is expected: %v", err)
+	}
+	if got != string(want) {
+		t.Errorf("%s: got\n%s\nwant\n%s", path, got, want)
+	}
+}
+
+func inputs(t *testing.T, dir string) []string {
+	t.Helper()
+	all, err := filepath.Glob(filepath.Join("testdata", dir, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, p := range all {
+		if info, err := os.Stat(p); err == nil && (info.IsDir() || isConfig(filepath.Base(p))) {
+			out = append(out, p)
+		}
+	}
+	if len(out) == 0 {
+		t.Fatalf("no input in testdata/%s", dir)
+	}
+	return out
+}
+
+// TestDiagnostics validates each input of testdata/errors, a file or a
+// directory, and compares everything that is said about it.
+func TestDiagnostics(t *testing.T) {
+	for _, path := range inputs(t, "errors") {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			files, diags := Validate(testOptions(), path)
+			var b bytes.Buffer
+			if err := files.Write(&b, diags, 100, false); err != nil {
+				t.Fatal(err)
+			}
+			golden(t, path+".txt", b.String())
+			if len(diags) == 0 {
+				t.Error("nothing was said about it")
+			}
+		})
+	}
+}
+
+// TestValues loads each input of testdata/values and compares what it means.
+func TestValues(t *testing.T) {
+	for _, path := range inputs(t, "values") {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			in := Input{ConfigFiles: []string{path}, Options: testOptions()}
+			if info, err := os.Stat(path); err == nil && info.IsDir() {
+				in.ConfigFiles, in.ConfigDirs = nil, []string{path}
+			}
+			c, files, diags := Load(in)
+			var b bytes.Buffer
+			if err := files.Write(&b, diags, 100, false); err != nil {
+				t.Fatal(err)
+			}
+			if diags.HasErrors() {
+				t.Fatalf("errors:\n%s", b.String())
+			}
+			view, err := json.MarshalIndent(c.Redacted(), "", "  ")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.NodeName == hostname() {
+				view = bytes.ReplaceAll(view, []byte(`"node_name": "`+hostname()+`"`), []byte(`"node_name": "(hostname)"`))
+			}
+			golden(t, path+".txt", strings.TrimSpace(b.String()+string(view))+"\n")
+		})
+	}
+}

@@ -1,0 +1,154 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/lictor/lictor/proxy/step/limit"
+)
+
+type gatewayBlock struct {
+	Limits *hcl.Attribute `hcl:"limits,optional"`
+}
+
+type defaultsBlock struct {
+	Limits *hcl.Attribute `hcl:"limits,optional"`
+}
+
+// limitTable knows every limit that was defined, sound or not, so that one
+// mistake isn't reported again wherever the limit is named.
+type limitTable struct {
+	names []string
+	sound map[string]*limit.Spec
+}
+
+func (r *reader) limits(blocks []*hcl.Block) ([]limit.Spec, *limitTable) {
+	var out []limit.Spec
+	table := &limitTable{sound: map[string]*limit.Spec{}}
+	named := map[string]hcl.Range{}
+	for _, b := range blocks {
+		name := b.Labels[1]
+		_, dup := named[name]
+		r.name("limit", name, b.LabelRanges[1], named)
+		spec, diags := limit.Decode(b)
+		diags = append(diags, unsupportedValues("limit", b.Body)...)
+		r.diags = append(r.diags, diags...)
+		if !dup {
+			table.names = append(table.names, name)
+		}
+		if dup || diags.HasErrors() {
+			continue
+		}
+		out = append(out, spec)
+		r.chosenKey(b, &spec)
+	}
+	for i := range out {
+		table.sound[out[i].Name] = &out[i]
+	}
+	return out, table
+}
+
+// chosenKey warns of a key that a client gets a fresh value of whenever it
+// likes, and with it a fresh budget.
+func (r *reader) chosenKey(b *hcl.Block, s *limit.Spec) {
+	var chosen []string
+	for _, p := range s.Key {
+		switch p.Kind {
+		case limit.RequestHeader, limit.RequestHost, limit.RequestMethod:
+			chosen = append(chosen, p.String())
+		case limit.RouteName, limit.ServiceName:
+		default:
+			return
+		}
+	}
+	if len(chosen) == 0 {
+		return
+	}
+	at := b.DefRange
+	if content, _, _ := b.Body.PartialContent(&hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "key"}}}); content != nil && content.Attributes["key"] != nil {
+		at = content.Attributes["key"].Expr.Range()
+	}
+	r.warnf(at, "Key chosen by the client",
+		"A client can send whatever it likes as %s, and so gets a fresh budget with every request. Add client.ip or a claim of a verified token, unless something in front of the gateway sets it.", strings.Join(chosen, " and "))
+}
+
+// known keeps the names of limits that exist and reports the others.
+func (r *reader) known(names []item, table *limitTable) []item {
+	var out []item
+	for _, n := range names {
+		if slices.Contains(table.names, n.value) {
+			out = append(out, n)
+			continue
+		}
+		hint := didYouMean(n.value, table.names)
+		if hint == "" && len(table.names) == 0 {
+			hint = " No limit is defined."
+		}
+		r.errorf(n.at, "Unknown limit", "There is no limit named %q.%s", n.value, hint)
+	}
+	return out
+}
+
+// gateway reads the limits of every request. They are asked before a route is
+// found, so their keys can't be of the route nor of a token.
+func (r *reader) gateway(b *hcl.Block, o *Options, table *limitTable) []string {
+	if b == nil {
+		return nil
+	}
+	var in gatewayBlock
+	r.decode(b, o, &in)
+	names := r.known(r.unique(in.Limits), table)
+	for _, n := range names {
+		s := table.sound[n.value]
+		if s == nil {
+			continue
+		}
+		for _, p := range s.Key {
+			if !p.BeforeMatch() {
+				r.errorf(n.at, "Limit can't be the gateway's", "The key of limit %q holds %s, which isn't known before a route is found. The gateway's limits may use client.* and request.* only.", n.value, p)
+			}
+		}
+	}
+	return values(names)
+}
+
+func (r *reader) defaults(b *hcl.Block, o *Options, table *limitTable) []string {
+	if b == nil {
+		return nil
+	}
+	var in defaultsBlock
+	r.decode(b, o, &in)
+	return values(r.known(r.unique(in.Limits), table))
+}
+
+// checkRouteLimits resolves the limits that a route names, and warns of keys
+// made of a token where none is verified.
+func (r *reader) checkRouteLimits(p *Policy, table *limitTable) {
+	for i := range p.Routes {
+		t := &p.Routes[i]
+		own := make([]item, len(t.Limits))
+		for j, n := range t.Limits {
+			own[j] = item{n, t.origin.limits[j]}
+		}
+		own = r.known(own, table)
+		t.Limits, t.origin.limits = values(own), ranges(own)
+		if t.HasStep("jwt") {
+			continue
+		}
+		for _, name := range p.EffectiveLimits(t) {
+			s := table.sound[name]
+			if s == nil || !slices.ContainsFunc(s.Key, limit.KeyPart.OfToken) {
+				continue
+			}
+			at, how := t.Range, " by default"
+			if j := slices.Index(t.Limits, name); j >= 0 {
+				at, how = t.origin.limits[j], ""
+			}
+			r.warnf(at, "Key of a token on a route without one", "%s",
+				fmt.Sprintf("The limit %q, which the route %q has%s, is keyed by a claim, but the route verifies no token. Every request counts by its client's address instead.", name, t.Name, how))
+		}
+	}
+}

@@ -1,0 +1,111 @@
+package config
+
+import (
+	"strings"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+// Defaults and bounds of a listener.
+const (
+	defaultReadHeaderTimeout = 10 * time.Second
+	defaultListenerIdle      = 90 * time.Second
+	defaultMaxHeader         = 32 << 10
+	leastMaxHeader           = 1 << 10
+	mostMaxHeader            = 1 << 20
+	mostConnections          = 1 << 30
+)
+
+type listenerBlock struct {
+	Address           *hcl.Attribute `hcl:"address,optional"`
+	TrustedProxies    *hcl.Attribute `hcl:"trusted_proxies,optional"`
+	Forwarded         *hcl.Attribute `hcl:"forwarded,optional"`
+	ProxyProtocol     *hcl.Attribute `hcl:"proxy_protocol,optional"`
+	HealthPath        *hcl.Attribute `hcl:"health_path,optional"`
+	MergeSlashes      *hcl.Attribute `hcl:"merge_slashes,optional"`
+	EncodedSlashes    *hcl.Attribute `hcl:"encoded_slashes,optional"`
+	ReadHeaderTimeout *hcl.Attribute `hcl:"read_header_timeout,optional"`
+	IdleTimeout       *hcl.Attribute `hcl:"idle_timeout,optional"`
+	MaxHeaderBytes    *hcl.Attribute `hcl:"max_header_bytes,optional"`
+	MaxConnections    *hcl.Attribute `hcl:"max_connections,optional"`
+}
+
+// listenerAt returns a listener with nothing but an address.
+func listenerAt(name, address string) Listener {
+	return Listener{
+		Name:              name,
+		Address:           address,
+		Forwarded:         ForwardedX,
+		ProxyProtocol:     "off",
+		MergeSlashes:      true,
+		ReadHeaderTimeout: defaultReadHeaderTimeout,
+		IdleTimeout:       defaultListenerIdle,
+		MaxHeaderBytes:    defaultMaxHeader,
+	}
+}
+
+func (r *reader) listeners(blocks []*hcl.Block, o *Options) []Listener {
+	var out []Listener
+	named, bound := map[string]hcl.Range{}, map[string]hcl.Range{}
+	for _, b := range blocks {
+		l := r.listener(b, o)
+		r.name("listener", l.Name, b.LabelRanges[0], named)
+		if l.Address != "" && !strings.HasSuffix(l.Address, ":0") {
+			if first, dup := bound[l.Address]; dup {
+				r.errorf(b.DefRange, "Duplicate listener address", "The address %q is taken by the listener at %s.", l.Address, first)
+			}
+			bound[l.Address] = b.DefRange
+		}
+		out = append(out, l)
+	}
+	return out
+}
+
+func (r *reader) listener(b *hcl.Block, o *Options) Listener {
+	var in listenerBlock
+	r.decode(b, o, &in)
+	l := listenerAt(b.Labels[0], "")
+	if r.required(in.Address, "address", b.DefRange) != "" {
+		l.Address = r.address(in.Address, "")
+	}
+	l.TrustedProxies = r.prefixes(in.TrustedProxies)
+	l.Forwarded = r.enum(in.Forwarded, ForwardedX, ForwardedX, ForwardedStandard)
+	l.ProxyProtocol = r.enum(in.ProxyProtocol, "off", "off", "optional", "required")
+	l.HealthPath = r.str(in.HealthPath, "")
+	l.MergeSlashes = r.boolean(in.MergeSlashes, true)
+	l.RejectEncodedSlashes = r.enum(in.EncodedSlashes, "keep", "keep", "reject") == "reject"
+	l.ReadHeaderTimeout = r.duration(in.ReadHeaderTimeout, defaultReadHeaderTimeout, time.Millisecond)
+	l.IdleTimeout = r.duration(in.IdleTimeout, defaultListenerIdle, time.Millisecond)
+	l.MaxHeaderBytes = r.size(in.MaxHeaderBytes, defaultMaxHeader, leastMaxHeader, mostMaxHeader)
+	l.MaxConnections = r.integer(in.MaxConnections, 0, 0, mostConnections)
+	return l
+}
+
+// name checks the label that names a block, and that no other block of its type
+// has it.
+func (r *reader) name(typ, name string, at hcl.Range, seen map[string]hcl.Range) {
+	switch first, dup := seen[name]; {
+	case !nameable(name):
+		r.errorf(at, "Invalid "+typ+" name",
+			"A name is 1 to 128 letters, digits, underscores, dots and dashes, and more than one dash.")
+	case dup:
+		r.errorf(at, "Duplicate "+typ, "A %s named %q was already defined at %s.", typ, name, first)
+	default:
+		seen[name] = at
+	}
+}
+
+// nameable reports whether a name can stand in a metric's label, a log line and
+// an HTTP field as it is. The single dash means "no route" in metrics.
+func nameable(name string) bool {
+	if name == "" || name == "-" || len(name) > 128 {
+		return false
+	}
+	for _, c := range []byte(name) {
+		if !(c == '_' || c == '.' || c == '-' || '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z') {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,68 @@
+package config
+
+import "github.com/hashicorp/hcl/v2"
+
+// Options says what the rest of the program understands. The zero value
+// understands no step and the least_conn balancer alone.
+type Options struct {
+	// Balancers are the names that a route's balance may have.
+	Balancers []string
+	// StepBlocks are the blocks that a route may hold.
+	StepBlocks []StepBlock
+	// ProviderBlocks are the labelled policy blocks that steps refer to.
+	ProviderBlocks []ProviderBlock
+}
+
+// StepBlock is one type of block inside a route.
+type StepBlock struct {
+	Type string
+	// Repeatable says that a route may hold several.
+	Repeatable bool
+	// Decode turns the body into the value that Step.Spec holds.
+	Decode func(body hcl.Body, c BlockContext) (any, hcl.Diagnostics)
+}
+
+// ProviderBlock is one type of policy block with one label, its name.
+type ProviderBlock struct {
+	Type string
+	// Decode turns the body into the value that Provider.Spec holds.
+	Decode func(body hcl.Body, c BlockContext) (any, hcl.Diagnostics)
+}
+
+// BlockContext is what a block may need to know beyond its body.
+type BlockContext struct {
+	// Name is the label of a provider, or the name of the route around a step.
+	Name string
+	// Range is where the block begins.
+	Range hcl.Range
+	// Path resolves a relative path against the file that holds at.
+	Path func(path string, at hcl.Range) string
+	// Providers are the names of all provider blocks, by type. It is set for
+	// steps only.
+	Providers map[string][]string
+}
+
+func (o *Options) balancers() []string {
+	if len(o.Balancers) == 0 {
+		return []string{defaultBalance}
+	}
+	return o.Balancers
+}
+
+func (o *Options) step(typ string) *StepBlock {
+	for i := range o.StepBlocks {
+		if o.StepBlocks[i].Type == typ {
+			return &o.StepBlocks[i]
+		}
+	}
+	return nil
+}
+
+func (o *Options) provider(typ string) *ProviderBlock {
+	for i := range o.ProviderBlocks {
+		if o.ProviderBlocks[i].Type == typ {
+			return &o.ProviderBlocks[i]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,199 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+// Defaults of a route.
+const (
+	defaultBalance        = "least_conn"
+	defaultTimeout        = 30 * time.Second
+	defaultConnectTimeout = 5 * time.Second
+	defaultRouteIdle      = 60 * time.Second
+)
+
+type routeBlock struct {
+	Hosts          *hcl.Attribute `hcl:"hosts,optional"`
+	Path           *hcl.Attribute `hcl:"path,optional"`
+	PathPrefix     *hcl.Attribute `hcl:"path_prefix,optional"`
+	PathPattern    *hcl.Attribute `hcl:"path_pattern,optional"`
+	PathRegex      *hcl.Attribute `hcl:"path_regex,optional"`
+	Methods        *hcl.Attribute `hcl:"methods,optional"`
+	Headers        *hcl.Attribute `hcl:"headers,optional"`
+	Query          *hcl.Attribute `hcl:"query,optional"`
+	Service        *hcl.Attribute `hcl:"service,optional"`
+	Tags           *hcl.Attribute `hcl:"tags,optional"`
+	Port           *hcl.Attribute `hcl:"port,optional"`
+	StripPrefix    *hcl.Attribute `hcl:"strip_prefix,optional"`
+	HostHeader     *hcl.Attribute `hcl:"host_header,optional"`
+	Limits         *hcl.Attribute `hcl:"limits,optional"`
+	InheritLimits  *hcl.Attribute `hcl:"inherit_limits,optional"`
+	Balance        *hcl.Attribute `hcl:"balance,optional"`
+	MaxConnections *hcl.Attribute `hcl:"max_connections,optional"`
+	Timeout        *hcl.Attribute `hcl:"timeout,optional"`
+	ConnectTimeout *hcl.Attribute `hcl:"connect_timeout,optional"`
+	IdleTimeout    *hcl.Attribute `hcl:"idle_timeout,optional"`
+	MaxBody        *hcl.Attribute `hcl:"max_body,optional"`
+}
+
+// attributes are those that a later check may point at.
+func (in *routeBlock) attributes() []*hcl.Attribute {
+	return []*hcl.Attribute{in.Hosts, in.Path, in.PathPrefix, in.PathPattern, in.PathRegex, in.Methods, in.Headers, in.Query}
+}
+
+func (r *reader) routes(blocks []*hcl.Block, o *Options, providers map[string][]string) []Route {
+	var out []Route
+	named := map[string]hcl.Range{}
+	for _, b := range blocks {
+		r.name("route", b.Labels[0], b.LabelRanges[0], named)
+		out = append(out, r.route(b, o, providers))
+	}
+	return out
+}
+
+func (r *reader) route(b *hcl.Block, o *Options, providers map[string][]string) Route {
+	steps := make([]hcl.BlockHeaderSchema, len(o.StepBlocks))
+	for i, s := range o.StepBlocks {
+		steps[i].Type = s.Type
+	}
+	var in routeBlock
+	rest := r.decode(b, o, &in, steps...)
+
+	hosts, methods, names := r.unique(in.Hosts), r.unique(in.Methods), r.unique(in.Limits)
+	t := Route{
+		Name:           b.Labels[0],
+		Range:          b.DefRange,
+		Hosts:          values(hosts),
+		Path:           r.str(in.Path, ""),
+		PathPrefix:     r.str(in.PathPrefix, ""),
+		PathPattern:    r.str(in.PathPattern, ""),
+		PathRegex:      r.str(in.PathRegex, ""),
+		Methods:        values(methods),
+		Headers:        r.conditions(in.Headers, strings.ToLower),
+		Query:          r.conditions(in.Query, strings.Clone),
+		Service:        r.required(in.Service, "service", b.DefRange),
+		Tags:           values(r.unique(in.Tags)),
+		Port:           r.str(in.Port, ""),
+		StripPrefix:    r.str(in.StripPrefix, ""),
+		HostHeader:     r.str(in.HostHeader, ""),
+		Limits:         values(names),
+		InheritLimits:  r.boolean(in.InheritLimits, true),
+		Balance:        r.enum(in.Balance, defaultBalance, o.balancers()...),
+		MaxConnections: r.integer(in.MaxConnections, 0, 0, mostConnections),
+		Timeout:        r.duration(in.Timeout, defaultTimeout, 0),
+		ConnectTimeout: r.duration(in.ConnectTimeout, defaultConnectTimeout, time.Millisecond),
+		IdleTimeout:    r.duration(in.IdleTimeout, defaultRouteIdle, 0),
+		MaxBody:        r.size(in.MaxBody, 0, 0, 0),
+	}
+	t.origin = routeOrigin{attrs: map[string]hcl.Range{}, limits: ranges(names), methods: ranges(methods), hosts: ranges(hosts)}
+	for _, a := range in.attributes() {
+		if a != nil {
+			t.origin.attrs[a.Name] = a.Expr.Range()
+		}
+	}
+	r.stripPrefix(in.StripPrefix, &t)
+	if in.HostHeader != nil && !hostHeader(t.HostHeader) {
+		r.errorf(in.HostHeader.Expr.Range(), "Invalid host_header", "%q is not a host, with or without a port.", t.HostHeader)
+	}
+	r.empty(in.Path, t.Path)
+	r.empty(in.PathPrefix, t.PathPrefix)
+	r.empty(in.PathPattern, t.PathPattern)
+	r.empty(in.PathRegex, t.PathRegex)
+	t.Steps = r.steps(rest, &t, o, providers)
+	return t
+}
+
+// empty refuses an attribute that is written down and says nothing.
+func (r *reader) empty(a *hcl.Attribute, s string) {
+	if a == nil || s != "" {
+		return
+	}
+	if v, diags := a.Expr.Value(nil); !diags.HasErrors() && !v.IsNull() {
+		r.errorf(a.Expr.Range(), "Empty "+a.Name, "An empty path can't be matched: leave the argument out for any path.")
+	}
+}
+
+// conditions reads an object of names and values; fold makes the one spelling
+// of a name.
+func (r *reader) conditions(a *hcl.Attribute, fold func(string) string) map[string]string {
+	var out map[string]string
+	for _, p := range r.pairs(a) {
+		key := fold(p.key)
+		if _, dup := out[key]; dup {
+			r.errorf(p.keyAt, "Duplicate name", "%q is in this object already.", p.key)
+			continue
+		}
+		if out == nil {
+			out = map[string]string{}
+		}
+		out[key] = p.value
+	}
+	return out
+}
+
+// stripPrefix wants whole segments that every path of the route begins with.
+func (r *reader) stripPrefix(a *hcl.Attribute, t *Route) {
+	if a == nil || t.StripPrefix == "" {
+		return
+	}
+	at, s := a.Expr.Range(), t.StripPrefix
+	if !printablePath(s) {
+		r.errorf(at, "Invalid strip_prefix", `%q is not a path that begins with "/".`, s)
+		return
+	}
+	t.StripPrefix = strings.TrimRight(s, "/")
+	path, attr := t.PathPrefix, "path_prefix"
+	switch {
+	case t.Path != "":
+		path, attr = t.Path, "path"
+	case t.PathPattern != "":
+		path, attr = literalSegments(t.PathPattern), "path_pattern"
+	case t.PathRegex != "":
+		r.errorf(at, "Invalid strip_prefix", "A route with path_regex can't strip a prefix, since its paths need not begin with it.")
+		return
+	}
+	if path != t.StripPrefix && !strings.HasPrefix(path, t.StripPrefix+"/") {
+		written := "is not set"
+		if path != "" {
+			written = fmt.Sprintf("is %q", path)
+		}
+		r.errorf(at, "Invalid strip_prefix", "%q must be the first whole segments of every path of the route, but its %s %s.", s, attr, written)
+	}
+}
+
+// literalSegments returns the segments of a pattern before its first variable.
+func literalSegments(pattern string) string {
+	head, _, variable := strings.Cut(pattern, "{")
+	if !variable {
+		return head
+	}
+	return head[:strings.LastIndexByte(head, '/')+1]
+}
+
+// hostHeader reports whether s can be sent as a Host.
+func hostHeader(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(c rune) bool {
+		return c <= ' ' || c >= 0x7f || strings.ContainsRune("/\\@?#,;\"", c)
+	})
+}
+
+func (r *reader) steps(blocks hcl.Blocks, t *Route, o *Options, providers map[string][]string) []Step {
+	var out []Step
+	for _, b := range blocks {
+		s := o.step(b.Type)
+		i := slices.IndexFunc(out, func(other Step) bool { return other.Type == b.Type })
+		if i >= 0 && !s.Repeatable {
+			r.errorf(b.DefRange, fmt.Sprintf("Duplicate %s block", b.Type), "A route holds only one %s block. Another was defined at %s.", b.Type, out[i].Range)
+			continue
+		}
+		spec, diags := s.Decode(b.Body, BlockContext{Name: t.Name, Range: b.DefRange, Path: resolvePath, Providers: providers})
+		r.diags = append(r.diags, diags...)
+		out = append(out, Step{Type: b.Type, Spec: spec, Range: b.DefRange})
+	}
+	return out
+}

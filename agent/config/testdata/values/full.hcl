@@ -1,0 +1,147 @@
+node_name = "edge-1"
+log_level = "warn"
+log_json  = true
+data_dir  = "state"
+
+listener "public" {
+  address             = "0.0.0.0:8080"
+  trusted_proxies     = ["10.0.0.0/8", "fd00::/8", "192.0.2.7"]
+  forwarded           = "forwarded"
+  proxy_protocol      = "off"
+  health_path         = ""
+  merge_slashes       = false
+  encoded_slashes     = "reject"
+  read_header_timeout = "1500ms"
+  idle_timeout        = "2m"
+  max_header_bytes    = "64KiB"
+  max_connections     = 10000
+}
+
+listener "inner" {
+  address = "[::1]:8081"
+}
+
+admin {
+  address    = "0.0.0.0:9980"
+  token_file = "admin.token"
+  hosts      = ["edge.example.com"]
+}
+
+consul {
+  address               = "https://user:hunter2@consul.example.com:8501"
+  token_file            = "/run/secrets/consul"
+  datacenter            = "dc1"
+  require_service_check = false
+  max_stale             = "1h"
+  service {
+    tags = ["edge"]
+  }
+}
+
+service "legacy" {
+  instance {
+    address = "10.1.2.3"
+    port    = 8080
+  }
+  instance {
+    address = "legacy.example.com"
+    port    = 8080
+    weight  = 3
+  }
+  check {
+    http = "/health"
+  }
+}
+
+policies {
+  watch = false
+}
+
+drain {
+  delay   = "3s"
+  timeout = "1m"
+}
+
+telemetry {
+  metrics_prefix = "edge"
+  prometheus     = false
+  statsd_address = "127.0.0.1:8125"
+}
+
+access_log {
+  path   = "access.log"
+  format = "combined"
+}
+
+limit "token_bucket" "per_user" {
+  rate  = "100/s"
+  burst = 200
+  key   = [jwt.sub, jwt["https://example.com/tenant"].id]
+}
+
+limit "token_bucket" "per_ip" {
+  rate        = "600/m"
+  mode        = "permissive"
+  headers     = "legacy"
+  cost        = 2
+  max_keys    = 5000
+  ipv6_prefix = 56
+  ipv4_prefix = 24
+}
+
+limit "token_bucket" "everybody" {
+  rate           = "10000/h"
+  key            = []
+  scope          = "local"
+  on_store_error = "closed"
+}
+
+limit "token_bucket" "per_key" {
+  rate = "5/10s"
+  key  = [client.ip, request.header["X-Api-Key"], request.host, request.method]
+}
+
+gateway {
+  limits = ["per_ip"]
+}
+
+defaults {
+  limits = ["everybody"]
+}
+
+route "orders" {
+  hosts           = ["api.example.com", "*.example.com"]
+  path_prefix     = "/orders/v1"
+  methods         = ["GET", "POST"]
+  headers         = { "X-Beta" = "1", "X-Api-Key" = "hunter2" }
+  query           = { access_token = "hunter2", page = "1" }
+  service         = "orders"
+  tags            = ["v1"]
+  port            = "http"
+  strip_prefix    = "/orders"
+  host_header     = "orders.internal:8080"
+  limits          = ["per_user", "per_key"]
+  inherit_limits  = false
+  balance         = "p2c"
+  max_connections = 100
+  timeout         = "10s"
+  connect_timeout = "1s"
+  idle_timeout    = "1h"
+  max_body        = ""
+}
+
+route "exact" {
+  path    = "/health"
+  service = "orders"
+}
+
+route "pattern" {
+  path_pattern = "/users/{id}/orders"
+  strip_prefix = "/users"
+  service      = "users"
+}
+
+route "regex" {
+  path_regex = "/v[0-9]+/.*"
+  service    = "versions"
+}

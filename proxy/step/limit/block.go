@@ -1,0 +1,225 @@
+package limit
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/agext/levenshtein"
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/gohcl"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
+
+	"github.com/lictor/lictor/limits"
+)
+
+// Block is what every limit block holds, besides what its algorithm adds.
+type Block struct {
+	Key          *hcl.Attribute `hcl:"key,optional"`
+	Scope        *hcl.Attribute `hcl:"scope,optional"`
+	Mode         *hcl.Attribute `hcl:"mode,optional"`
+	Cost         *hcl.Attribute `hcl:"cost,optional"`
+	OnStoreError *hcl.Attribute `hcl:"on_store_error,optional"`
+	MaxKeys      *hcl.Attribute `hcl:"max_keys,optional"`
+	Headers      *hcl.Attribute `hcl:"headers,optional"`
+	IPv6Prefix   *hcl.Attribute `hcl:"ipv6_prefix,optional"`
+	IPv4Prefix   *hcl.Attribute `hcl:"ipv4_prefix,optional"`
+
+	// Own are the algorithm's attributes.
+	Own hcl.Body `hcl:",remain"`
+}
+
+// Decode turns a block `limit "<algorithm>" "<name>"` into a Spec. With an
+// error among the diagnostics the Spec is of no use but for its Name.
+func Decode(b *hcl.Block) (Spec, hcl.Diagnostics) {
+	s := Spec{Algorithm: b.Labels[0], Name: b.Labels[1]}
+	algorithm, ok := limits.Lookup(s.Algorithm)
+	if !ok {
+		return s, hcl.Diagnostics{fault(b.LabelRanges[0], "Unknown limit algorithm", "There is no algorithm %q. The algorithms are %s.%s",
+			s.Algorithm, strings.Join(algorithms(), ", "), didYouMean(s.Algorithm, algorithms()))}
+	}
+	own := algorithm.New()
+	diags := checkNames(b.Body, own)
+
+	var in Block
+	diags = append(diags, gohcl.DecodeBody(b.Body, nil, &in)...)
+	var more hcl.Diagnostics
+	s.Key, more = DecodeKey(in.Key)
+	diags = append(diags, more...)
+	r := reader{diags: &diags}
+	s.Scope = choose[Scope](r, in.Scope, scopes)
+	s.Mode = choose[Mode](r, in.Mode, modes)
+	s.OnStoreError = choose[OnStoreError](r, in.OnStoreError, storeErrors)
+	s.Headers = choose[Headers](r, in.Headers, headerWords)
+	s.Cost = r.integer(in.Cost, DefaultCost, 1, math.MaxInt64)
+	s.MaxKeys = int(r.integer(in.MaxKeys, limits.DefaultMaxKeys, 1, MostKeys))
+	s.IPv6Prefix = int(r.integer(in.IPv6Prefix, DefaultIPv6Prefix, 1, 128))
+	s.IPv4Prefix = int(r.integer(in.IPv4Prefix, DefaultIPv4Prefix, 1, 32))
+
+	if bad := gohcl.DecodeBody(known{in.Own}, nil, own); bad.HasErrors() {
+		return s, append(diags, bad...)
+	}
+	spec, err := own.Spec()
+	if err != nil {
+		return s, append(diags, faults(b, in.Own, err)...)
+	}
+	s.Limit = spec
+	if c := spec.Capacity(); s.Cost > c {
+		at := b.DefRange
+		if in.Cost != nil {
+			at = in.Cost.Expr.Range()
+		}
+		diags = append(diags, fault(at, "Cost exceeds the capacity", "A request costs %d, but at most %d can ever be spent at once, so that none would pass.", s.Cost, c))
+	}
+	return s, diags
+}
+
+// checkNames refuses what neither every limit nor the algorithm knows. It looks
+// at both at once, so that a suggestion for a misspelt name knows all of them.
+func checkNames(body hcl.Body, own limits.Block) hcl.Diagnostics {
+	common, _ := gohcl.ImpliedBodySchema(Block{})
+	special, _ := gohcl.ImpliedBodySchema(own)
+	all := &hcl.BodySchema{Blocks: special.Blocks}
+	for _, a := range slices.Concat(special.Attributes, common.Attributes) {
+		all.Attributes = append(all.Attributes, hcl.AttributeSchema{Name: a.Name})
+	}
+	_, diags := body.Content(all)
+	return diags
+}
+
+// known is a body of which unknown names have been refused already.
+type known struct{ hcl.Body }
+
+// Content implements hcl.Body.
+func (k known) Content(s *hcl.BodySchema) (*hcl.BodyContent, hcl.Diagnostics) {
+	content, _, diags := k.PartialContent(s)
+	return content, diags
+}
+
+// faults turns the errors of an algorithm's Spec into diagnostics, each at the
+// attribute that it is about.
+func faults(b *hcl.Block, own hcl.Body, err error) hcl.Diagnostics {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the tree is walked here
+		var diags hcl.Diagnostics
+		for _, e := range joined.Unwrap() {
+			diags = append(diags, faults(b, own, e)...)
+		}
+		return diags
+	}
+	var bad *limits.AttributeError
+	if !errors.As(err, &bad) {
+		return hcl.Diagnostics{fault(b.DefRange, "Invalid limit", "%s", sentence(err))}
+	}
+	at := b.DefRange
+	content, _, _ := own.PartialContent(&hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: bad.Attribute}}})
+	if content != nil && content.Attributes[bad.Attribute] != nil {
+		at = content.Attributes[bad.Attribute].Expr.Range()
+	}
+	return hcl.Diagnostics{fault(at, "Invalid "+bad.Attribute, "%s", sentence(bad.Err))}
+}
+
+func algorithms() []string {
+	var names []string
+	for _, a := range limits.Algorithms() {
+		names = append(names, a.Name)
+	}
+	return names
+}
+
+// reader turns attributes into Go values; absent (nil) or wrong ones into the
+// default.
+type reader struct{ diags *hcl.Diagnostics }
+
+func (r reader) value(a *hcl.Attribute, t cty.Type, what string) (cty.Value, bool) {
+	if a == nil {
+		return cty.NilVal, false
+	}
+	v, diags := a.Expr.Value(nil)
+	if diags.HasErrors() {
+		*r.diags = append(*r.diags, diags...)
+		return v, false
+	}
+	if v.IsNull() {
+		return v, false
+	}
+	v, err := convert.Convert(v, t)
+	if err != nil || !v.IsWhollyKnown() || v.IsNull() {
+		*r.diags = append(*r.diags, fault(a.Expr.Range(), "Unsuitable value", "%s is required here.", what))
+		return v, false
+	}
+	return v, true
+}
+
+func (r reader) integer(a *hcl.Attribute, def, least, most int64) int64 {
+	v, ok := r.value(a, cty.Number, "A whole number")
+	if !ok {
+		return def
+	}
+	f := v.AsBigFloat()
+	n, accuracy := f.Int64()
+	if accuracy != 0 || n < least || n > most {
+		*r.diags = append(*r.diags, fault(a.Expr.Range(), "Invalid "+a.Name, "A whole number from %d to %d is required here.", least, most))
+		return def
+	}
+	return n
+}
+
+// choose reads one word of the list as its index; the first is the default.
+func choose[T ~uint8](r reader, a *hcl.Attribute, words wordList) T {
+	v, ok := r.value(a, cty.String, "A string")
+	if !ok {
+		return 0
+	}
+	all := strings.Fields(string(words))
+	i := slices.Index(all, v.AsString())
+	if i < 0 {
+		*r.diags = append(*r.diags, fault(a.Expr.Range(), "Invalid "+a.Name, "%q is not one of %s.%s", v.AsString(), strings.Join(all, ", "), didYouMean(v.AsString(), all)))
+		return 0
+	}
+	return T(i) //nolint:gosec // a list has but a few words
+}
+
+// wordList is a list of words with spaces between them.
+type wordList string
+
+func word[T ~uint8](words wordList, i T) string {
+	if all := strings.Fields(string(words)); int(i) < len(all) {
+		return all[i]
+	}
+	return "unknown"
+}
+
+func fault(at hcl.Range, summary, format string, args ...any) *hcl.Diagnostic {
+	return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: fmt.Sprintf(format, args...), Subject: &at}
+}
+
+// sentence begins an error's text with a capital letter and ends it with a full
+// stop, as diagnostics have it.
+func sentence(err error) string {
+	s := err.Error()
+	if s == "" {
+		return s
+	}
+	if c := s[0]; 'a' <= c && c <= 'z' {
+		s = string(c-'a'+'A') + s[1:]
+	}
+	return strings.TrimSuffix(s, ".") + "."
+}
+
+// didYouMean returns a sentence, led by a space, that names the candidate
+// closest to what was given; empty when none is close.
+func didYouMean(given string, candidates []string) string {
+	best, least := "", min(4, (len(given)+1)/2)
+	for _, c := range candidates {
+		if d := levenshtein.Distance(strings.ToLower(given), c, nil); d < least {
+			best, least = c, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf(" Did you mean %q?", best)
+}

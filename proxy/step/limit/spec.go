@@ -1,0 +1,121 @@
+package limit
+
+import (
+	"slices"
+
+	"github.com/lictor/lictor/limits"
+)
+
+// Scope says who shares a limit's budget.
+type Scope uint8
+
+// The scopes. The zero value is Local.
+const (
+	Local      Scope = iota // this gateway alone
+	Shared                  // every gateway, exactly, by way of a store
+	FleetShare              // this gateway's part of what all may grant
+)
+
+// String returns the policy's word for the scope.
+func (s Scope) String() string { return word(scopes, s) }
+
+// Mode says what becomes of a denial.
+type Mode uint8
+
+// The modes. The zero value is Enforcing.
+const (
+	Enforcing  Mode = iota // the request is refused
+	Permissive             // it is counted and logged, and passes
+	Disabled               // the limit isn't asked
+)
+
+// String returns the policy's word for the mode.
+func (m Mode) String() string { return word(modes, m) }
+
+// OnStoreError says what a shared limit does while its store doesn't answer.
+type OnStoreError uint8
+
+// What to do without a store. The zero value is Share.
+const (
+	Share  OnStoreError = iota // limit locally at this gateway's share
+	Open                       // let everything pass
+	Closed                     // let nothing pass
+)
+
+// String returns the policy's word for it.
+func (o OnStoreError) String() string { return word(storeErrors, o) }
+
+// Headers says which fields tell the client of a limit.
+type Headers uint8
+
+// The fields. The zero value is Standard.
+const (
+	Standard Headers = iota // RateLimit and RateLimit-Policy
+	Legacy                  // X-RateLimit-Limit, -Remaining and -Reset
+	Off                     // none but Retry-After
+)
+
+// String returns the policy's word for the fields.
+func (h Headers) String() string { return word(headerWords, h) }
+
+// The words of a policy, in the order of the constants.
+const (
+	scopes      = wordList("local shared fleet_share")
+	modes       = wordList("enforcing permissive disabled")
+	storeErrors = wordList("share open closed")
+	headerWords = wordList("standard legacy off")
+)
+
+// Defaults of what every limit has.
+const (
+	DefaultCost       = 1
+	DefaultIPv6Prefix = 64
+	DefaultIPv4Prefix = 32
+)
+
+// Bounds of what every limit has.
+const (
+	MostKeys     = 100_000_000
+	MostKeyParts = 8
+)
+
+// Spec is one limit of a policy: valid, with all defaults filled in.
+type Spec struct {
+	// Name is unique among the limits.
+	Name string
+	// Algorithm is the name that finds it by limits.Lookup.
+	Algorithm string
+	// Limit is the algorithm's own part.
+	Limit limits.Spec
+	// Key says whose budget a request is charged to; empty means one budget for
+	// all.
+	Key          []KeyPart
+	Scope        Scope
+	Mode         Mode
+	Headers      Headers
+	OnStoreError OnStoreError
+	// Cost is what each request is charged, at least 1 and at most the
+	// algorithm's capacity.
+	Cost int64
+	// MaxKeys bounds the keys that are held at once.
+	MaxKeys int
+	// IPv6Prefix and IPv4Prefix are how many bits of the client's address make
+	// its key.
+	IPv6Prefix int
+	IPv4Prefix int
+}
+
+// Equal reports whether two limits are alike in everything.
+func (s *Spec) Equal(o *Spec) bool {
+	return s.SameBudgets(o) && s.Limit == o.Limit &&
+		s.Mode == o.Mode && s.Headers == o.Headers && s.OnStoreError == o.OnStoreError &&
+		s.Cost == o.Cost && s.MaxKeys == o.MaxKeys
+}
+
+// SameBudgets reports whether what has been used under one limit counts under
+// the other: they have the same name, algorithm, scope and kind of key.
+func (s *Spec) SameBudgets(o *Spec) bool {
+	return s.Name == o.Name && s.Algorithm == o.Algorithm && s.Scope == o.Scope &&
+		s.IPv6Prefix == o.IPv6Prefix && s.IPv4Prefix == o.IPv4Prefix &&
+		slices.EqualFunc(s.Key, o.Key, KeyPart.Equal)
+}
