@@ -78,7 +78,7 @@ func (e *Endpoint) Draining() bool {
 func (e *Endpoint) updateLocked(i *catalog.Instance) {
 	was := e.eligible
 	e.instance.Store(i)
-	e.weight = int32(min(max(i.Weight, 1), maxWeight)) //nolint:gosec // bounded on the same line
+	e.weight = int32(min(max(i.Weight, 1), maxWeight))
 	e.eligible = i.Eligible()
 	if e.eligible && !was {
 		e.streak.Store(0)

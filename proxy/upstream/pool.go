@@ -1,6 +1,9 @@
 package upstream
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Pool is what a route sends its requests to: the endpoints of one service that
 // match a PoolSpec, and a balancer. It lives for as long as any route names its
@@ -196,10 +199,5 @@ func (p *Pool) surveyLocked() {
 
 // has reports whether the attempt has tried the endpoint.
 func (a *Attempt) has(e *Endpoint) bool {
-	for _, t := range a.tried[:a.n] {
-		if t == e {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(a.tried[:a.n], e)
 }

@@ -18,7 +18,7 @@ func (t *tournament) build(c []Candidate) {
 	for i := range t.half {
 		t.node[t.half+i] = -1
 		if i < len(c) {
-			t.node[t.half+i] = int32(i) //nolint:gosec // far below 2^31 instances
+			t.node[t.half+i] = int32(i)
 		}
 	}
 	for n := t.half - 1; n >= 1; n-- {
