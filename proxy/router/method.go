@@ -1,7 +1,6 @@
 package router
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -42,11 +41,9 @@ func newVerbs() *verbs {
 	}
 }
 
-// named is the set of the given methods, without what they imply. An empty
-// list is the empty set. Errors are returned all at once, joined.
-func (v *verbs) named(list []string) (methods, error) {
-	var set methods
-	var errs []error
+// named is the set of the given methods, without what they imply: empty for an
+// empty list.
+func (v *verbs) named(list []string) (set methods, errs []error) {
 	for _, name := range list {
 		if !token(name) {
 			errs = append(errs, fmt.Errorf("%q is not a method", name))
@@ -68,7 +65,7 @@ func (v *verbs) named(list []string) (methods, error) {
 		}
 		set |= bit
 	}
-	return set, errors.Join(errs...)
+	return set, errs
 }
 
 // implied adds to a set what it stands for: GET answers HEAD too (RFC 9110,

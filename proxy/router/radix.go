@@ -37,14 +37,20 @@ func (n *node) at(path string) *node {
 	return n
 }
 
-// chain makes every prefix know the next shorter one, up being that of n.
+// chain makes every prefix know the next shorter one, up being that of n. A
+// prefix is shorter by whole segments: that of /ab is not /a.
 func (n *node) chain(up *leaf) {
+	under := up
 	if n.prefix != nil {
 		n.prefix.up = up
-		up = n.prefix
+		under = n.prefix
 	}
 	for i := range n.below {
-		n.below[i].chain(up)
+		if child := &n.below[i]; child.label[0] == '/' {
+			child.chain(under)
+		} else {
+			child.chain(up)
+		}
 	}
 }
 

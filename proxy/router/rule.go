@@ -162,11 +162,9 @@ func compile(index int, r *Rule, v *verbs) (*matcher, RuleErrors) {
 			fail(m.kind.field(), err)
 		}
 	}
-	var err error
-	if m.named, err = v.named(r.Methods); err != nil {
-		fail("methods", err)
-	}
 	var errs []error
+	m.named, errs = v.named(r.Methods)
+	fail("methods", errs...)
 	m.headers, errs = compileHeaders(r.Headers)
 	fail("headers", errs...)
 	m.query, errs = compileQuery(r.Query)
@@ -190,7 +188,7 @@ func (m *matcher) compilePath(s string) error {
 	texts := strings.Split(s[1:], "/")
 	names := map[string]bool{}
 	for i, text := range texts {
-		if text == "" && i+1 < len(texts) {
+		if text == "" && (i+1 < len(texts) || m.kind == prefix) {
 			return fmt.Errorf("%q has an empty segment", s)
 		}
 		if m.kind == pattern && strings.ContainsAny(text, "{}") {
