@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/lictor/lictor/proxy/router"
 )
 
 // Input is what a configuration is loaded from.
@@ -40,7 +42,7 @@ func Load(in Input) (*Config, *Files, hcl.Diagnostics) {
 	for _, dir := range in.ConfigDirs {
 		l.add(l.files.readDir(dir, nil))
 	}
-	c := l.load(in)
+	c, _ := l.load(in)
 	if len(c.Listeners) == 0 && len(l.top.blocks["listener"]) == 0 {
 		l.diags = append(l.diags, &hcl.Diagnostic{
 			Severity: hcl.DiagError,
@@ -62,7 +64,7 @@ func LoadPolicies(o Options, paths []string, texts ...Source) (*Policy, *Files, 
 	for _, t := range texts {
 		l.add(l.files.parse(t))
 	}
-	p := l.reader.policy(l.top, l.options)
+	p, _ := l.policy(l.top, l.options)
 	return &p, l.files, l.finish()
 }
 
@@ -75,7 +77,8 @@ func Validate(o Options, paths ...string) (*Files, hcl.Diagnostics) {
 		l.add(l.files.readPath(path, nil))
 	}
 	agent := l.top.agent()
-	l.load(Input{})
+	c, built := l.load(Input{})
+	l.unreachable(c.Policy.Routes, built)
 	if agent && len(l.top.blocks["listener"]) == 0 {
 		l.diags = append(l.diags, &hcl.Diagnostic{
 			Severity: hcl.DiagWarning,
@@ -105,7 +108,7 @@ func (l *loader) add(bodies []hcl.Body, diags hcl.Diagnostics) {
 }
 
 // load reads the section, and the policies that it names.
-func (l *loader) load(in Input) *Config {
+func (l *loader) load(in Input) (*Config, *router.Router) {
 	c, paths := l.agent(l.top, l.options)
 	if in.Dev {
 		l.dev(c, &paths)
@@ -126,8 +129,9 @@ func (l *loader) load(in Input) *Config {
 	for _, s := range in.Policies {
 		l.add(l.files.parse(s))
 	}
-	c.Policy = l.policy(l.top, l.options)
-	return c
+	var built *router.Router
+	c.Policy, built = l.policy(l.top, l.options)
+	return c, built
 }
 
 // dev fills in what a developer's machine has.

@@ -1,7 +1,10 @@
 package config
 
+import "github.com/lictor/lictor/proxy/router"
+
 // policy reads the policy blocks of the section and checks them together.
-func (r *reader) policy(s *section, o *Options) Policy {
+// The router is that of all routes, nil if one of them is wrong.
+func (r *reader) policy(s *section, o *Options) (Policy, *router.Router) {
 	var p Policy
 	var table *limitTable
 	p.Limits, table = r.limits(s.blocks["limit"])
@@ -11,6 +14,5 @@ func (r *reader) policy(s *section, o *Options) Policy {
 	p.Providers, names = r.providers(s, o)
 	p.Routes = r.routes(s.blocks["route"], o, names)
 	r.checkRouteLimits(&p, table)
-	r.checkRules(p.Routes)
-	return p
+	return p, r.checkRules(p.Routes)
 }

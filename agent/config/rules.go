@@ -24,14 +24,34 @@ func (r *Route) Rule() router.Rule {
 }
 
 // checkRules builds a router of all routes, for what is wrong with one of them
-// or with several together.
-func (r *reader) checkRules(routes []Route) {
+// or with several together. It returns nil if something is.
+func (r *reader) checkRules(routes []Route) *router.Router {
 	rules := make([]router.Rule, len(routes))
 	for i := range routes {
 		rules[i] = routes[i].Rule()
 	}
-	if _, err := router.New(rules); err != nil {
+	built, err := router.New(rules)
+	if err != nil {
 		r.ruleFaults(routes, err)
+		return nil
+	}
+	return built
+}
+
+// unreachable warns of routes that can never win. That takes long to find out
+// where there are many regexes, so only Validate asks.
+func (r *reader) unreachable(routes []Route, built *router.Router) {
+	if built == nil {
+		return
+	}
+	for _, s := range built.Unreachable() {
+		t := &routes[s.Rule]
+		if s.By == router.NoRoute {
+			r.warnf(t.at("path_regex"), "Unreachable route", "No path of a request, in its normal form, matches this expression.")
+			continue
+		}
+		by := &routes[s.By]
+		r.warnf(t.Range, "Unreachable route", "No request reaches the route %q: the route %q at %s comes first wherever it matches.", t.Name, by.Name, by.Range)
 	}
 }
 
