@@ -9,6 +9,11 @@ const MaxAttempts = 8
 // one goroutine at a time. The zero value is ready; set it back to the zero
 // value, after Release, before the next request.
 type Attempt struct {
+	// Key says whose request it is to the balancer that keeps the requests of
+	// one key together: a hash of the client's address, say. 0 means that the
+	// request has none. The other balancers do not look at it.
+	Key uint64
+
 	ep    *Endpoint // held, counted in its in-flight
 	probe uint32    // the endpoint's probe that this attempt is, 0 for none
 	last  Outcome   // the last one reported

@@ -23,15 +23,17 @@ type Candidate struct {
 // Picker is a balancer at work in one pool. Its methods are called under a
 // lock: they neither block nor allocate, but for Arrange.
 type Picker interface {
-	// Arrange is called when the candidates have been replaced.
-	Arrange(c []Candidate)
+	// Arrange is called when the candidates have been replaced. ids[i] stands
+	// for the identity of candidate i, the same in every gateway and at all
+	// times. The picker may keep it.
+	Arrange(c []Candidate, ids []uint64)
 	// Changed is called when InFlight, Weight or Memo of candidate i has been
 	// changed, after a pick too.
 	Changed(c []Candidate, i int)
-	// Pick returns the index of an open candidate, -1 when there is none. It
-	// may write the Memo of candidates, but if it writes any other than that of
-	// the one it returns, it must not depend on Changed for it.
-	Pick(c []Candidate) int
+	// Pick returns the index of an open candidate, -1 when there is none. The
+	// key is the request's, 0 when it has none. Pick may write Memo; Changed
+	// follows only for the candidate that it returns.
+	Pick(c []Candidate, key uint64) int
 }
 
 // Balancer is one way to choose among the endpoints of a pool.
@@ -50,6 +52,7 @@ func Balancers() []Balancer {
 		{"least_conn", "The fewest exchanges in flight for its weight; ties take turns.", newLeastConn},
 		{"round_robin", "Each in turn, as often as its weight says, evenly spread.", newRoundRobin},
 		{"random", "Any, with a chance that its weight gives it.", newRandom},
+		{"hash", "The same for the same key, as far as it is up; shares of keys go by weight.", newHash},
 		{"p2c", "Two drawn by weight, the less busy of them.", newTwoChoices},
 	}
 }

@@ -2,17 +2,30 @@ package upstream
 
 import (
 	"math/rand/v2"
+	"strconv"
 	"testing"
 )
 
 // pick picks and counts the picked candidate in, as a pool does.
-func pick(p Picker, c []Candidate) int {
-	i := p.Pick(c)
+func pick(p Picker, c []Candidate) int { return pickFor(p, c, 0) }
+
+// pickFor does so for a request that has a key.
+func pickFor(p Picker, c []Candidate, key uint64) int {
+	i := p.Pick(c, key)
 	if i >= 0 {
 		c[i].InFlight++
 		p.Changed(c, i)
 	}
 	return i
+}
+
+// ids returns the identities of n candidates.
+func ids(n int) []uint64 {
+	ids := make([]uint64, n)
+	for i := range ids {
+		ids[i] = identity{"key", strconv.Itoa(i)}.hash64()
+	}
+	return ids
 }
 
 // Every balancer, at sizes on both sides of where least_conn changes its way:
@@ -26,7 +39,7 @@ func TestBalancersPickOnlyOpenCandidates(t *testing.T) {
 				p := b.New(7)
 				c := make([]Candidate, n)
 				open := 0
-				p.Arrange(c)
+				p.Arrange(c, ids(len(c)))
 				for step := range 2000 {
 					if n > 0 {
 						i := r.IntN(n)
@@ -40,7 +53,7 @@ func TestBalancersPickOnlyOpenCandidates(t *testing.T) {
 						c[i].InFlight = int32(r.IntN(4))
 						p.Changed(c, i)
 					}
-					got := pick(p, c)
+					got := pickFor(p, c, uint64(r.IntN(100)))
 					switch {
 					case got >= n:
 						t.Fatalf("step %d: picked %d of %d", step, got, n)
@@ -72,9 +85,9 @@ func TestBalancersRespectWeights(t *testing.T) {
 					c[i].Weight = weights[i%len(weights)]
 					picks += each * int(c[i].Weight)
 				}
-				p.Arrange(c)
-				for range picks {
-					pick(p, c)
+				p.Arrange(c, ids(len(c)))
+				for k := range picks {
+					pickFor(p, c, mix(uint64(k+1)))
 				}
 				for i := range c {
 					want := each * c[i].Weight
@@ -100,10 +113,10 @@ func TestIdleBalancersRespectWeights(t *testing.T) {
 		t.Run(b.Name, func(t *testing.T) {
 			p := b.New(3)
 			c := []Candidate{{Weight: 1}, {Weight: 2}, {Weight: 5}}
-			p.Arrange(c)
+			p.Arrange(c, ids(len(c)))
 			var got [3]int
-			for range 8000 {
-				i := pick(p, c)
+			for k := range 8000 {
+				i := pickFor(p, c, mix(uint64(k+1)))
 				got[i]++
 				c[i].InFlight--
 				p.Changed(c, i)
@@ -139,7 +152,7 @@ func TestBalancerNames(t *testing.T) {
 func TestRoundRobinIsSmooth(t *testing.T) {
 	p := newRoundRobin(0)
 	c := []Candidate{{Weight: 5}, {Weight: 1}, {Weight: 1}}
-	p.Arrange(c)
+	p.Arrange(c, ids(len(c)))
 	var got []byte
 	for range 14 {
 		got = append(got, "abc"[pick(p, c)])
@@ -154,12 +167,12 @@ func TestRandomFindsTheOnlyOpenCandidate(t *testing.T) {
 	p := newRandom(1)
 	c := make([]Candidate, 1000)
 	c[0].Weight = maxWeight
-	p.Arrange(c)
+	p.Arrange(c, ids(len(c)))
 	c[0].Weight, c[617].Weight = 0, 1
 	p.Changed(c, 0)
 	p.Changed(c, 617)
 	for range 100 {
-		if got := p.Pick(c); got != 617 {
+		if got := p.Pick(c, 0); got != 617 {
 			t.Fatalf("picked %d, want 617", got)
 		}
 	}

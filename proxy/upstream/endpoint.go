@@ -25,6 +25,7 @@ type seat struct {
 type Endpoint struct {
 	svc      *service
 	id       identity
+	hash     uint64 // of id
 	instance atomic.Pointer[catalog.Instance]
 	slots    connections
 

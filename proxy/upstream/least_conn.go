@@ -20,7 +20,7 @@ type leastConn struct {
 func newLeastConn(uint64) Picker { return &leastConn{} }
 
 // Arrange implements Picker.
-func (l *leastConn) Arrange(c []Candidate) {
+func (l *leastConn) Arrange(c []Candidate, _ []uint64) {
 	if len(c) > scanLimit {
 		l.tree.build(c)
 	} else {
@@ -36,7 +36,7 @@ func (l *leastConn) Changed(c []Candidate, i int) {
 }
 
 // Pick implements Picker.
-func (l *leastConn) Pick(c []Candidate) int {
+func (l *leastConn) Pick(c []Candidate, _ uint64) int {
 	var best int
 	if l.tree.half > 0 {
 		best = l.tree.winner(c)

@@ -35,7 +35,7 @@ func TestLeastConnIsExact(t *testing.T) {
 		for i := range c {
 			c[i].Weight = int32(1 + r.IntN(3))
 		}
-		p.Arrange(c)
+		p.Arrange(c, nil)
 		for step := range 1500 {
 			switch i := r.IntN(n); r.IntN(4) {
 			case 0:
@@ -77,7 +77,7 @@ func TestLeastConnTakesTurnsAmongEquals(t *testing.T) {
 			c[i] = Candidate{Weight: 1, InFlight: 9}
 		}
 		c[0].InFlight, c[2].InFlight, c[3].InFlight = 0, 0, 0
-		p.Arrange(c)
+		p.Arrange(c, nil)
 		var got []int
 		for range 6 {
 			i := pick(p, c)

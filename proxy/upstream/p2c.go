@@ -9,7 +9,7 @@ type twoChoices struct{ lottery }
 func newTwoChoices(seed uint64) Picker { return &twoChoices{lottery{dice: dice(seed)}} }
 
 // Pick implements Picker.
-func (t *twoChoices) Pick(c []Candidate) int {
+func (t *twoChoices) Pick(c []Candidate, _ uint64) int {
 	a := t.draw(c)
 	if a < 0 {
 		return -1

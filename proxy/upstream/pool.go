@@ -84,13 +84,13 @@ func (p *Pool) pickLocked(a *Attempt, now time.Time) int {
 				return i
 			}
 		}
-		if i := p.picker.Pick(p.cands); i >= 0 || !p.waiting {
+		if i := p.picker.Pick(p.cands, a.Key); i >= 0 || !p.waiting {
 			return i
 		}
 		return p.probeLocked(a, time.Time{})
 	}
 	p.closeTriedLocked(a, true)
-	i := p.picker.Pick(p.cands)
+	i := p.picker.Pick(p.cands, a.Key)
 	p.closeTriedLocked(a, false)
 	if i < 0 && p.waiting {
 		i = p.probeLocked(a, time.Time{})

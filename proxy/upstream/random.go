@@ -8,7 +8,7 @@ type random struct{ lottery }
 func newRandom(seed uint64) Picker { return &random{lottery{dice: dice(seed)}} }
 
 // Pick implements Picker.
-func (r *random) Pick(c []Candidate) int { return r.draw(c) }
+func (r *random) Pick(c []Candidate, _ uint64) int { return r.draw(c) }
 
 // lottery draws candidates in proportion to their weights.
 type lottery struct {
@@ -17,7 +17,7 @@ type lottery struct {
 }
 
 // Arrange implements Picker.
-func (l *lottery) Arrange(c []Candidate) {
+func (l *lottery) Arrange(c []Candidate, _ []uint64) {
 	l.top = 0
 	for i := range c {
 		l.Changed(c, i)
@@ -71,7 +71,12 @@ type dice uint64
 
 func (d *dice) next() uint64 {
 	*d += 0x9e3779b97f4a7c15
-	z := uint64(*d)
+	return mix(uint64(*d))
+}
+
+// mix spreads each bit of z over all bits of the result; no two numbers have
+// the same one.
+func mix(z uint64) uint64 {
 	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
 	z = (z ^ z>>27) * 0x94d049bb133111eb
 	return z ^ z>>31

@@ -8,13 +8,13 @@ type roundRobin struct{}
 func newRoundRobin(uint64) Picker { return roundRobin{} }
 
 // Arrange implements Picker.
-func (roundRobin) Arrange([]Candidate) {}
+func (roundRobin) Arrange([]Candidate, []uint64) {}
 
 // Changed implements Picker.
 func (roundRobin) Changed([]Candidate, int) {}
 
 // Pick implements Picker.
-func (roundRobin) Pick(c []Candidate) int {
+func (roundRobin) Pick(c []Candidate, _ uint64) int {
 	best, total := -1, int64(0)
 	for i := range c {
 		w := int64(c[i].Weight)

@@ -100,6 +100,7 @@ func (v *service) seatLocked(s seating) {
 	v.stamp++
 	eps := make([]*Endpoint, 0, len(s.members))
 	cands := make([]Candidate, 0, len(s.members))
+	ids := make([]uint64, 0, len(s.members))
 	for _, m := range s.members {
 		e := v.endpointLocked(m.id)
 		if e.stamp == v.stamp { // a key that is there twice
@@ -111,7 +112,7 @@ func (v *service) seatLocked(s seating) {
 		if i := e.seatLocked(p); i >= 0 {
 			c.Memo = p.cands[i].Memo
 		}
-		eps, cands = append(eps, e), append(cands, c)
+		eps, cands, ids = append(eps, e), append(cands, c), append(ids, e.hash)
 	}
 	for _, e := range p.eps {
 		e.unseatLocked(p)
@@ -121,7 +122,7 @@ func (v *service) seatLocked(s seating) {
 		e.seats = append(e.seats, seat{p, i})
 		cands[i].InFlight, cands[i].Weight = e.inFlight, p.weightLocked(e)
 	}
-	p.picker.Arrange(cands)
+	p.picker.Arrange(cands, ids)
 	p.surveyLocked()
 }
 
@@ -131,7 +132,7 @@ func (v *service) dropLocked(p *Pool) {
 		e.unseatLocked(p)
 	}
 	p.eps, p.cands, p.seated = nil, nil, false
-	p.picker.Arrange(nil)
+	p.picker.Arrange(nil, nil)
 	p.surveyLocked()
 }
 
@@ -139,7 +140,7 @@ func (v *service) dropLocked(p *Pool) {
 func (v *service) endpointLocked(id identity) *Endpoint {
 	e := v.endpoints[id]
 	if e == nil {
-		e = &Endpoint{svc: v, id: id}
+		e = &Endpoint{svc: v, id: id, hash: id.hash64()}
 		v.endpoints[id] = e
 	}
 	return e
