@@ -130,7 +130,7 @@ func (k *keyed[S, R]) receive(from R, sh *shard[S, R], now Time) {
 		state := k.rules.inherit(from, e.state, clock-from.lag(e.digest), clock-k.rules.lag(e.digest))
 		to := k.shard(e.digest)
 		to.mu.Lock()
-		to.insertLocked(k.rules, e.digest, state, clock)
+		to.inheritLocked(k.rules, e.digest, state, clock)
 		to.mu.Unlock()
 	}
 	for i := range k.shards {

@@ -36,12 +36,11 @@ const (
 	sweepWidth = 2
 	// sampleWidth is among how many entries a full shard looks for a victim.
 	sampleWidth = 16
-	// never seen any expiry: far back, yet safe to subtract from.
+	// noHorizon is before any moment, yet safe to subtract from.
 	noHorizon = math.MinInt64 / 2
 )
 
-// find returns the state of a key, or that of one never seen. Call with the
-// lock held.
+// findLocked returns the state of a key, or that of one never seen.
 func (sh *shard[S, R]) findLocked(r R, d digest) (state S, i int32, held bool) {
 	if i, held = sh.index[d]; held {
 		return sh.entries[i].state, i, true
@@ -54,9 +53,26 @@ func (sh *shard[S, R]) findLocked(r R, d digest) (state S, i int32, held bool) {
 func (sh *shard[S, R]) insertLocked(r R, d digest, state S, clock int64) {
 	sh.sweepLocked(r, clock)
 	if len(sh.entries) >= sh.limit {
+		sh.removeLocked(sh.victimLocked(r, clock))
+	}
+	sh.appendLocked(d, state)
+}
+
+// inheritLocked adds a key that isn't held, unless the shard is full of keys
+// that have spent no less.
+func (sh *shard[S, R]) inheritLocked(r R, d digest, state S, clock int64) {
+	if len(sh.entries) >= sh.limit {
 		i := sh.victimLocked(r, clock)
+		e := &sh.entries[i]
+		if r.debt(e.state, clock-r.lag(e.digest)) >= r.debt(state, clock-r.lag(d)) {
+			return
+		}
 		sh.removeLocked(i)
 	}
+	sh.appendLocked(d, state)
+}
+
+func (sh *shard[S, R]) appendLocked(d digest, state S) {
 	if sh.index == nil {
 		sh.index = make(map[digest]int32)
 	}
