@@ -1,9 +1,11 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -87,4 +89,27 @@ func parsePrefix(s string) (netip.Prefix, error) {
 		return p, fmt.Errorf("the network %q has bits beyond its prefix. Did you mean %q?", s, m)
 	}
 	return p, nil
+}
+
+// consulAddress reads the address of a Consul agent: host:port, or a URL.
+func (r *reader) consulAddress(a *hcl.Attribute) string {
+	s := r.str(a, "")
+	if s == "" {
+		return ""
+	}
+	scheme, rest, isURL := strings.Cut(s, "://")
+	var err error
+	switch {
+	case !isURL:
+		err = checkAddress(s)
+	case !slices.Contains([]string{"http", "https", "unix"}, scheme):
+		err = fmt.Errorf("the scheme %q is not one of http, https and unix", scheme)
+	case rest == "" || strings.ContainsAny(rest, " \t\r\n\x00"):
+		err = errors.New("the URL has no host")
+	}
+	if err != nil {
+		r.errorf(a.Expr.Range(), "Invalid address", "%s", sentence(err))
+		return ""
+	}
+	return s
 }

@@ -138,7 +138,7 @@ func (r *reader) consul(b *hcl.Block, o *Options) *Consul {
 	var in consulBlock
 	r.decode(b, o, &in)
 	c := &Consul{
-		Address:             r.str(in.Address, ""),
+		Address:             r.consulAddress(in.Address),
 		TokenFile:           r.path(in.TokenFile, ""),
 		Datacenter:          r.str(in.Datacenter, ""),
 		RequireServiceCheck: r.boolean(in.RequireServiceCheck, true),

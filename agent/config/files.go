@@ -1,7 +1,9 @@
 package config
 
 import (
+	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -73,8 +75,8 @@ func (f *Files) parse(s Source) ([]hcl.Body, hcl.Diagnostics) {
 	} else {
 		file, diags = f.parser.ParseHCL(s.Text, s.Name)
 	}
-	if file == nil || file.Body == nil {
-		return nil, diags
+	if file == nil || file.Body == nil || diags.HasErrors() {
+		return nil, diags // what is left of it would only be misread
 	}
 	return []hcl.Body{file.Body}, diags
 }
@@ -115,6 +117,10 @@ func isConfig(name string) bool {
 }
 
 func unreadable(path string, err error, asked *hcl.Range) *hcl.Diagnostic {
+	var bad *fs.PathError
+	if errors.As(err, &bad) {
+		err = bad.Err // the path is in the summary
+	}
 	return &hcl.Diagnostic{
 		Severity: hcl.DiagError,
 		Summary:  "Can't read " + path,

@@ -83,6 +83,9 @@ func (r *reader) known(names []item, table *limitTable) []item {
 			out = append(out, n)
 			continue
 		}
+		if r.partial {
+			continue
+		}
 		hint := didYouMean(n.value, table.names)
 		if hint == "" && len(table.names) == 0 {
 			hint = " No limit is defined."

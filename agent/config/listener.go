@@ -88,7 +88,7 @@ func (r *reader) name(typ, name string, at hcl.Range, seen map[string]hcl.Range)
 	switch first, dup := seen[name]; {
 	case !nameable(name):
 		r.errorf(at, "Invalid "+typ+" name",
-			"A name is 1 to 128 letters, digits, underscores, dots and dashes, and more than one dash.")
+			"A name is 1 to 128 letters, digits, underscores, dots and dashes, and not a single dash alone.")
 	case dup:
 		r.errorf(at, "Duplicate "+typ, "A %s named %q was already defined at %s.", typ, name, first)
 	default:

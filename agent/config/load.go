@@ -43,7 +43,7 @@ func Load(in Input) (*Config, *Files, hcl.Diagnostics) {
 		l.add(l.files.readDir(dir, nil))
 	}
 	c, _ := l.load(in)
-	if len(c.Listeners) == 0 && len(l.top.blocks["listener"]) == 0 {
+	if len(c.Listeners) == 0 && len(l.top.blocks["listener"]) == 0 && !l.partial {
 		l.diags = append(l.diags, &hcl.Diagnostic{
 			Severity: hcl.DiagError,
 			Summary:  "No listener",
@@ -102,6 +102,7 @@ type loader struct {
 // add puts parsed files into the section.
 func (l *loader) add(bodies []hcl.Body, diags hcl.Diagnostics) {
 	l.diags = append(l.diags, diags...)
+	l.partial = l.partial || diags.HasErrors()
 	for _, b := range bodies {
 		l.diags = append(l.diags, l.top.add(b, l.options, l.policyOnly)...)
 	}
@@ -165,7 +166,21 @@ func (l *loader) levelFlag(s string) string {
 	return defaultLogLevel
 }
 
-func (l *loader) finish() hcl.Diagnostics { return tidy(l.diags) }
+func (l *loader) finish() hcl.Diagnostics {
+	for i, d := range l.diags {
+		l.diags[i] = hideSecret(d)
+	}
+	wrong := map[hcl.Range]bool{}
+	for _, d := range l.diags {
+		if d.Summary != notSupported && d.Severity == hcl.DiagError && d.Subject != nil {
+			wrong[*d.Subject] = true
+		}
+	}
+	return tidy(slices.DeleteFunc(l.diags, func(d *hcl.Diagnostic) bool {
+		// What is wrong anyway need not be called unsupported as well.
+		return d.Summary == notSupported && d.Subject != nil && wrong[*d.Subject]
+	}))
+}
 
 // tidy sorts diagnostics by place, for they come in the order of checks, and
 // drops those that say the same thing again.

@@ -90,6 +90,9 @@ type routeOrigin struct {
 	limits  []hcl.Range          // parallel to Limits
 	methods []hcl.Range
 	hosts   []hcl.Range
+	// unsound says that something about the block was wrong, so that what the
+	// route asks for may not be what was meant.
+	unsound bool
 }
 
 // at returns where the attribute was written, or else where the route begins.

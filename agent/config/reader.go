@@ -16,6 +16,9 @@ import (
 // or wrong reads as its default.
 type reader struct {
 	diags hcl.Diagnostics
+	// partial says that a file could not be read, so that a name may well be
+	// defined where nobody has looked.
+	partial bool
 }
 
 // errorf adds an error about a range.
@@ -35,6 +38,17 @@ func (r *reader) add(severity hcl.DiagnosticSeverity, at hcl.Range, summary, for
 		Detail:   fmt.Sprintf(format, args...),
 		Subject:  &at,
 	})
+}
+
+// errors counts the errors so far.
+func (r *reader) errors() int {
+	n := 0
+	for _, d := range r.diags {
+		if d.Severity == hcl.DiagError {
+			n++
+		}
+	}
+	return n
 }
 
 // value evaluates an expression as the type; ok is false when it is null or
@@ -234,15 +248,13 @@ func (r *reader) items(a *hcl.Attribute) []item {
 	return out
 }
 
-// unique reads a list of strings that differ from each other.
+// unique reads a list of strings, and each string once.
 func (r *reader) unique(a *hcl.Attribute) []item {
 	var out []item
 	for _, it := range r.items(a) {
-		if slices.ContainsFunc(out, func(o item) bool { return o.value == it.value }) {
-			r.errorf(it.at, "Duplicate element", "%q is in this list already.", it.value)
-			continue
+		if !slices.ContainsFunc(out, func(o item) bool { return o.value == it.value }) {
+			out = append(out, it)
 		}
-		out = append(out, it)
 	}
 	return out
 }

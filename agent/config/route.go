@@ -61,6 +61,7 @@ func (r *reader) route(b *hcl.Block, o *Options, providers map[string][]string) 
 	for i, s := range o.StepBlocks {
 		steps[i].Type = s.Type
 	}
+	before := r.errors()
 	var in routeBlock
 	rest := r.decode(b, o, &in, steps...)
 
@@ -104,6 +105,7 @@ func (r *reader) route(b *hcl.Block, o *Options, providers map[string][]string) 
 	r.empty(in.PathPrefix, t.PathPrefix)
 	r.empty(in.PathPattern, t.PathPattern)
 	r.empty(in.PathRegex, t.PathRegex)
+	t.origin.unsound = r.errors() > before
 	t.Steps = r.steps(rest, &t, o, providers)
 	return t
 }
@@ -147,12 +149,13 @@ func (r *reader) stripPrefix(a *hcl.Attribute, t *Route) {
 		return
 	}
 	t.StripPrefix = strings.TrimRight(s, "/")
-	path, attr := t.PathPrefix, "path_prefix"
+	path, variable, attr := t.PathPrefix, "", "path_prefix"
 	switch {
 	case t.Path != "":
 		path, attr = t.Path, "path"
 	case t.PathPattern != "":
 		path, attr = literalSegments(t.PathPattern), "path_pattern"
+		variable = t.PathPattern[len(path):]
 	case t.PathRegex != "":
 		r.errorf(at, "Invalid strip_prefix", "A route with path_regex can't strip a prefix, since its paths need not begin with it.")
 		return
@@ -160,7 +163,7 @@ func (r *reader) stripPrefix(a *hcl.Attribute, t *Route) {
 	if path != t.StripPrefix && !strings.HasPrefix(path, t.StripPrefix+"/") {
 		written := "is not set"
 		if path != "" {
-			written = fmt.Sprintf("is %q", path)
+			written = fmt.Sprintf("is %q", path+variable)
 		}
 		r.errorf(at, "Invalid strip_prefix", "%q must be the first whole segments of every path of the route, but its %s %s.", s, attr, written)
 	}

@@ -2,8 +2,9 @@ package config
 
 import (
 	"errors"
-
-	"github.com/hashicorp/hcl/v2"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/lictor/lictor/proxy/router"
 )
@@ -23,19 +24,91 @@ func (r *Route) Rule() router.Rule {
 	}
 }
 
-// checkRules builds a router of all routes, for what is wrong with one of them
-// or with several together. It returns nil if something is.
+// checkRules looks for what is wrong with one route, then for what is wrong
+// with several together, as far as each is sound by itself. It returns nil if
+// something is wrong.
 func (r *reader) checkRules(routes []Route) *router.Router {
-	rules := make([]router.Rule, len(routes))
+	all := make([]int, len(routes))
 	for i := range routes {
-		rules[i] = routes[i].Rule()
+		all[i] = i
 	}
-	built, err := router.New(rules)
-	if err != nil {
-		r.ruleFaults(routes, err)
-		return nil
+	built, faults := buildRouter(routes, all)
+	sound := slices.DeleteFunc(all, func(i int) bool {
+		return routes[i].origin.unsound || slices.ContainsFunc(faults, func(f *router.RuleError) bool { return f.Rule == i && !conflict(f) })
+	})
+	for _, f := range faults {
+		if !conflict(f) {
+			r.ruleFault(&routes[f.Rule], f)
+		}
+	}
+	if len(sound) < len(routes) {
+		built = nil
+		_, faults = buildRouter(routes, sound)
+	}
+	for _, f := range faults {
+		var same *router.ConflictError
+		if errors.As(f.Err, &same) {
+			t, other := &routes[f.Rule], &routes[same.Other]
+			r.errorf(t.Range, "Conflicting routes",
+				"The route %q asks for exactly what the route %q at %s does: for a request to host %s only their names would choose. Make their methods, headers or query differ.",
+				t.Name, other.Name, other.Range, same.Host)
+		}
 	}
 	return built
+}
+
+func conflict(f *router.RuleError) bool {
+	var same *router.ConflictError
+	return errors.As(f.Err, &same)
+}
+
+// buildRouter builds a router of some of the routes. What is wrong with them is
+// in terms of all. Names don't matter to it: they have been checked where they
+// were read, and two routes of one name may conflict in other ways.
+func buildRouter(routes []Route, some []int) (*router.Router, router.RuleErrors) {
+	rules := make([]router.Rule, len(some))
+	named := make(map[string]bool, len(some))
+	for i, n := range some {
+		rules[i] = routes[n].Rule()
+		if named[rules[i].Name] {
+			rules[i].Name += "#" + strconv.Itoa(n)
+		}
+		named[rules[i].Name] = true
+	}
+	built, err := router.New(rules)
+	var faults router.RuleErrors
+	errors.As(err, &faults)
+	for _, f := range faults {
+		f.Rule = some[f.Rule]
+		var same *router.ConflictError
+		if errors.As(f.Err, &same) {
+			same.Other = some[same.Other]
+		}
+	}
+	return built, faults
+}
+
+// ruleFault reports one fault of one route, at the element that it speaks of.
+func (r *reader) ruleFault(t *Route, f *router.RuleError) {
+	if f.Field == "name" {
+		return // checked where it was read
+	}
+	at := t.at(f.Field)
+	elements, places := t.Hosts, t.origin.hosts
+	switch f.Field {
+	case "hosts":
+	case "methods":
+		elements, places = t.Methods, t.origin.methods
+	default:
+		elements = nil
+	}
+	for i, e := range elements {
+		if strings.Contains(f.Err.Error(), strconv.Quote(e)) {
+			at = places[i]
+			break
+		}
+	}
+	r.errorf(at, "Invalid "+f.Field, "%s", sentence(f.Err))
 }
 
 // unreachable warns of routes that can never win. That takes long to find out
@@ -52,27 +125,5 @@ func (r *reader) unreachable(routes []Route, built *router.Router) {
 		}
 		by := &routes[s.By]
 		r.warnf(t.Range, "Unreachable route", "No request reaches the route %q: the route %q at %s comes first wherever it matches.", t.Name, by.Name, by.Range)
-	}
-}
-
-func (r *reader) ruleFaults(routes []Route, err error) {
-	var faults router.RuleErrors
-	if !errors.As(err, &faults) {
-		r.errorf(hcl.Range{}, "Invalid routes", "%s", sentence(err))
-		return
-	}
-	for _, f := range faults {
-		if f.Field == "name" {
-			continue // names have been checked where they were read
-		}
-		t := &routes[f.Rule]
-		var same *router.ConflictError
-		if errors.As(f.Err, &same) {
-			r.errorf(t.Range, "Conflicting routes",
-				"The route %q asks for exactly what the route %q at %s does: for a request to host %s only their names would choose. Make their methods, headers or query differ.",
-				t.Name, same.Name, routes[same.Other].Range, same.Host)
-			continue
-		}
-		r.errorf(t.at(f.Field), "Invalid "+f.Field, "%s", sentence(f.Err))
 	}
 }

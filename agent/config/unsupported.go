@@ -8,6 +8,8 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
+const notSupported = "Not supported by this version"
+
 // notYet lists what the configuration language has and this version does not
 // do. Each is refused, because a setting that is silently ignored is worse than
 // one that is missing. Take a line away when its feature arrives.
@@ -73,7 +75,7 @@ func unsupportedValues(in string, body hcl.Body) hcl.Diagnostics {
 func unsupported(what string, at hcl.Range) *hcl.Diagnostic {
 	return &hcl.Diagnostic{
 		Severity: hcl.DiagError,
-		Summary:  "Not supported by this version",
+		Summary:  notSupported,
 		Detail:   what + " is part of the configuration language, but this version does not support it.",
 		Subject:  &at,
 	}

@@ -59,11 +59,12 @@ func Decode(b *hcl.Block) (Spec, hcl.Diagnostics) {
 	s.IPv6Prefix = int(r.integer(in.IPv6Prefix, DefaultIPv6Prefix, 1, 128))
 	s.IPv4Prefix = int(r.integer(in.IPv4Prefix, DefaultIPv4Prefix, 1, 32))
 
-	if bad := gohcl.DecodeBody(known{in.Own}, nil, own); bad.HasErrors() {
-		return s, append(diags, bad...)
-	}
+	bad := gohcl.DecodeBody(known{in.Own}, nil, own)
 	spec, err := own.Spec()
-	if err != nil {
+	switch {
+	case bad.HasErrors():
+		return s, slices.Concat(diags, bad, others(faults(b, in.Own, err), bad, b.DefRange))
+	case err != nil:
 		return s, append(diags, faults(b, in.Own, err)...)
 	}
 	s.Limit = spec
@@ -102,6 +103,9 @@ func (k known) Content(s *hcl.BodySchema) (*hcl.BodyContent, hcl.Diagnostics) {
 // faults turns the errors of an algorithm's Spec into diagnostics, each at the
 // attribute that it is about.
 func faults(b *hcl.Block, own hcl.Body, err error) hcl.Diagnostics {
+	if err == nil {
+		return nil
+	}
 	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the tree is walked here
 		var diags hcl.Diagnostics
 		for _, e := range joined.Unwrap() {
@@ -119,6 +123,14 @@ func faults(b *hcl.Block, own hcl.Body, err error) hcl.Diagnostics {
 		at = content.Attributes[bad.Attribute].Expr.Range()
 	}
 	return hcl.Diagnostics{fault(at, "Invalid "+bad.Attribute, "%s", sentence(bad.Err))}
+}
+
+// others returns the faults of attributes that were decoded. Those that were not
+// read as zero, and what is wrong with that is no news.
+func others(all, undecoded hcl.Diagnostics, block hcl.Range) hcl.Diagnostics {
+	return slices.DeleteFunc(all, func(d *hcl.Diagnostic) bool {
+		return *d.Subject == block || slices.ContainsFunc(undecoded, func(u *hcl.Diagnostic) bool { return u.Subject != nil && u.Subject.Overlaps(*d.Subject) })
+	})
 }
 
 func algorithms() []string {

@@ -131,7 +131,7 @@ func decodePart(e hcl.Expression) (KeyPart, *hcl.Diagnostic) {
 	at := e.Range()
 	t, diags := hcl.AbsTraversalForExpr(e)
 	if diags.HasErrors() || len(t) == 0 {
-		if v, more := e.Value(nil); !more.HasErrors() && v.IsWhollyKnown() && !v.IsNull() && v.Type() == cty.String {
+		if v, more := e.Value(nil); !strings.HasSuffix(at.Filename, ".json") && !more.HasErrors() && v.IsWhollyKnown() && !v.IsNull() && v.Type() == cty.String {
 			return KeyPart{}, fault(at, "Invalid key part", "A part of a key is an expression, not a string: write it without the quotes.%s", suggestPart(v.AsString()))
 		}
 		return KeyPart{}, fault(at, "Invalid key part", "A part of a key is one of %s.", strings.Join(examples, ", "))

@@ -1,0 +1,3 @@
+limit "token_bucket" "in_b" {
+  rate = "10/s
+}
