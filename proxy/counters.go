@@ -24,7 +24,6 @@ type RouteMetrics struct {
 	nanos     atomic.Uint64
 	bytesIn   atomic.Uint64
 	bytesOut  atomic.Uint64
-	retries   [ClientBad + 1]atomic.Uint64
 }
 
 // NewRouteMetrics returns zeroed figures for the route of that name.
@@ -45,8 +44,6 @@ func (m *RouteMetrics) observe(x *Exchange, took time.Duration) {
 	}
 	m.bytesOut.Add(uint64(max(0, x.BytesOut))) //nolint:gosec // not negative
 }
-
-func (m *RouteMetrics) retried(c Cause) { m.retries[c].Add(1) }
 
 // EachRequestCount calls f for every method and status class that was seen.
 // class is 1 to 5, or 0 for exchanges that ended without a status.
@@ -86,15 +83,6 @@ func (m *RouteMetrics) Durations() (cumulative [len(DurationBounds)]uint64, coun
 
 // Bytes returns the body bytes received from and sent to clients.
 func (m *RouteMetrics) Bytes() (in, out uint64) { return m.bytesIn.Load(), m.bytesOut.Load() }
-
-// EachRetryCount calls f for every cause that led to a retry.
-func (m *RouteMetrics) EachRetryCount(f func(c Cause, n uint64)) {
-	for c := range m.retries {
-		if n := m.retries[c].Load(); n > 0 {
-			f(Cause(c), n)
-		}
-	}
-}
 
 // EachAnswerCount calls f for every kind of answer that the gateway made.
 func (p *Proxy) EachAnswerCount(f func(problem string, n uint64)) {

@@ -141,6 +141,8 @@ type Exchange struct {
 	idText     [128]byte
 	pathText   []byte
 	pathSpace  [512]byte
+	space      []byte
+	space0     [256]byte
 	answer     []byte
 	answer0    [1024]byte
 	verdicts0  [8]Verdict
@@ -149,6 +151,15 @@ type Exchange struct {
 
 // RequestID returns the id that log, instance and client share.
 func (x *Exchange) RequestID() []byte { return x.requestID }
+
+// Space returns an empty slice of the exchange's own, for a step to append to.
+// What it held is void with the next call.
+func (x *Exchange) Space() []byte {
+	if x.space == nil {
+		x.space = x.space0[:0]
+	}
+	return x.space[:0]
+}
 
 // Elapsed returns the time since the exchange began.
 func (x *Exchange) Elapsed() time.Duration { return x.p.clock.Now().Mono - x.Start.Mono }

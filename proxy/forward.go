@@ -37,7 +37,6 @@ func (x *Exchange) forward() {
 			return
 		}
 		x.Retries++
-		x.Route.Metrics.retried(fe.Cause)
 		x.kept.rewind(x)
 	}
 }
@@ -81,9 +80,7 @@ func (x *Exchange) answerFailed(fe *ForwardError) {
 	case ClientBad:
 		x.Answer(Malformed, "the request's body is broken", fe)
 	case ClientGone:
-		x.Err = fe
-		x.Response.Status = statusClientGone
-		x.W.Abort()
+		x.Gone(fe)
 	default:
 		x.Answer(InstanceBroke, "", fe)
 	}
@@ -92,6 +89,13 @@ func (x *Exchange) answerFailed(fe *ForwardError) {
 // statusClientGone is what log and metrics show when the client went away
 // before there was an answer. It is never sent.
 const statusClientGone = 499
+
+// Gone ends an exchange whose client went away before there was an answer.
+func (x *Exchange) Gone(err error) {
+	x.Err = err
+	x.Response.Status = statusClientGone
+	x.W.Abort()
+}
 
 // report tells the pool how the attempt went, so that a broken instance gets
 // no further requests.

@@ -1,0 +1,120 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/lictor/lictor/agent/config"
+)
+
+// admin serves the JSON API, metrics and profiles on an address of its own.
+type admin struct {
+	agent  *Agent
+	ln     net.Listener
+	addr   netip.AddrPort
+	server *http.Server
+	guard  guard
+}
+
+func (a *Agent) listenAdmin(c *config.Config) error {
+	token, err := readToken(c.Admin.TokenFile)
+	if err != nil {
+		return err
+	}
+	ln, err := net.Listen("tcp", c.Admin.Address)
+	if err != nil {
+		return fmt.Errorf("admin listener: %w", err)
+	}
+	ad := &admin{agent: a, ln: ln, addr: addrPort(ln.Addr()), guard: guard{token: token, hosts: c.Admin.Hosts}}
+	ad.server = &http.Server{
+		Handler: ad.guard.protect(ad.routes(c)), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute,
+		ErrorLog: a.log.Named("admin").StandardLogger(nil),
+	}
+	a.admin = ad
+	return nil
+}
+
+// readToken reads a bearer token, without the newline that editors add.
+func readToken(path string) (string, error) {
+	if path == "" {
+		return "", nil
+	}
+	b, err := os.ReadFile(path) //nolint:gosec // the path is the operator's own
+	if err != nil {
+		return "", fmt.Errorf("admin token: %w", err)
+	}
+	token := strings.TrimSpace(string(b))
+	if token == "" {
+		return "", fmt.Errorf("admin token: %s is empty", path)
+	}
+	return token, nil
+}
+
+func (ad *admin) routes(c *config.Config) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/health", ad.health)
+	mux.HandleFunc("GET /v1/ready", ad.ready)
+	mux.HandleFunc("GET /v1/routes", ad.listRoutes)
+	mux.HandleFunc("GET /v1/services", ad.listServices)
+	mux.HandleFunc("GET /v1/limits", ad.listLimits)
+	mux.HandleFunc("GET /v1/config", ad.showConfig)
+	mux.HandleFunc("PUT /v1/reload", ad.reload)
+	if c.Telemetry.Prometheus {
+		mux.Handle("GET /v1/metrics", ad.agent.metricsHandler())
+	}
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return mux
+}
+
+func (ad *admin) serve(ctx context.Context) {
+	stop := context.AfterFunc(ctx, func() { ad.server.Close() }) //nolint:errcheck,gosec // the process ends
+	defer stop()
+	if err := ad.server.Serve(ad.ln); !errors.Is(err, http.ErrServerClosed) {
+		ad.agent.log.Error("admin API stopped", "error", err)
+	}
+}
+
+func (ad *admin) health(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, map[string]any{"status": "alive", "version": ad.agent.options.Version, "uptime_seconds": int64(time.Since(ad.agent.started).Seconds())})
+}
+
+func (ad *admin) ready(w http.ResponseWriter, _ *http.Request) {
+	why := ad.agent.NotReady()
+	status := http.StatusOK
+	if len(why) > 0 {
+		status = http.StatusServiceUnavailable
+	}
+	warnings := []string{}
+	for _, s := range ad.agent.sources {
+		warnings = append(warnings, s.Status().Warnings...)
+	}
+	writeJSON(w, status, map[string]any{"ready": len(why) == 0, "reasons": orEmpty(why), "warnings": warnings})
+}
+
+func (ad *admin) reload(w http.ResponseWriter, _ *http.Request) {
+	report, err := ad.agent.Reload()
+	status := http.StatusOK
+	if err != nil {
+		status = http.StatusUnprocessableEntity
+	}
+	writeJSON(w, status, struct {
+		OK bool `json:"ok"`
+		ReloadReport
+	}{err == nil, report})
+}
+
+func (ad *admin) showConfig(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, ad.agent.current.Load().config.Redacted())
+}

@@ -1,0 +1,200 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/hcl/v2"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/lictor/lictor/agent/config"
+	"github.com/lictor/lictor/limits"
+	"github.com/lictor/lictor/proxy"
+	"github.com/lictor/lictor/proxy/accesslog"
+	"github.com/lictor/lictor/proxy/nethttp"
+	"github.com/lictor/lictor/proxy/upstream"
+)
+
+// maxWaiting bounds the requests that queueing limits hold back at once, over
+// the whole gateway.
+const maxWaiting = 10_000
+
+// anchorEvery is how often the clock looks whether the system's was stepped.
+const anchorEvery = 5 * time.Second
+
+// Options are what an Agent is made from.
+type Options struct {
+	// Input says which files to load, at the start and at every reload. Its
+	// Options are the agent's own to fill in.
+	Input config.Input
+	// Stdout takes the access log whose path is "-".
+	Stdout io.Writer
+	// Stderr takes the agent's own log.
+	Stderr io.Writer
+	// Version is told to Consul, metrics and clients of the admin API.
+	Version string
+}
+
+// Agent is one gateway.
+type Agent struct {
+	options  Options
+	log      hclog.InterceptLogger
+	clock    *limits.Clock
+	set      *upstream.Set
+	proxy    *proxy.Proxy
+	waiters  *limits.Waiters
+	sink     *accesslog.Sink
+	sources  []*source
+	registry *prometheus.Registry
+	started  time.Time
+
+	servers []*server
+	admin   *admin
+
+	reloading sync.Mutex
+	current   atomic.Pointer[generation]
+	reloads   reloadCounts
+	ready     readiness
+	shadows   shadowWarnings
+}
+
+// DiagnosticsError is a configuration that was refused, with the text that
+// tells all of what is wrong with it.
+type DiagnosticsError struct {
+	Diagnostics hcl.Diagnostics
+	Text        string
+}
+
+// Error returns the rendered diagnostics.
+func (e *DiagnosticsError) Error() string { return e.Text }
+
+// ConfigOptions tells the configuration language what this program understands.
+func ConfigOptions() config.Options {
+	var o config.Options
+	for _, b := range upstream.Balancers() {
+		o.Balancers = append(o.Balancers, b.Name)
+	}
+	return o
+}
+
+// New loads the configuration, opens every address and builds the first
+// generation. It serves nothing before Run. A refused configuration is a
+// *DiagnosticsError.
+func New(o Options) (*Agent, error) {
+	o.Input.Options = ConfigOptions()
+	c, files, diags := config.Load(o.Input)
+	if diags.HasErrors() {
+		return nil, refused(files, diags)
+	}
+	a := &Agent{
+		options: o,
+		log:     newLogger(o.Stderr, c),
+		clock:   limits.NewClock(),
+		waiters: limits.NewWaiters(maxWaiting),
+		started: time.Now(),
+	}
+	a.warn(files, diags)
+	a.set = upstream.NewSet(upstream.Options{
+		Sources: sourceOrder(), Seed: rand.Uint64(), Logger: a.log.Named("upstream"), //nolint:gosec // balancing, not a secret
+	})
+	a.proxy = proxy.New(a.clock, nethttp.NewForwarder(nethttp.ForwarderOptions{
+		Slot: slotNetHTTP, Allow: a.dialable, Logger: a.log.Named("proxy"),
+	}))
+	if err := a.openAccessLog(c); err != nil {
+		return nil, err
+	}
+	if err := a.openSources(c); err != nil {
+		return nil, err
+	}
+	g, err := a.build(c, files, nil)
+	if err != nil {
+		return nil, err
+	}
+	a.registry = newRegistry(a, c.Telemetry.MetricsPrefix)
+	if err := a.listen(c); err != nil {
+		a.closeListeners()
+		return nil, err
+	}
+	a.commit(g)
+	return a, nil
+}
+
+// slotNetHTTP is where the net/http engine keeps an endpoint's connections.
+const slotNetHTTP = 0
+
+func newLogger(w io.Writer, c *config.Config) hclog.InterceptLogger {
+	return hclog.NewInterceptLogger(&hclog.LoggerOptions{
+		Name: "lictor", Level: hclog.LevelFromString(c.LogLevel), JSONFormat: c.LogJSON, Output: w,
+		TimeFormat: "2006-01-02T15:04:05.000Z0700",
+	})
+}
+
+// Run serves until ctx is done, then drains, and returns once everything that
+// it started has ended. A second context, hurry, ends the drain at once.
+func (a *Agent) Run(ctx, hurry context.Context) error {
+	base, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer stop()
+
+	failed := make(chan error, len(a.servers)+len(a.sources)+1)
+	logCtx, stopLog := context.WithCancel(context.WithoutCancel(ctx))
+	var logDone sync.WaitGroup
+	defer logDone.Wait()
+	defer stopLog()
+	if a.sink != nil {
+		logDone.Go(func() { a.runAccessLog(logCtx) })
+	}
+	for _, s := range a.sources {
+		wg.Go(func() {
+			if err := s.Run(base, &s.feed); err != nil {
+				failed <- fmt.Errorf("following %s: %w", s.Name(), err)
+			}
+		})
+		wg.Go(func() { a.followSource(base, s) })
+	}
+	wg.Go(func() { a.keepTime(base) })
+	wg.Go(func() { a.watchFiles(base) })
+	wg.Go(func() { a.register(base) })
+	wg.Go(func() { a.admin.serve(base) })
+	for _, s := range a.servers {
+		wg.Go(func() {
+			if err := s.Serve(); err != nil {
+				failed <- fmt.Errorf("listener %q: %w", s.listener.Name, err)
+			}
+		})
+		a.log.Info("listening", "listener", s.listener.Name, "address", s.addr.String())
+	}
+	a.log.Info("gateway started", "node", a.current.Load().config.NodeName, "version", a.options.Version,
+		"routes", len(a.current.Load().table.Routes), "admin", a.admin.addr.String(), "cpus", runtime.GOMAXPROCS(0))
+
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	a.drain(hurry)
+	return err
+}
+
+// keepTime follows a system clock that is stepped.
+func (a *Agent) keepTime(ctx context.Context) {
+	tick := time.NewTicker(anchorEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			a.clock.Anchor()
+		}
+	}
+}

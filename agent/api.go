@@ -1,0 +1,211 @@
+package agent
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/lictor/lictor/catalog"
+	"github.com/lictor/lictor/proxy/step/limit"
+	"github.com/lictor/lictor/proxy/upstream"
+)
+
+// The types of this file are the answers of the admin API's lists.
+
+// RouteInfo is one element of GET /v1/routes.
+type RouteInfo struct {
+	Name        string            `json:"name"`
+	Hosts       []string          `json:"hosts"`
+	Path        string            `json:"path,omitempty"`
+	PathPrefix  string            `json:"path_prefix,omitempty"`
+	PathPattern string            `json:"path_pattern,omitempty"`
+	PathRegex   string            `json:"path_regex,omitempty"`
+	Methods     []string          `json:"methods"`
+	Headers     map[string]string `json:"headers,omitempty"`
+	Query       map[string]string `json:"query,omitempty"`
+	Service     string            `json:"service"`
+	Tags        []string          `json:"tags,omitempty"`
+	Balance     string            `json:"balance"`
+	Limits      []string          `json:"limits"`
+	TimeoutMS   int64             `json:"timeout_ms"`
+	Requests    uint64            `json:"requests"`
+	Errors      uint64            `json:"errors"` // answers of 500 and more
+	At          string            `json:"at"`     // file and line
+}
+
+func (ad *admin) listRoutes(w http.ResponseWriter, _ *http.Request) {
+	g := ad.agent.current.Load()
+	routes := make([]RouteInfo, 0, len(g.table.Routes))
+	for i, r := range g.table.Routes {
+		c := &g.config.Policy.Routes[i]
+		all, failed := r.Metrics.Requests()
+		routes = append(routes, RouteInfo{
+			Name: r.Name(), Hosts: orEmpty(r.Rule.Hosts), Path: r.Rule.Path, PathPrefix: r.Rule.PathPrefix,
+			PathPattern: r.Rule.PathPattern, PathRegex: r.Rule.PathRegex, Methods: orEmpty(r.Rule.Methods),
+			Headers: r.Rule.Headers, Query: r.Rule.Query, Service: r.Service, Tags: c.Tags, Balance: c.Balance,
+			Limits: orEmpty(g.config.Policy.EffectiveLimits(c)), TimeoutMS: r.Timeout.Milliseconds(),
+			Requests: all, Errors: failed, At: c.Range.String(),
+		})
+	}
+	writeJSON(w, http.StatusOK, map[string]any{
+		"generation": g.number, "gateway_limits": orEmpty(g.config.Policy.Gateway), "routes": routes,
+	})
+}
+
+// ServiceInfo is one element of GET /v1/services.
+type ServiceInfo struct {
+	Name       string `json:"name"`
+	Source     string `json:"source"`
+	Known      bool   `json:"known"`
+	Registered bool   `json:"registered"`
+	Stale      bool   `json:"stale"`
+	// Index is the catalog's index, AgeMS the time since the source last
+	// confirmed the service, Held why an answer is being held back.
+	Index     uint64         `json:"index,omitempty"`
+	AgeMS     int64          `json:"age_ms"`
+	Held      string         `json:"held,omitempty"`
+	Error     string         `json:"error,omitempty"`
+	Shadows   string         `json:"shadows,omitempty"`
+	InFlight  int            `json:"in_flight"`
+	Requests  uint64         `json:"requests"`
+	Failures  uint64         `json:"failures"`
+	Retries   uint64         `json:"retries"`
+	Instances []InstanceInfo `json:"instances"`
+}
+
+// InstanceInfo is one instance of a ServiceInfo.
+type InstanceInfo struct {
+	ID       string            `json:"id"`
+	Node     string            `json:"node,omitempty"`
+	Address  string            `json:"address"`
+	Weight   int               `json:"weight"`
+	Tags     []string          `json:"tags"`
+	Meta     map[string]string `json:"meta,omitempty"`
+	Health   string            `json:"health"`
+	Output   string            `json:"output,omitempty"` // of the worst check
+	State    string            `json:"state"`
+	Eligible bool              `json:"eligible"`
+	Why      string            `json:"why,omitempty"` // requests don't go there
+	InFlight int               `json:"in_flight"`
+	Requests uint64            `json:"requests"`
+	Failures uint64            `json:"failures"`
+}
+
+func (ad *admin) listServices(w http.ResponseWriter, _ *http.Request) {
+	a := ad.agent
+	status := map[string]catalog.Status{}
+	sources := []map[string]any{}
+	for _, s := range a.sources {
+		st := s.Status()
+		status[s.Name()] = st
+		entry := map[string]any{"name": s.Name(), "age_ms": st.Age.Milliseconds(), "pending": orEmpty(st.Pending), "warnings": orEmpty(st.Warnings)}
+		if st.Err != nil {
+			entry["error"] = st.Err.Error()
+		}
+		sources = append(sources, entry)
+	}
+	shadowed := map[string]string{}
+	for _, s := range a.set.Shadowed() {
+		shadowed[s.Service] = s.Ignored
+	}
+	services := []ServiceInfo{}
+	for _, st := range a.set.Describe(time.Now()) {
+		v := serviceInfo(&st, status[st.Source].Services[st.Name])
+		v.Shadows = shadowed[st.Name]
+		services = append(services, v)
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"sources": sources, "services": services})
+}
+
+func serviceInfo(st *upstream.ServiceStats, cat catalog.ServiceStatus) ServiceInfo {
+	v := ServiceInfo{
+		Name: st.Name, Source: st.Source, Known: st.Known, Registered: st.Registered, Stale: st.Stale,
+		Index: cat.Index, AgeMS: cat.Age.Milliseconds(), Held: cat.Held,
+		InFlight: st.InFlight, Requests: st.Requests, Failures: st.Failures.Total(), Retries: st.Retries.Total(),
+		Instances: make([]InstanceInfo, 0, len(st.Endpoints)),
+	}
+	if cat.Err != nil {
+		v.Error = cat.Err.Error()
+	}
+	for i := range st.Endpoints {
+		e := &st.Endpoints[i]
+		in := e.Instance
+		address := e.Target
+		if address == "" {
+			address, _ = in.Target("")
+		}
+		v.Instances = append(v.Instances, InstanceInfo{
+			ID: in.Key, Node: in.Node, Address: address, Weight: in.Weight, Tags: orEmpty(in.Tags), Meta: in.Meta,
+			Health: in.Health.String(), Output: in.Output, State: e.State.String(), Eligible: in.Eligible(), Why: e.Why,
+			InFlight: e.InFlight, Requests: e.Requests, Failures: e.Failures.Total(),
+		})
+	}
+	return v
+}
+
+// LimitInfo is one element of GET /v1/limits.
+type LimitInfo struct {
+	Name       string    `json:"name"`
+	Algorithm  string    `json:"algorithm"`
+	Key        string    `json:"key"`
+	Quota      int64     `json:"quota"`
+	WindowMS   int64     `json:"window_ms"`
+	Scope      string    `json:"scope"`
+	Mode       string    `json:"mode"`
+	Routes     []string  `json:"routes"`
+	Gateway    bool      `json:"gateway"`
+	Keys       int       `json:"keys"`
+	MaxKeys    int       `json:"max_keys"`
+	Allowed    uint64    `json:"allowed"`
+	Delayed    uint64    `json:"delayed"`
+	Denied     uint64    `json:"denied"`
+	WouldDeny  uint64    `json:"would_deny"`
+	StoreError uint64    `json:"store_error"`
+	Top        []KeyInfo `json:"top"`
+}
+
+// KeyInfo is a key with little left, by a digest that gives nobody away.
+type KeyInfo struct {
+	Key       string `json:"key"`
+	Remaining int64  `json:"remaining"`
+	ResetMS   int64  `json:"reset_ms"`
+}
+
+// topKeys is how many keys of each limit are shown.
+const topKeys = 10
+
+func (ad *admin) listLimits(w http.ResponseWriter, _ *http.Request) {
+	a := ad.agent
+	g := a.current.Load()
+	p := &g.config.Policy
+	routes := map[string][]string{}
+	for i := range p.Routes {
+		for _, n := range p.EffectiveLimits(&p.Routes[i]) {
+			routes[n] = append(routes[n], p.Routes[i].Name)
+		}
+	}
+	gateway := map[string]bool{}
+	for _, n := range p.Gateway {
+		gateway[n] = true
+	}
+	list := make([]LimitInfo, 0, len(g.limits))
+	for _, l := range g.limits {
+		v := a.limitInfo(l)
+		v.Routes, v.Gateway = orEmpty(routes[l.Spec.Name]), gateway[l.Spec.Name]
+		list = append(list, v)
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"generation": g.number, "limits": list})
+}
+
+func (a *Agent) limitInfo(l *limit.Limit) LimitInfo {
+	p, c := l.Limiter.Policy(), l.Counters
+	v := LimitInfo{
+		Name: l.Spec.Name, Algorithm: l.Spec.Algorithm, Key: l.Info.KeyClass, Quota: p.Quota, WindowMS: p.Window.Milliseconds(),
+		Scope: l.Spec.Scope.String(), Mode: l.Spec.Mode.String(), Keys: l.Limiter.Keys(), MaxKeys: l.Spec.MaxKeys,
+		Allowed: c.Allowed.Load(), Delayed: c.Delayed.Load(), Denied: c.Denied.Load(), WouldDeny: c.WouldDeny.Load(),
+		StoreError: c.StoreError.Load(), Top: []KeyInfo{},
+	}
+	for _, k := range l.Limiter.Top(topKeys, a.clock.Now()) {
+		v.Top = append(v.Top, KeyInfo{Key: k.Digest, Remaining: k.Remaining, ResetMS: k.Reset.Milliseconds()})
+	}
+	return v
+}

@@ -1,0 +1,159 @@
+package agent
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/lictor/lictor/agent/config"
+	"github.com/lictor/lictor/limits"
+	"github.com/lictor/lictor/proxy"
+	"github.com/lictor/lictor/proxy/router"
+	"github.com/lictor/lictor/proxy/step/limit"
+	"github.com/lictor/lictor/proxy/upstream"
+)
+
+// generation is everything that one load of the policies made. It is immutable
+// once it is current.
+type generation struct {
+	number   uint64
+	config   *config.Config
+	files    *config.Files
+	limits   []*limit.Limit
+	table    *proxy.Table
+	pools    []*upstream.Pool
+	services []string // named by routes, sorted
+
+	content [sha256.Size]byte // of all files, when they had been read
+
+	adoptions []limits.Adoption
+	notes     []string // what operators should know of the change
+}
+
+func (g *generation) limit(name string) *limit.Limit {
+	if g == nil {
+		return nil
+	}
+	for _, l := range g.limits {
+		if l.Spec.Name == name {
+			return l
+		}
+	}
+	return nil
+}
+
+func (g *generation) route(name string) *proxy.Route {
+	if g == nil {
+		return nil
+	}
+	for _, r := range g.table.Routes {
+		if r.Name() == name {
+			return r
+		}
+	}
+	return nil
+}
+
+// build makes the next generation of a configuration, and touches nothing that
+// is live: it may be dropped.
+func (a *Agent) build(c *config.Config, files *config.Files, old *generation) (*generation, error) {
+	g := &generation{number: 1, config: c, files: files, content: contentOf(sourcesOf(c, files))}
+	if old != nil {
+		g.number = old.number + 1
+	}
+	a.buildLimits(g, old)
+	var routes []*proxy.Route
+	var errs []error
+	for i := range c.Policy.Routes {
+		r, err := a.buildRoute(g, &c.Policy.Routes[i], old)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		routes = append(routes, r)
+		g.pools = append(g.pools, r.Pool)
+		g.services = append(g.services, r.Service)
+	}
+	for _, v := range staticServices(c) {
+		errs = append(errs, v.Validate())
+	}
+	slices.Sort(g.services)
+	g.services = slices.Compact(g.services)
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	var err error
+	g.table, err = proxy.NewTable(g.number, a.phase(g, c.Policy.Gateway), routes)
+	return g, err
+}
+
+// buildLimits prepares the limits, each to go on with the budgets of the one of
+// that name where it is still the same kind of budget.
+func (a *Agent) buildLimits(g *generation, old *generation) {
+	p := &g.config.Policy
+	var named []string
+	for i := range p.Routes {
+		named = append(named, p.Routes[i].Hosts...)
+	}
+	hosts := limit.NewHosts(named)
+	for i := range p.Limits {
+		s := p.Limits[i]
+		var was limits.Limiter
+		var counters *limit.Counters
+		if l := old.limit(s.Name); l != nil {
+			counters = l.Counters
+			if l.Spec.SameBudgets(&s) {
+				was = l.Limiter
+			} else {
+				g.notes = append(g.notes, fmt.Sprintf("limit %q starts fresh: its algorithm, scope or key changed", s.Name))
+			}
+		}
+		ad := limits.Prepare(was, s.Limit, limits.Options{MaxKeys: s.MaxKeys})
+		g.adoptions = append(g.adoptions, ad)
+		g.limits = append(g.limits, limit.New(s, ad.Limiter, counters, hosts))
+	}
+	if old == nil {
+		return
+	}
+	for _, l := range old.limits {
+		if p.Limit(l.Spec.Name) == nil {
+			g.notes = append(g.notes, fmt.Sprintf("limit %q was removed, its budgets are forgotten", l.Spec.Name))
+		}
+	}
+}
+
+func (a *Agent) buildRoute(g *generation, r *config.Route, old *generation) (*proxy.Route, error) {
+	pool, err := a.set.Pool(upstream.PoolSpec{
+		Service: r.Service, Tags: r.Tags, Port: r.Port, Balance: r.Balance, MaxConnections: r.MaxConnections,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("route %q: %w", r.Name, err)
+	}
+	out := &proxy.Route{
+		Rule: router.Rule{
+			Name: r.Name, Hosts: r.Hosts, Path: r.Path, PathPattern: r.PathPattern, PathRegex: r.PathRegex,
+			PathPrefix: r.PathPrefix, Methods: r.Methods, Headers: r.Headers, Query: r.Query,
+		},
+		Service: r.Service, Pool: pool, Steps: a.steps(g, r),
+		StripPrefix: r.StripPrefix, HostHeader: r.HostHeader,
+		Timeout: r.Timeout, ConnectTimeout: r.ConnectTimeout, IdleTimeout: r.IdleTimeout,
+	}
+	if was := old.route(r.Name); was != nil {
+		out.Metrics = was.Metrics
+	}
+	return out, nil
+}
+
+// commit makes the generation current. Nothing in it can fail.
+func (a *Agent) commit(g *generation) {
+	now := a.clock.Now()
+	for i := range g.adoptions {
+		g.adoptions[i].Commit(now)
+	}
+	g.adoptions = nil
+	a.proxy.Swap(g.table)
+	a.current.Store(g)
+	a.set.Retain(g.pools)
+	a.follow(g)
+}

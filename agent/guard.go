@@ -1,0 +1,105 @@
+package agent
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// guard keeps web pages and strangers away from the admin API. A browser on the
+// operator's machine can be made to send requests to any loopback address: under
+// a name that an attacker's DNS points here (so the Host is checked), or from
+// another site's page (so the origin is).
+type guard struct {
+	token string   // empty: none is asked for
+	hosts []string // names that a Host may carry, besides IP literals and localhost
+}
+
+func (g *guard) protect(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Cache-Control", "no-store")
+		switch {
+		case !g.hostAllowed(r.Host):
+			writeProblem(w, http.StatusForbidden, "host-not-allowed", "The Host is neither an IP address nor listed in admin.hosts")
+		case crossSite(r):
+			writeProblem(w, http.StatusForbidden, "cross-site", "Requests from another site's page are refused")
+		case !g.authorized(r):
+			w.Header().Set("WWW-Authenticate", `Bearer realm="lictor"`)
+			writeProblem(w, http.StatusUnauthorized, "token-missing", "A valid bearer token is required")
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+func (g *guard) hostAllowed(host string) bool {
+	name := host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		name = h
+	}
+	name = strings.ToLower(strings.TrimSuffix(strings.Trim(name, "[]"), "."))
+	if name == "localhost" {
+		return true
+	}
+	if _, err := netip.ParseAddr(name); err == nil {
+		return true
+	}
+	return name != "" && slices.ContainsFunc(g.hosts, func(h string) bool { return strings.EqualFold(h, name) })
+}
+
+// crossSite reports whether a browser says that another origin's page made the
+// request (Fetch Metadata, RFC 6454).
+func crossSite(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "cross-site", "same-site":
+		return true
+	}
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return false
+	}
+	u, err := url.Parse(origin)
+	return err != nil || !strings.EqualFold(u.Host, r.Host)
+}
+
+func (g *guard) authorized(r *http.Request) bool {
+	if g.token == "" {
+		return true
+	}
+	scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return false
+	}
+	a, b := sha256.Sum256([]byte(strings.TrimSpace(given))), sha256.Sum256([]byte(g.token))
+	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	_ = e.Encode(v) // the client has gone
+}
+
+func writeProblem(w http.ResponseWriter, status int, name, title string) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]any{"type": "urn:lictor:problem:" + name, "title": title, "status": status}) // the client has gone
+}
+
+// orEmpty makes a nil list an empty one, which JSON shows as [] and not null.
+func orEmpty[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
+}

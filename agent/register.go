@@ -1,0 +1,35 @@
+package agent
+
+import (
+	"context"
+	"strings"
+
+	"github.com/lictor/lictor/catalog/consul"
+)
+
+// register keeps the gateway registered in Consul, if it is configured to be.
+func (a *Agent) register(ctx context.Context) {
+	c := a.current.Load().config
+	if c.Consul == nil || c.Consul.Service == nil || len(a.servers) == 0 {
+		return
+	}
+	addr := a.servers[0].addr
+	spec := consul.Spec{
+		Name: c.Consul.Service.Name, Tags: c.Consul.Service.Tags, Port: int(addr.Port()), Version: a.options.Version,
+	}
+	if !addr.Addr().IsUnspecified() {
+		spec.Address = addr.Addr().String()
+	}
+	r, err := consul.NewRegistration(a.consulConfig(c), spec)
+	if err != nil {
+		a.log.Error("registering with Consul", "error", err)
+		return
+	}
+	err = r.Run(ctx, func() (bool, string) {
+		why := a.NotReady()
+		return len(why) == 0, strings.Join(why, "; ")
+	})
+	if err != nil && ctx.Err() == nil {
+		a.log.Error("registration ended", "error", err)
+	}
+}

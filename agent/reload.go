@@ -1,0 +1,95 @@
+package agent
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/lictor/lictor/agent/config"
+)
+
+// ReloadReport tells what a reload did.
+type ReloadReport struct {
+	// Generation is the one that serves now.
+	Generation uint64 `json:"generation"`
+	// Diagnostics is the rendered text of errors and warnings, empty when
+	// there are none.
+	Diagnostics string `json:"diagnostics,omitempty"`
+	// Notes tell what the reload could not keep or could not change.
+	Notes []string `json:"notes,omitempty"`
+}
+
+// reloadCounts are the figures of lictor_reloads_total.
+type reloadCounts struct{ ok, failed atomic.Uint64 }
+
+// Reload loads the configuration again and swaps the policies. When anything is
+// wrong, nothing changes and the error is a *DiagnosticsError. No request
+// fails because of it, and none is interrupted.
+func (a *Agent) Reload() (ReloadReport, error) {
+	a.reloading.Lock()
+	defer a.reloading.Unlock()
+	old := a.current.Load()
+	c, files, diags := config.Load(a.options.Input)
+	if diags.HasErrors() {
+		return a.reloadFailed(old, refused(files, diags))
+	}
+	g, err := a.build(c, files, old)
+	if err != nil {
+		return a.reloadFailed(old, err)
+	}
+	for _, name := range config.RestartNeeded(old.config, c) {
+		g.notes = append(g.notes, fmt.Sprintf("restart needed: %s changed", name))
+	}
+	a.log.SetLevel(hclog.LevelFromString(c.LogLevel))
+	a.commit(g)
+	a.reloads.ok.Add(1)
+	report := ReloadReport{Generation: g.number, Diagnostics: render(files, diags), Notes: g.notes}
+	a.log.Info("configuration reloaded", "generation", g.number, "routes", len(g.table.Routes), "limits", len(g.limits))
+	for _, n := range g.notes {
+		a.log.Warn("reload note", "note", n)
+	}
+	a.warn(files, diags)
+	return report, nil
+}
+
+func (a *Agent) reloadFailed(old *generation, err error) (ReloadReport, error) {
+	a.reloads.failed.Add(1)
+	a.set.Retain(old.pools) // those that the refused generation had made
+	a.log.Error("reload refused, the previous configuration stays", "generation", old.number, "error", err)
+	report := ReloadReport{Generation: old.number, Diagnostics: err.Error()}
+	var refusal *DiagnosticsError
+	if !errors.As(err, &refusal) {
+		report.Diagnostics = "Error: " + err.Error() + "\n"
+	}
+	return report, err
+}
+
+func refused(files *config.Files, diags hcl.Diagnostics) *DiagnosticsError {
+	return &DiagnosticsError{Diagnostics: diags, Text: render(files, diags)}
+}
+
+func render(files *config.Files, diags hcl.Diagnostics) string {
+	var b bytes.Buffer
+	if err := files.Write(&b, diags, 0, false); err != nil {
+		return diags.Error()
+	}
+	return b.String()
+}
+
+// warn logs the warnings among diagnostics.
+func (a *Agent) warn(_ *config.Files, diags hcl.Diagnostics) {
+	for _, d := range diags {
+		if d.Severity != hcl.DiagWarning {
+			continue
+		}
+		at := ""
+		if d.Subject != nil {
+			at = fmt.Sprintf("%s:%d", d.Subject.Filename, d.Subject.Start.Line)
+		}
+		a.log.Warn("configuration warning", "at", at, "summary", d.Summary, "detail", d.Detail)
+	}
+}

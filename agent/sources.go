@@ -1,0 +1,168 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+
+	"github.com/lictor/lictor/agent/config"
+	"github.com/lictor/lictor/catalog"
+	"github.com/lictor/lictor/catalog/consul"
+	"github.com/lictor/lictor/catalog/static"
+)
+
+// source is a running catalog source and where its snapshots come in.
+type source struct {
+	catalog.Source
+	feed catalog.Feed
+	// knows narrows the services that the source is asked for; nil means all.
+	knows func(c *config.Config, services []string) []string
+	// reload gives the source its part of a new configuration; nil when it has
+	// none that can change.
+	reload func(c *config.Config)
+}
+
+// sourceKind is one line of the registry.
+type sourceKind struct {
+	name string
+	open func(a *Agent, c *config.Config) (*source, error) // nil when not configured
+}
+
+// sourceKinds lists the sources of the catalog. Where two know a service of the
+// same name, the earlier one has it.
+func sourceKinds() []sourceKind {
+	return []sourceKind{
+		{"static", openStatic},
+		{"consul", openConsul},
+	}
+}
+
+func sourceOrder() []string {
+	var names []string
+	for _, k := range sourceKinds() {
+		names = append(names, k.name)
+	}
+	return names
+}
+
+func (a *Agent) openSources(c *config.Config) error {
+	for _, k := range sourceKinds() {
+		s, err := k.open(a, c)
+		if err != nil {
+			return fmt.Errorf("opening the catalog %s: %w", k.name, err)
+		}
+		if s != nil {
+			a.sources = append(a.sources, s)
+		}
+	}
+	return nil
+}
+
+func openConsul(a *Agent, c *config.Config) (*source, error) {
+	if c.Consul == nil {
+		return nil, nil //nolint:nilnil // not configured is no error
+	}
+	s, err := consul.New(a.consulConfig(c))
+	if err != nil {
+		return nil, err
+	}
+	return &source{Source: s}, nil
+}
+
+func (a *Agent) consulConfig(c *config.Config) consul.Config {
+	return consul.Config{
+		Address: c.Consul.Address, TokenFile: c.Consul.TokenFile, Datacenter: c.Consul.Datacenter,
+		RequireServiceCheck: c.Consul.RequireServiceCheck, DataDir: c.DataDir,
+		Own: a.own, Logger: a.log.Named("consul"),
+	}
+}
+
+func openStatic(a *Agent, c *config.Config) (*source, error) {
+	s, err := static.New(static.Config{Logger: a.log.Named("static"), Own: a.own, Services: staticServices(c)})
+	if err != nil {
+		return nil, err
+	}
+	return &source{
+		Source: s,
+		knows: func(c *config.Config, services []string) []string {
+			var known []string
+			for _, name := range services {
+				for i := range c.Services {
+					if c.Services[i].Name == name {
+						known = append(known, name)
+					}
+				}
+			}
+			return known
+		},
+		reload: func(c *config.Config) {
+			if err := s.Replace(staticServices(c)); err != nil { // build has validated them
+				a.log.Error("static services not replaced", "error", err)
+			}
+		},
+	}, nil
+}
+
+func staticServices(c *config.Config) []static.Spec {
+	var out []static.Spec
+	for _, v := range c.Services {
+		s := static.Spec{Name: v.Name}
+		for _, i := range v.Instances {
+			s.Instances = append(s.Instances, static.Instance{Address: i.Address, Port: i.Port, Weight: i.Weight})
+		}
+		if k := v.Check; k != nil {
+			s.Check = &static.Check{
+				HTTP: k.HTTP, TCP: k.TCP, Interval: k.Interval, Timeout: k.Timeout,
+				HealthyAfter: k.HealthyAfter, UnhealthyAfter: k.UnhealthyAfter,
+			}
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// follow tells the sources which services the routes name now.
+func (a *Agent) follow(g *generation) {
+	for _, s := range a.sources {
+		if s.reload != nil {
+			s.reload(g.config)
+		}
+		services := g.services
+		if s.knows != nil {
+			services = s.knows(g.config, services)
+		}
+		s.Follow(services)
+	}
+}
+
+// followSource passes a source's snapshots on to the pools.
+func (a *Agent) followSource(ctx context.Context, s *source) {
+	for {
+		snap, err := s.feed.Next(ctx)
+		if err != nil {
+			return
+		}
+		a.set.Apply(snap)
+		a.warnShadowed()
+	}
+}
+
+// own reports whether an address is one of the gateway's own, which must never
+// become an instance: a request would go round for ever.
+func (a *Agent) own(p netip.AddrPort) bool {
+	for _, s := range a.servers {
+		if s.owns(p) {
+			return true
+		}
+	}
+	return a.admin != nil && ownsAddr(a.admin.addr, p)
+}
+
+// dialable judges an address when it is dialled, because a host name may
+// resolve to anything.
+func (a *Agent) dialable(p netip.AddrPort) error {
+	if why := (catalog.Reach{Local: true, Own: a.own}).Refuse(p); why != "" {
+		return fmt.Errorf("address %s: %s", p, why)
+	}
+	return nil
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/lictor/lictor/agent"
+)
+
+const defaultAdmin = "http://127.0.0.1:9980"
+
+// client speaks to a running gateway's admin API.
+type client struct {
+	base, token string
+	http        http.Client
+}
+
+// connect parses the flags that all such commands share. json tells whether
+// -json was given.
+func connect(e env, name string, args []string) (c *client, asJSON bool, code int, ok bool) {
+	fs := flag.NewFlagSet("lictor "+name, flag.ContinueOnError)
+	fs.SetOutput(e.stderr)
+	address := fs.String("address", "", "admin `address` of the gateway (LICTOR_ADDR, default "+defaultAdmin+")")
+	fs.BoolVar(&asJSON, "json", false, "print the answer as it came")
+	if code, ok := parse(e, fs, args); !ok {
+		return nil, false, code, false
+	}
+	if fs.NArg() > 0 {
+		fmt.Fprintf(e.stderr, "lictor %s: unexpected argument %q\n", name, fs.Arg(0))
+		return nil, false, exitUsage, false
+	}
+	base := *address
+	if base == "" {
+		base = e.getenv("LICTOR_ADDR")
+	}
+	if base == "" {
+		base = defaultAdmin
+	}
+	if !strings.Contains(base, "://") {
+		base = "http://" + base
+	}
+	return &client{
+		base: strings.TrimSuffix(base, "/"), token: e.getenv("LICTOR_TOKEN"),
+		http: http.Client{Timeout: time.Minute},
+	}, asJSON, exitOK, true
+}
+
+// call asks the gateway and decodes the answer. An answer of 422 is decoded
+// too: it says why something was refused.
+func (c *client) call(method, path string, into any) ([]byte, error) {
+	req, err := http.NewRequest(method, c.base+path, http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("is the gateway running? %w", err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // it was read
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 256<<20))
+	if err != nil {
+		return nil, fmt.Errorf("reading the answer of %s: %w", c.base, err)
+	}
+	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusUnprocessableEntity {
+		var problem struct{ Title string }
+		if json.Unmarshal(body, &problem) == nil && problem.Title != "" {
+			return nil, fmt.Errorf("%s: %s", resp.Status, problem.Title)
+		}
+		return nil, fmt.Errorf("%s from %s", resp.Status, c.base)
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		return nil, fmt.Errorf("%s does not answer as a gateway does: %w", c.base, err)
+	}
+	return body, nil
+}
+
+var errRefused = errors.New("the reload was refused, the previous configuration stays")
+
+func runReload(e env, args []string) int {
+	c, asJSON, code, ok := connect(e, "reload", args)
+	if !ok {
+		return code
+	}
+	var answer struct {
+		OK bool `json:"ok"`
+		agent.ReloadReport
+	}
+	body, err := c.call(http.MethodPut, "/v1/reload", &answer)
+	if err != nil {
+		return fail(e, err)
+	}
+	if asJSON {
+		e.stdout.Write(body) //nolint:errcheck,gosec // nothing is left to do about it
+	} else {
+		fmt.Fprint(e.stderr, answer.Diagnostics)
+		for _, n := range answer.Notes {
+			fmt.Fprintf(e.stderr, "Note: %s\n", n)
+		}
+	}
+	if !answer.OK {
+		return fail(e, errRefused)
+	}
+	if !asJSON {
+		fmt.Fprintf(e.stdout, "Reloaded: generation %d serves.\n", answer.Generation)
+	}
+	return exitOK
+}
+
+// show runs a command that prints one answer as a table or as JSON.
+func show[T any](e env, name, path string, args []string, table func(w io.Writer, v *T)) int {
+	c, asJSON, code, ok := connect(e, name, args)
+	if !ok {
+		return code
+	}
+	var answer T
+	body, err := c.call(http.MethodGet, path, &answer)
+	if err != nil {
+		return fail(e, err)
+	}
+	if asJSON {
+		e.stdout.Write(body) //nolint:errcheck,gosec // nothing is left to do about it
+		return exitOK
+	}
+	table(e.stdout, &answer)
+	return exitOK
+}

@@ -1,0 +1,86 @@
+// Lictor is a gateway at the edge of a Consul datacenter.
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"text/tabwriter"
+)
+
+// Exit codes.
+const (
+	exitOK     = 0
+	exitFailed = 1 // refused or failed
+	exitUsage  = 2
+)
+
+// env is what a command may touch of the process around it.
+type env struct {
+	stdout, stderr io.Writer
+	getenv         func(string) string
+}
+
+// command is one subcommand.
+type command struct {
+	name, args, help string
+	run              func(e env, args []string) int
+}
+
+// commands lists the subcommands in the order of the help text.
+func commands() []command {
+	return []command{
+		{"agent", "-config-file F -config-dir D [-dev]", "run the gateway", runAgent},
+		{"validate", "PATH...", "check configuration and policy files", runValidate},
+		{"reload", "", "reload the running gateway and print what is wrong", runReload},
+		{"routes", "[-json]", "list the routes of the running gateway", runRoutes},
+		{"services", "[-json]", "list its services and their instances", runServices},
+		{"limits", "[-json]", "list its limits and what they decided", runLimits},
+		{"version", "", "print the version", runVersion},
+		{"help", "", "print this text", runHelp},
+	}
+}
+
+func main() {
+	os.Exit(dispatch(env{os.Stdout, os.Stderr, os.Getenv}, os.Args[1:]))
+}
+
+func dispatch(e env, args []string) int {
+	if len(args) == 0 {
+		usage(e.stderr)
+		return exitUsage
+	}
+	name := args[0]
+	switch name {
+	case "-h", "-help", "--help":
+		name = "help"
+	case "-v", "-version", "--version":
+		name = "version"
+	}
+	for _, c := range commands() {
+		if c.name == name {
+			return c.run(e, args[1:])
+		}
+	}
+	fmt.Fprintf(e.stderr, "lictor: unknown command %q\n\n", args[0])
+	usage(e.stderr)
+	return exitUsage
+}
+
+func runHelp(e env, _ []string) int {
+	usage(e.stdout)
+	return exitOK
+}
+
+func usage(w io.Writer) {
+	fmt.Fprint(w, "Usage: lictor COMMAND [ARGUMENTS]\n\n")
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, c := range commands() {
+		fmt.Fprintf(t, "  %s %s\t%s\n", c.name, c.args, c.help)
+	}
+	t.Flush() //nolint:errcheck,gosec // nothing is left to do about it
+	fmt.Fprint(w, `
+Commands that speak to a running gateway take -address (or LICTOR_ADDR, default
+http://127.0.0.1:9980) and LICTOR_TOKEN. "lictor COMMAND -h" tells more.
+`)
+}

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+
+	"github.com/lictor/lictor/agent"
+	"github.com/lictor/lictor/agent/config"
+)
+
+func runValidate(e env, args []string) int {
+	fs := flag.NewFlagSet("lictor validate", flag.ContinueOnError)
+	fs.SetOutput(e.stderr)
+	if code, ok := parse(e, fs, args); !ok {
+		return code
+	}
+	if fs.NArg() == 0 {
+		fmt.Fprintln(e.stderr, "lictor validate: give files or directories")
+		return exitUsage
+	}
+	files, diags := config.Validate(agent.ConfigOptions(), fs.Args()...)
+	if err := files.Write(e.stderr, diags, 0, colour(e)); err != nil {
+		return fail(e, err)
+	}
+	if diags.HasErrors() {
+		return exitFailed
+	}
+	fmt.Fprintln(e.stdout, "Configuration is valid!")
+	return exitOK
+}
+
+// colour reports whether standard error is a terminal that shows colours.
+func colour(e env) bool {
+	if e.getenv("NO_COLOR") != "" || e.getenv("TERM") == "dumb" {
+		return false
+	}
+	f, ok := e.stderr.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

@@ -1,0 +1,63 @@
+package limit
+
+import (
+	"bytes"
+	"strings"
+)
+
+// Hosts are the hosts that routes name. A key made of the host counts every
+// other host as one, because a client may send any it likes, and each would be
+// a fresh budget.
+type Hosts struct{ exact, suffix map[string]string }
+
+// otherHost is the class of the hosts that no route names.
+const otherHost = "*"
+
+// NewHosts takes hosts as routes name them: exact names and "*.suffix".
+func NewHosts(names []string) *Hosts {
+	h := &Hosts{exact: map[string]string{}, suffix: map[string]string{}}
+	for _, n := range names {
+		n = strings.TrimSuffix(strings.ToLower(n), ".")
+		if s, ok := strings.CutPrefix(n, "*."); ok {
+			h.suffix[s] = n
+		} else {
+			h.exact[n] = n
+		}
+	}
+	return h
+}
+
+// Class returns the host or wildcard of a route that covers a received Host,
+// or "*".
+func (h *Hosts) Class(host []byte) string {
+	if h == nil {
+		return otherHost
+	}
+	if i := bytes.LastIndexByte(host, ':'); i >= 0 && bytes.IndexByte(host[i:], ']') < 0 {
+		host = host[:i]
+	}
+	host = bytes.TrimSuffix(host, []byte{'.'})
+	var space [256]byte
+	if len(host) > len(space) {
+		return otherHost
+	}
+	lower := append(space[:0], host...)
+	for i, c := range lower {
+		if 'A' <= c && c <= 'Z' {
+			lower[i] = c | 0x20
+		}
+	}
+	if n, ok := h.exact[string(lower)]; ok {
+		return n
+	}
+	for {
+		i := bytes.IndexByte(lower, '.')
+		if i < 0 {
+			return otherHost
+		}
+		lower = lower[i+1:]
+		if n, ok := h.suffix[string(lower)]; ok {
+			return n
+		}
+	}
+}

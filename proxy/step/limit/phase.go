@@ -1,0 +1,161 @@
+package limit
+
+import (
+	"errors"
+	"time"
+
+	"github.com/lictor/lictor/limits"
+	"github.com/lictor/lictor/proxy"
+)
+
+// Phase is the step that asks a list of limits, all or nothing: either every
+// one of them charges the request or none does.
+type Phase struct {
+	limits  []*Limit
+	waiters *limits.Waiters
+}
+
+// NewPhase returns the step for these limits, without the disabled ones; nil
+// when none is left. Requests that a queueing limit delays wait in waiters.
+func NewPhase(list []*Limit, waiters *limits.Waiters) *Phase {
+	p := &Phase{waiters: waiters}
+	for _, l := range list {
+		if l.Spec.Mode != Disabled {
+			p.limits = append(p.limits, l)
+		}
+	}
+	if len(p.limits) == 0 {
+		return nil
+	}
+	return p
+}
+
+// Request implements proxy.Step.
+func (p *Phase) Request(x *proxy.Exchange) bool {
+	first := len(x.Verdicts)
+	if len(p.limits) > 1 && !p.check(x) {
+		return p.deny(x, first)
+	}
+	x.Verdicts = x.Verdicts[:first]
+	delay := time.Duration(0)
+	for i, l := range p.limits {
+		d := l.Limiter.Take(l.key(x), l.Spec.Cost, x.Start)
+		if d.Allowed && d.Delay > 0 && !l.Info.Permissive && tooLate(x, d.Delay) {
+			l.Limiter.Refund(l.key(x), l.Spec.Cost, x.Start)
+			d = refuseDelay(x, d)
+		}
+		x.Verdicts = append(x.Verdicts, proxy.Verdict{Limit: l.Info, Decision: d})
+		if !d.Allowed && !l.Info.Permissive { // lost a race since the check
+			p.refund(x, first, i)
+			return p.deny(x, first)
+		}
+		if !l.Info.Permissive {
+			delay = max(delay, d.Delay)
+		}
+	}
+	p.count(x, first)
+	return delay == 0 || p.wait(x, first, delay)
+}
+
+func (l *Limit) key(x *proxy.Exchange) []byte {
+	return l.appendKey(x.Space(), x)
+}
+
+// check asks every limit without charging any. It reports false when one
+// refuses; then the verdicts are those of the check.
+func (p *Phase) check(x *proxy.Exchange) bool {
+	ok := true
+	for _, l := range p.limits {
+		key := l.key(x)
+		d := l.Limiter.Peek(key, l.Spec.Cost, x.Start)
+		switch {
+		case l.Info.Permissive:
+		case !d.Allowed:
+			ok = false
+		case d.Delay > 0 && tooLate(x, d.Delay):
+			d = refuseDelay(x, d)
+			ok = false
+		default: // as it stands, if another one refuses
+			d = l.Limiter.Peek(key, 0, x.Start)
+			d.Allowed = true
+		}
+		x.Verdicts = append(x.Verdicts, proxy.Verdict{Limit: l.Info, Decision: d})
+	}
+	return ok
+}
+
+// refund gives back what the limits before the one that refused have charged.
+func (p *Phase) refund(x *proxy.Exchange, first, refused int) {
+	for i, l := range p.limits[:refused] {
+		v := &x.Verdicts[first+i]
+		if v.Decision.Allowed {
+			key := l.key(x)
+			l.Limiter.Refund(key, l.Spec.Cost, x.Start)
+			v.Decision = l.Limiter.Peek(key, 0, x.Start)
+			v.Decision.Allowed = true
+		}
+	}
+}
+
+// deny answers 429. The limits that refused count it.
+func (p *Phase) deny(x *proxy.Exchange, first int) bool {
+	for i := range x.Verdicts[first:] {
+		v := &x.Verdicts[first+i]
+		c := p.limits[i].Counters
+		switch {
+		case v.Decision.Allowed:
+		case v.Limit.Permissive:
+			c.WouldDeny.Add(1)
+		default:
+			c.Denied.Add(1)
+		}
+	}
+	x.Deny()
+	return false
+}
+
+func (p *Phase) count(x *proxy.Exchange, first int) {
+	for i, l := range p.limits {
+		switch d := &x.Verdicts[first+i].Decision; {
+		case !d.Allowed:
+			l.Counters.WouldDeny.Add(1)
+		case d.Delay > 0:
+			l.Counters.Delayed.Add(1)
+		default:
+			l.Counters.Allowed.Add(1)
+		}
+	}
+}
+
+// tooLate reports whether a delay ends after the route's timeout.
+func tooLate(x *proxy.Exchange, delay time.Duration) bool {
+	return x.Deadline != 0 && x.Start.Mono+delay >= x.Deadline
+}
+
+// refuseDelay turns an allowed decision whose delay is too long into a refusal.
+// The same request would pass once the delay has shrunk to what the timeout
+// leaves.
+func refuseDelay(x *proxy.Exchange, d limits.Decision) limits.Decision {
+	d.Allowed = false
+	d.RetryAfter = max(1, d.Delay-(x.Deadline-x.Start.Mono)+1)
+	d.Delay = 0
+	return d
+}
+
+// wait holds the request back. What it was charged stays charged once the wait
+// has begun, however it ends; when it can't begin, it is given back.
+func (p *Phase) wait(x *proxy.Exchange, first int, delay time.Duration) bool {
+	began, err := p.waiters.Wait(x.W.Context(), delay)
+	if err == nil {
+		return true
+	}
+	if !began {
+		p.refund(x, first, len(p.limits))
+	}
+	if errors.Is(err, limits.ErrTooManyWaiters) {
+		x.Answer(proxy.Overloaded, "too many requests are waiting for their turn", nil)
+	} else {
+		x.Gone(err)
+	}
+	return false
+}
