@@ -53,8 +53,9 @@ func (o Outcome) String() string {
 // wait, up to benchMax. Waits are drawn from their upper half, so that gateways
 // do not probe in step. One success ends it.
 //
-// When a request has nobody else to go to, the wait is not kept: any benched
-// endpoint that is not being probed gets it as its probe. A service that is
+// When a request has nobody else to go to, the wait is not kept: of the benched
+// endpoints that are not being probed, the one whose turn was longest ago gets
+// it as its probe. A service that is
 // wholly down so sees one request an endpoint at a time, all others are
 // answered at once, and the first request after it is back finds it. That
 // success also makes the other benched endpoints due at once, since what went
@@ -73,14 +74,18 @@ type bench struct {
 	until   time.Time // when a probe is due
 	probe   uint32    // the probe that is under way, 0 for none
 	early   bool      // that probe did not wait for until
+	turn    uint64    // orders endpoints by when each was benched or last probed
 	probes  uint32    // numbers the probes, so that a late one can't speak for another
 }
 
 // clear takes the endpoint off the bench.
 func (b *bench) clear() { *b = bench{probes: b.probes} }
 
-// start begins a probe and returns its number.
-func (b *bench) start(now time.Time) uint32 {
+// probeLocked begins a probe and returns its number.
+func (e *Endpoint) probeLocked(now time.Time) uint32 {
+	b := &e.bench
+	e.svc.turn++
+	b.turn = e.svc.turn
 	b.probes++
 	if b.probes == 0 { // 0 means none
 		b.probes = 1
@@ -139,7 +144,8 @@ func (e *Endpoint) reportLocked(o Outcome, probe uint32, now time.Time) event {
 	case b.benched, len(e.seats) == 0: // known, or draining
 		return nothing
 	case o == Refused, streak >= failureLimit && e.spareLocked():
-		b.benched, b.cause, b.step = true, o, 0
+		e.svc.turn++
+		b.benched, b.cause, b.step, b.turn = true, o, 0, e.svc.turn
 		b.until = now.Add(b.wait(&e.svc.dice))
 		e.surveyLocked()
 		return sentToBench

@@ -286,6 +286,23 @@ func TestFullOutage(t *testing.T) {
 	}
 }
 
+// In a full outage the endpoints are probed in turns, so that one that is back
+// is found although others stay away.
+func TestProbesTakeTurns(t *testing.T) {
+	const n = 5
+	for back := range n {
+		s := newScene(t, n)
+		for i := range n {
+			s.down[s.key(i)] = Refused
+		}
+		s.fails(4*n+2, 0)
+		delete(s.down, s.key(back))
+		if got := s.fails(n, 0); got >= n {
+			t.Errorf("%d is back, and %d requests did not find it", back, n)
+		}
+	}
+}
+
 // Probes of a full outage do not wait, and so do not lengthen the wait either.
 func TestEarlyProbesDoNotBackOff(t *testing.T) {
 	s := newScene(t, 1)
@@ -351,5 +368,39 @@ func TestLateProbeSpeaksForItselfOnly(t *testing.T) {
 	now.Release()
 	if got := s.state(0); got != Open {
 		t.Errorf("after its own probe it is %v", got)
+	}
+}
+
+// Nor does one that is given up without an outcome.
+func TestLateProbeGivenUp(t *testing.T) {
+	s := newScene(t, 1)
+	s.down[s.key(0)] = Refused
+	s.fails(1, 0)
+	var late, now Attempt
+	s.pool.Acquire(&late, t0)
+	in := instances(1)
+	in[0].Ineligible = "critical"
+	s.set.Apply(snapshot("consul", in...))
+	s.set.Apply(snapshot("consul", instances(1)...))
+	s.fails(1, 0)
+	s.pool.Acquire(&now, t0)
+	late.Release()
+	if got := s.pool.Describe(t0)[0]; !got.Probing {
+		t.Error("the late probe ended the one that runs")
+	}
+	now.Release()
+}
+
+// That an instance which has left the catalog refuses is no surprise.
+func TestDrainingIsNotBenched(t *testing.T) {
+	s := newScene(t, 1)
+	var a Attempt
+	e, _ := s.pool.Acquire(&a, t0)
+	s.set.Apply(snapshot("consul"))
+	a.Report(Refused, t0)
+	s.set.Apply(snapshot("consul", instances(1)...))
+	a.Release()
+	if s.pool.eps[0] != e || s.state(0) != Open {
+		t.Errorf("back in the catalog, it is %v", s.state(0))
 	}
 }

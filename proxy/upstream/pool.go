@@ -57,7 +57,7 @@ func (p *Pool) Acquire(a *Attempt, now time.Time) (*Endpoint, Reason) {
 	}
 	e := p.eps[i]
 	if e.bench.benched {
-		a.probe = e.bench.start(now)
+		a.probe = e.probeLocked(now)
 		e.surveyLocked()
 	}
 	e.takeLocked()
@@ -113,9 +113,9 @@ func (p *Pool) closeTriedLocked(a *Attempt, closed bool) {
 	}
 }
 
-// probeLocked returns the benched endpoint that has been due longest at the
-// time and that nobody is probing, -1 for none. The zero time asks for any,
-// due or not.
+// probeLocked returns the benched endpoint that is due at the time, that nobody
+// is probing, and whose last turn is longest ago; -1 for none. The zero time
+// asks for any, due or not.
 func (p *Pool) probeLocked(a *Attempt, now time.Time) int {
 	best := -1
 	for i, e := range p.eps {
@@ -126,7 +126,7 @@ func (p *Pool) probeLocked(a *Attempt, now time.Time) int {
 		if !now.IsZero() && now.Before(b.until) {
 			continue
 		}
-		if best < 0 || b.until.Before(p.eps[best].bench.until) {
+		if best < 0 || b.turn < p.eps[best].bench.turn {
 			best = i
 		}
 	}

@@ -23,6 +23,7 @@ type service struct {
 	stamp     uint64
 	past      tally            // of endpoints that have retired
 	retries   [outcomes]uint64 // further attempts, by the outcome that led to them
+	turn      uint64           // numbers what happens on the bench
 	dice      dice
 }
 

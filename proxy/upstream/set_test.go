@@ -420,3 +420,54 @@ func TestDroppedPoolServesStragglers(t *testing.T) {
 		t.Error("the next Retain did not drop it again")
 	}
 }
+
+// The balancer goes on where it was: a catalog change does not send everyone to
+// the first instance again.
+func TestApplyKeepsTheTurn(t *testing.T) {
+	for _, balance := range []string{"least_conn", "round_robin"} {
+		s, p := newPool(t, PoolSpec{Balance: balance}, instances(3)...)
+		got := ""
+		for i := range 6 {
+			in := instances(3)
+			in[0].Meta = map[string]string{"change": strings.Repeat("x", i)}
+			s.Apply(snapshot("consul", in...))
+			var a Attempt
+			e, _ := p.Acquire(&a, t0)
+			got += e.Key()[len(e.Key())-1:]
+			a.Release()
+		}
+		if got != "012012" {
+			t.Errorf("%s went to %s", balance, got)
+		}
+	}
+}
+
+// Two stragglers at once revive their pool once.
+func TestAdoptTwice(t *testing.T) {
+	s, p := newPool(t, PoolSpec{}, instances(1)...)
+	s.Retain(nil)
+	s.adopt(p)
+	s.adopt(p)
+	if len(p.svc.pools) != 1 || len(p.eps[0].seats) != 1 {
+		t.Errorf("%d pools, %d seats", len(p.svc.pools), len(p.eps[0].seats))
+	}
+}
+
+// Further attempts of a request do not earn retries.
+func TestRetryBudgetOfAPool(t *testing.T) {
+	_, p := newPool(t, PoolSpec{}, instances(MaxAttempts)...)
+	for range 10 {
+		var a Attempt
+		for range MaxAttempts {
+			p.Acquire(&a, t0)
+		}
+		a.Release()
+	}
+	got := 0
+	for p.Retry(t0) {
+		got++
+	}
+	if want := retryFloor*budgetSeconds + 10*retryPercent/100; got != want {
+		t.Errorf("ten requests earned %d retries, want %d", got, want)
+	}
+}
