@@ -29,8 +29,8 @@ type automaton struct {
 }
 
 type state struct {
-	set  []uint32   // instructions to go on from, sorted
-	next [128]int32 // by octet: 0 not computed, else the state plus one
+	set  []int    // instructions to go on from, sorted
+	next [128]int // by octet: 0 not computed, else the state plus one
 }
 
 // dead is the state without instructions, from which nothing is accepted.
@@ -56,13 +56,13 @@ func (a *automaton) start() int {
 	if a.full {
 		return dead
 	}
-	return a.state([]uint32{uint32(a.prog.Start)})
+	return a.state([]int{a.prog.Start})
 }
 
-func (a *automaton) state(set []uint32) int {
+func (a *automaton) state(set []int) int {
 	var key []byte
 	for _, pc := range set {
-		key = binary.AppendUvarint(key, uint64(pc))
+		key = binary.AppendVarint(key, int64(pc))
 	}
 	if i, ok := a.known[string(key)]; ok {
 		return i
@@ -80,18 +80,18 @@ func (a *automaton) state(set []uint32) int {
 // step is the state after one more octet. First says that it is the first.
 func (a *automaton) step(from int, c byte, first bool) int {
 	if to := a.states[from].next[c]; to > 0 && !first {
-		return int(to - 1)
+		return to - 1
 	}
-	var set []uint32
+	var set []int
 	for pc := range a.closure(from, first, false) {
 		if in := &a.prog.Inst[pc]; in.Op != syntax.InstMatch && in.MatchRune(rune(c)) {
-			set = append(set, in.Out)
+			set = append(set, int(in.Out))
 		}
 	}
 	slices.Sort(set)
 	to := a.state(slices.Compact(set))
 	if !first {
-		a.states[from].next[c] = int32(to + 1)
+		a.states[from].next[c] = to + 1
 	}
 	return to
 }
@@ -109,8 +109,8 @@ func (a *automaton) accepts(at int) bool {
 // closure is the set of instructions that read an octet or match, reachable
 // from a state at the given ends of the text. Lines have no part in it: paths
 // hold no line feed.
-func (a *automaton) closure(at int, first, last bool) map[uint32]bool {
-	out, seen := map[uint32]bool{}, map[uint32]bool{}
+func (a *automaton) closure(at int, first, last bool) map[int]bool {
+	out, seen := map[int]bool{}, map[int]bool{}
 	todo := slices.Clone(a.states[at].set)
 	for len(todo) > 0 {
 		pc := todo[len(todo)-1]
@@ -121,11 +121,11 @@ func (a *automaton) closure(at int, first, last bool) map[uint32]bool {
 		seen[pc] = true
 		switch in := &a.prog.Inst[pc]; in.Op {
 		case syntax.InstAlt, syntax.InstAltMatch:
-			todo = append(todo, in.Out, in.Arg)
+			todo = append(todo, int(in.Out), int(in.Arg))
 		case syntax.InstCapture, syntax.InstNop:
-			todo = append(todo, in.Out)
+			todo = append(todo, int(in.Out))
 		case syntax.InstEmptyWidth:
-			op := syntax.EmptyOp(in.Arg)
+			op := syntax.EmptyOp(in.Arg & 0xFF)
 			if op&(syntax.EmptyWordBoundary|syntax.EmptyNoWordBoundary) != 0 {
 				a.full = true
 				continue
@@ -134,7 +134,7 @@ func (a *automaton) closure(at int, first, last bool) map[uint32]bool {
 				op&(syntax.EmptyEndText|syntax.EmptyEndLine) != 0 && !last {
 				continue
 			}
-			todo = append(todo, in.Out)
+			todo = append(todo, int(in.Out))
 		case syntax.InstFail:
 		default:
 			out[pc] = true

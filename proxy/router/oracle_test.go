@@ -73,7 +73,7 @@ func covered(r *router.Rule, path string) bool {
 		}
 		return true
 	case r.PathRegex != "":
-		return regexp.MustCompile("^(" + r.PathRegex + ")$").MatchString(path)
+		return expressions[r.PathRegex].MatchString(path)
 	}
 	p := strings.TrimSuffix(r.PathPrefix, "/")
 	return path == p || strings.HasPrefix(path, p+"/")
@@ -199,6 +199,18 @@ func segments(d die, list ...string) string {
 
 var hostPool = []string{"a.x", "b.x", "*.x", "*.a.x", "c.a.x", "x", "*", "[::1]", "A.Y", "*.y", "*.b.y"}
 
+var regexPool = []string{
+	"/a.*", "/[ab]/.*", "/a(/b)?", ".*/c", "/.*", "/a/[^/]+", "/(a|b|ab)(/.*)?", "/[a-c]+/?", "/x", "x", "/%2f", "/a/b|/a/c", "(?i)/A",
+}
+
+var expressions = func() map[string]*regexp.Regexp {
+	out := map[string]*regexp.Regexp{}
+	for _, s := range regexPool {
+		out[s] = regexp.MustCompile("^(" + s + ")$")
+	}
+	return out
+}()
+
 func randomRules(d die) []router.Rule {
 	rules := make([]router.Rule, 1+d(14))
 	for i := range rules {
@@ -224,7 +236,7 @@ func randomRules(d die) []router.Rule {
 				r.PathPattern += "/"
 			}
 		case 3:
-			r.PathRegex = oneOf(d, "/a.*", "/[ab]/.*", "/a(/b)?", ".*/c", "/.*", "/a/[^/]+", "/(a|b|ab)(/.*)?", "/[a-c]+/?", "/x", "x", "/%2f", "/a/b|/a/c", "(?i)/A")
+			r.PathRegex = oneOf(d, regexPool...)
 		case 4:
 			r.PathPrefix = segments(d, "a", "b", "ab", "c")
 		case 5:
@@ -243,9 +255,7 @@ func randomRules(d die) []router.Rule {
 
 func randomRequest(d die) *router.Request {
 	f := fields{}
-	for name, value := range somePairs(d, "x-a", "x-b") {
-		f[name] = value
-	}
+	maps.Copy(f, somePairs(d, "x-a", "x-b"))
 	path := segments(d, "a", "b", "ab", "c", "a%2Fb")
 	if d(5) == 0 {
 		path += "/"
@@ -275,8 +285,7 @@ func agree(t *testing.T, d die, requests int) (compared, shadows int) {
 			t.Fatal(err)
 		}
 		for _, fault := range faults {
-			var conflict *router.ConflictError
-			if !errors.As(fault, &conflict) {
+			if _, ok := errors.AsType[*router.ConflictError](fault); !ok {
 				t.Fatal(fault)
 			}
 			drop[fault.Name] = true

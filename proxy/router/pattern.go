@@ -36,22 +36,31 @@ func (b *branch) at(parts []segment) *branch {
 // variables from left to right, until one of them yields a rule. A path is
 // what is left of it, from a slash on.
 func (b *branch) find(s *search, path []byte) int {
-	if len(path) == 0 {
-		return s.try(b.end)
-	}
-	end := bytes.IndexByte(path[1:], '/') + 1
-	if end == 0 {
-		end = len(path)
-	}
-	if next, ok := b.literals[string(path[1:end])]; ok {
-		if i := next.find(s, path[end:]); i >= 0 {
-			return i
+	for len(path) > 0 {
+		end := bytes.IndexByte(path[1:], '/') + 1
+		if end == 0 {
+			end = len(path)
 		}
+		next, variable := b.literals[string(path[1:end])], b.variable
+		if end == 1 {
+			variable = nil // which is never empty
+		}
+		path = path[end:]
+		switch {
+		case next == nil:
+			next = variable
+		case variable != nil:
+			if i := next.find(s, path); i >= 0 {
+				return i
+			}
+			next = variable
+		}
+		if next == nil {
+			return NoRoute
+		}
+		b = next
 	}
-	if b.variable != nil && end > 1 {
-		return b.variable.find(s, path[end:])
-	}
-	return NoRoute
+	return s.try(b.end)
 }
 
 // each calls f for every leaf below and at b, which may be nil.

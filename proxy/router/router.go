@@ -45,11 +45,12 @@ type Match struct {
 // A Router finds the rule for a request. It is immutable and may be used by
 // any number of goroutines.
 type Router struct {
-	hosts    map[string]*tier  // by key of compileHost
-	any      *tier             // rules for any host; nil if there are none
-	suffixes [maxHost + 2]bool // lengths of the wildcards' keys
-	verbs    *verbs
-	matchers []*matcher
+	hosts     map[string]*tier  // by key of compileHost
+	any       *tier             // rules for any host; nil if there are none
+	suffixes  [maxHost + 2]bool // lengths of the wildcards' keys
+	wildcards bool              // there are some
+	verbs     *verbs
+	matchers  []*matcher
 }
 
 // A tier is the rules of one host, wildcard, or any host.
@@ -168,6 +169,7 @@ func (r *Router) tier(host string) *tier {
 		r.hosts[host] = t
 		if strings.HasPrefix(host, ".") {
 			r.suffixes[len(host)] = true
+			r.wildcards = true
 		}
 	}
 	return t

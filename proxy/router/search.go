@@ -93,6 +93,9 @@ func (r *Router) visit(host []byte, f func(*tier) bool) {
 			return
 		}
 	}
+	if !r.wildcards {
+		return
+	}
 	for i := 1; i < len(name); i++ {
 		if name[i] == '.' && len(name)-i < len(r.suffixes) && r.suffixes[len(name)-i] {
 			if t := r.hosts[string(name[i:])]; t != nil && f(t) {
