@@ -80,17 +80,18 @@ func (sh *shard[S, R]) appendLocked(d digest, state S) {
 	sh.entries = append(sh.entries, entry[S]{digest: d, state: state})
 }
 
-// sweepLocked reclaims the expired among the next few entries.
+// sweepLocked reclaims the expired among the next few entries. It steps over the
+// one that takes the place of a reclaimed one, because that was added last and
+// has most likely not expired.
 func (sh *shard[S, R]) sweepLocked(r R, clock int64) {
 	for range min(sweepWidth, len(sh.entries)) {
 		if sh.cursor >= len(sh.entries) {
 			sh.cursor = 0
 		}
-		if e := &sh.entries[sh.cursor]; !sh.reclaimableLocked(r, e, clock) {
-			sh.cursor++
-			continue
+		if sh.reclaimableLocked(r, &sh.entries[sh.cursor], clock) {
+			sh.removeLocked(sh.cursor)
 		}
-		sh.removeLocked(sh.cursor)
+		sh.cursor++
 	}
 }
 
