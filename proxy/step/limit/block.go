@@ -60,6 +60,9 @@ func Decode(b *hcl.Block) (Spec, hcl.Diagnostics) {
 	s.IPv4Prefix = int(r.integer(in.IPv4Prefix, DefaultIPv4Prefix, 1, 32))
 
 	bad := gohcl.DecodeBody(known{in.Own}, nil, own)
+	bad = slices.DeleteFunc(bad, func(d *hcl.Diagnostic) bool {
+		return strings.HasSuffix(d.Detail, ": value must be known") // follows an error that says why it isn't
+	})
 	spec, err := own.Spec()
 	switch {
 	case bad.HasErrors():
