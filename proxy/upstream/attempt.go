@@ -76,12 +76,3 @@ func (a *Attempt) Release() {
 		e.slots.close()
 	}
 }
-
-// Retry asks whether the request may be sent once more although bytes of it
-// went out, and spends one retry of its pool's budget if so. A failed connect
-// needs no leave. The request itself must be fit to be repeated.
-func (p *Pool) Retry(now time.Time) bool {
-	p.svc.mu.Lock()
-	defer p.svc.mu.Unlock()
-	return p.budget.spend(now)
-}

@@ -2,46 +2,6 @@ package upstream
 
 import "time"
 
-// Outcome is how an endpoint fared with a request.
-type Outcome uint8
-
-// The outcomes. The zero value means that nothing has been reported.
-const (
-	// Success: a response head arrived, whatever its status.
-	Success Outcome = iota + 1
-	// Refused: no connection came to be, by refusal, timeout or a failed
-	// handshake, and nothing of the request was sent.
-	Refused
-	// Broke: the connection closed or the answer was no HTTP after bytes of the
-	// request were sent. A kept-alive connection that had died while idle is
-	// not the endpoint's failure and is not reported.
-	Broke
-	// TimedOut: no response head in time.
-	TimedOut
-	// Canceled: the client went away, or something else that says nothing of
-	// the endpoint.
-	Canceled
-
-	outcomes = iota + 1
-)
-
-// String returns the outcome in one word, fit for a metric's label.
-func (o Outcome) String() string {
-	switch o {
-	case Success:
-		return "success"
-	case Refused:
-		return "refused"
-	case Broke:
-		return "broke"
-	case TimedOut:
-		return "timed_out"
-	case Canceled:
-		return "canceled"
-	}
-	return "none"
-}
-
 // Benching. An endpoint that refuses a connection is benched at once; one that
 // breaks or times out failureLimit times in a row is too, but only while less
 // than half of every pool that seats it is benched: when most of a service is
@@ -55,11 +15,10 @@ func (o Outcome) String() string {
 //
 // When a request has nobody else to go to, the wait is not kept: of the benched
 // endpoints that are not being probed, the one whose turn was longest ago gets
-// it as its probe. A service that is
-// wholly down so sees one request an endpoint at a time, all others are
-// answered at once, and the first request after it is back finds it. That
-// success also makes the other benched endpoints due at once, since what went
-// down together mostly comes back together.
+// it as its probe. So a service that is wholly down sees one request an endpoint
+// at a time, all others are answered at once, and the first request after it is
+// back finds it. That success also makes the other benched endpoints due at
+// once, since what went down together mostly comes back together.
 const (
 	failureLimit = 5
 	benchMin     = 500 * time.Millisecond

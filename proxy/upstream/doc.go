@@ -26,5 +26,11 @@
 // bursts to the same endpoint; this one cannot. All pools of a service share
 // its endpoints, so what is in flight is exact over all routes.
 //
+// # Failure
+//
+// What an endpoint does to a request is reported, and an endpoint that refuses
+// connections or keeps failing is benched: see the constants of bench.go. Retries
+// of what may have reached an endpoint are bounded by a budget: budget.go.
+//
 // The package reads no clock: the time is an argument wherever it matters.
 package upstream

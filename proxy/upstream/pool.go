@@ -71,6 +71,15 @@ func (p *Pool) Acquire(a *Attempt, now time.Time) (*Endpoint, Reason) {
 	return e, Acquired
 }
 
+// Retry asks whether the request may be sent once more although bytes of it
+// went out, and spends one retry of its pool's budget if so. A failed connect
+// needs no leave. The request itself must be fit to be repeated.
+func (p *Pool) Retry(now time.Time) bool {
+	p.svc.mu.Lock()
+	defer p.svc.mu.Unlock()
+	return p.budget.spend(now)
+}
+
 // pickLocked returns the index of the endpoint to use, -1 for none. A probe that
 // is due goes before the balancer, but not with a request that has failed once
 // already; one that is not due goes to a request that nobody else can take.
@@ -80,20 +89,20 @@ func (p *Pool) pickLocked(a *Attempt, now time.Time) int {
 	}
 	if a.n == 0 {
 		if p.waiting && !now.Before(p.nextProbe) {
-			if i := p.probeLocked(a, now); i >= 0 {
+			if i := p.toProbeLocked(a, now); i >= 0 {
 				return i
 			}
 		}
 		if i := p.picker.Pick(p.cands, a.Key); i >= 0 || !p.waiting {
 			return i
 		}
-		return p.probeLocked(a, time.Time{})
+		return p.toProbeLocked(a, time.Time{})
 	}
 	p.closeTriedLocked(a, true)
 	i := p.picker.Pick(p.cands, a.Key)
 	p.closeTriedLocked(a, false)
 	if i < 0 && p.waiting {
-		i = p.probeLocked(a, time.Time{})
+		i = p.toProbeLocked(a, time.Time{})
 	}
 	return i
 }
@@ -113,10 +122,10 @@ func (p *Pool) closeTriedLocked(a *Attempt, closed bool) {
 	}
 }
 
-// probeLocked returns the benched endpoint that is due at the time, that nobody
+// toProbeLocked returns the benched endpoint that is due at the time, that nobody
 // is probing, and whose last turn is longest ago; -1 for none. The zero time
 // asks for any, due or not.
-func (p *Pool) probeLocked(a *Attempt, now time.Time) int {
+func (p *Pool) toProbeLocked(a *Attempt, now time.Time) int {
 	best := -1
 	for i, e := range p.eps {
 		b := &e.bench
