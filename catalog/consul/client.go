@@ -36,6 +36,8 @@ type client struct {
 	api   *api.Client
 	token *token
 	dc    string
+	// Both empty but in Consul Enterprise.
+	namespace, partition string
 	// plain says that every query in flight takes a connection of its own. Over
 	// TLS they share a few (HTTP/2).
 	plain bool
@@ -51,7 +53,8 @@ func newClient(cfg *Config) (*client, error) {
 		conf = &c
 	}
 	conf.Address = cmp.Or(cfg.Address, conf.Address)
-	conf.Datacenter = cmp.Or(cfg.Datacenter, conf.Datacenter)
+	dc := cmp.Or(cfg.Datacenter, conf.Datacenter)
+	conf.Datacenter = "" // else it would go with calls to the agent itself too
 	conf.Namespace = cmp.Or(cfg.Namespace, conf.Namespace)
 	conf.Partition = cmp.Or(cfg.Partition, conf.Partition)
 	conf.WaitTime = 0 // each query says its own
@@ -72,7 +75,10 @@ func newClient(cfg *Config) (*client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("building the client of Consul at %q: %w", conf.Address, err)
 	}
-	return &client{api: c, token: tok, dc: conf.Datacenter, plain: conf.Scheme != "https"}, nil
+	return &client{
+		api: c, token: tok, dc: dc, plain: conf.Scheme != "https",
+		namespace: conf.Namespace, partition: conf.Partition,
+	}, nil
 }
 
 // tune fits the api's transport to many long queries to one host.
@@ -100,6 +106,12 @@ func (c *client) options(ctx context.Context, index uint64, wait time.Duration) 
 		o.WaitIndex, o.WaitTime = index, wait
 	}
 	return o.WithContext(ctx)
+}
+
+// agentOptions returns the options of a call to the agent itself, which is in
+// its own datacenter whatever services are asked for.
+func (c *client) agentOptions(ctx context.Context) *api.QueryOptions {
+	return (&api.QueryOptions{Token: c.token.current()}).WithContext(ctx)
 }
 
 // service asks for one service's instances, all states included.
@@ -134,7 +146,7 @@ func (c *client) health(name string, o *api.QueryOptions) (answer, error) {
 // is as good as away. It needs no ACL rule.
 func (c *client) leader(ctx context.Context) error {
 	var addr string
-	if _, err := c.api.Raw().Query("/v1/status/leader", &addr, c.options(ctx, 0, 0)); err != nil {
+	if _, err := c.api.Raw().Query("/v1/status/leader", &addr, c.agentOptions(ctx)); err != nil {
 		return err
 	}
 	if addr == "" {
@@ -150,7 +162,7 @@ func (c *client) self(ctx context.Context) (place, error) {
 	var out struct {
 		Config struct{ NodeName, Datacenter string }
 	}
-	if _, err := c.api.Raw().Query("/v1/agent/self", &out, c.options(ctx, 0, 0)); err != nil {
+	if _, err := c.api.Raw().Query("/v1/agent/self", &out, c.agentOptions(ctx)); err != nil {
 		return place{}, err
 	}
 	return place{Node: out.Config.NodeName, Datacenter: out.Config.Datacenter}, nil

@@ -73,11 +73,14 @@ func (w *watch) run(ctx context.Context) {
 		}
 		w.settled = false
 		sent := time.Now()
-		a, err := w.ask(ctx, kick)
+		a, err := w.ask(ctx, wake, kick)
 		switch {
 		case ctx.Err() != nil:
 			return
 		case err != nil && kick.Err() != nil:
+			w.track.cur = w.track.cur.plain()
+		case err != nil && wake.Err() != nil && w.futile < maxFutile:
+			w.futile++
 			w.track.cur = w.track.cur.plain()
 		case err != nil:
 			w.failed(ctx, sent, err)
@@ -88,8 +91,10 @@ func (w *watch) run(ctx context.Context) {
 	}
 }
 
-// ask puts one query, which ends with ctx, at kick, or at its deadline.
-func (w *watch) ask(ctx, kick context.Context) (answer, error) {
+// ask puts one query, which ends with ctx, at kick, or at its deadline. A plain
+// one ends at wake too: an agent that starts holds queries for seconds while
+// its servers elect a leader, and answers a new one at once when they have.
+func (w *watch) ask(ctx, wake, kick context.Context) (answer, error) {
 	wait := waitTime
 	if w.revisit > 0 {
 		wait = min(wait, w.revisit)
@@ -102,13 +107,15 @@ func (w *watch) ask(ctx, kick context.Context) (answer, error) {
 		}
 		defer w.share.leave()
 	}
-	limit := deadline(wait)
 	if index == 0 {
-		limit = deadline(0)
+		wait = 0
 	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	ctx, cancel := context.WithTimeout(ctx, deadline(wait))
 	defer cancel()
 	defer context.AfterFunc(kick, cancel)()
+	if index == 0 && w.futile < maxFutile {
+		defer context.AfterFunc(wake, cancel)()
+	}
 	a, err := w.con.service(ctx, w.name, index, wait)
 	if err != nil && !w.known && statusCode(err) == http.StatusInternalServerError {
 		// A cold start while Consul has no leader: what any server remembers is
