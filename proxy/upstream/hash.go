@@ -8,7 +8,7 @@ import "math"
 // each to where the second-best draw was; when it is back, so are they. Every
 // gateway chooses alike. A request without a key goes to the least loaded.
 //
-// It looks at every candidate, at about 2 ns each, or 10 when weights differ.
+// It looks at every candidate: some 3 ns each, or 19 when weights differ.
 type hash struct {
 	ids      []uint64
 	low, top int32 // the least and the greatest weight seen

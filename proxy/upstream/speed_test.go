@@ -15,7 +15,7 @@ func BenchmarkAcquireRelease(b *testing.B) {
 				b.ReportAllocs()
 				var a Attempt
 				for b.Loop() {
-					a = Attempt{}
+					a = Attempt{Key: 42}
 					p.Acquire(&a, t0)
 					a.Report(Success, t0)
 					a.Release()
@@ -111,6 +111,22 @@ func BenchmarkApply(b *testing.B) {
 			for b.Loop() {
 				s.Apply(y)
 				x, y = y, x
+			}
+		})
+	}
+}
+
+func BenchmarkHash(b *testing.B) {
+	for _, weights := range []int{1, 3} {
+		b.Run(fmt.Sprintf("weights/%d", weights), func(b *testing.B) {
+			c := make([]Candidate, 50)
+			for i := range c {
+				c[i].Weight = int32(1 + i%weights)
+			}
+			p := newHash(0)
+			p.Arrange(c, ids(len(c)))
+			for key := uint64(1); b.Loop(); key++ {
+				p.Pick(c, key)
 			}
 		})
 	}
