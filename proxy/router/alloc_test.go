@@ -6,7 +6,8 @@ import (
 	"github.com/lictor/lictor/proxy/router"
 )
 
-// TestMatchAllocatesNothing covers every way through the trees.
+// TestMatchAllocatesNothing covers every way through the trees. The race
+// detector makes regexes allocate, so that it looks at results only.
 func TestMatchAllocatesNothing(t *testing.T) {
 	rules := []router.Rule{
 		{Name: "host", Hosts: []string{"api.example.com"}, Path: "/exact", Methods: []string{"GET", "PURGE"}},
@@ -36,7 +37,7 @@ func TestMatchAllocatesNothing(t *testing.T) {
 		if got := outcome(r, rules, q); got != c.want {
 			t.Errorf("%+v: %s", c, got)
 		}
-		if n := testing.AllocsPerRun(200, func() { r.AppendAllow(buf, r.Match(q)) }); n != 0 {
+		if n := testing.AllocsPerRun(200, func() { r.AppendAllow(buf, r.Match(q)) }); n != 0 && !raceDetector {
 			t.Errorf("%+v: %v allocations", c, n)
 		}
 		if n := testing.AllocsPerRun(200, func() { r.KnownHost(q.Host); router.AppendHost(buf, q.Host) }); n != 0 {

@@ -319,8 +319,8 @@ func agree(t *testing.T, d die, requests int) (compared, shadows int) {
 func TestAgainstOracle(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	compared, shadows := 0, 0
-	for range 3000 {
-		n, dark := agree(t, random.IntN, 100)
+	for range 2000 {
+		n, dark := agree(t, random.IntN, 150)
 		compared += n
 		shadows += dark
 	}
