@@ -147,17 +147,6 @@ func (a *Agent) followSource(ctx context.Context, s *source) {
 	}
 }
 
-// own reports whether an address is one of the gateway's own, which must never
-// become an instance: a request would go round for ever.
-func (a *Agent) own(p netip.AddrPort) bool {
-	for _, s := range a.servers {
-		if s.owns(p) {
-			return true
-		}
-	}
-	return a.admin != nil && ownsAddr(a.admin.addr, p)
-}
-
 // dialable judges an address when it is dialled, because a host name may
 // resolve to anything.
 func (a *Agent) dialable(p netip.AddrPort) error {

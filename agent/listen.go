@@ -1,0 +1,110 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+
+	"github.com/lictor/lictor/agent/config"
+	"github.com/lictor/lictor/proxy"
+	"github.com/lictor/lictor/proxy/nethttp"
+	"github.com/lictor/lictor/proxy/router"
+)
+
+// server is one listener and the engine behind it.
+type server struct {
+	*nethttp.Server
+	listener *proxy.Listener
+	ln       net.Listener
+	addr     netip.AddrPort
+}
+
+// Serve takes requests until the server is shut down.
+func (s *server) Serve() error { return s.Server.Serve(s.ln) }
+
+// listen opens every address of the configuration, or none.
+func (a *Agent) listen(c *config.Config) error {
+	var errs []error
+	for i := range c.Listeners {
+		s, err := a.listenOne(&c.Listeners[i])
+		if err != nil {
+			errs = append(errs, fmt.Errorf("listener %q: %w", c.Listeners[i].Name, err))
+			continue
+		}
+		a.servers = append(a.servers, s)
+	}
+	errs = append(errs, a.listenAdmin(c))
+	return errors.Join(errs...)
+}
+
+func (a *Agent) listenOne(c *config.Listener) (*server, error) {
+	ln, err := net.Listen("tcp", c.Address)
+	if err != nil {
+		return nil, err
+	}
+	s := &server{ln: ln, addr: addrPort(ln.Addr())}
+	s.listener = &proxy.Listener{
+		Name: c.Name, Port: s.addr.Port(), TrustedProxies: c.TrustedProxies, ReadForwarded: c.Forwarded == config.ForwardedStandard,
+		Path: router.PathOptions{MergeSlashes: c.MergeSlashes, RejectEncodedSlash: c.RejectEncodedSlashes},
+	}
+	s.Server = nethttp.NewServer(a.proxy, nethttp.ServerOptions{
+		Listener: s.listener, ReadHeaderTimeout: c.ReadHeaderTimeout, IdleTimeout: c.IdleTimeout,
+		MaxHeaderBytes: int(c.MaxHeaderBytes), MaxConnections: c.MaxConnections, Logger: a.log.Named("proxy"),
+	})
+	return s, nil
+}
+
+// closeListeners gives the addresses back when the start fails.
+func (a *Agent) closeListeners() {
+	for _, s := range a.servers {
+		s.ln.Close() //nolint:errcheck,gosec // nothing was served
+	}
+	if a.admin != nil {
+		a.admin.ln.Close() //nolint:errcheck,gosec // nothing was served
+	}
+}
+
+func addrPort(a net.Addr) netip.AddrPort {
+	t, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}
+	}
+	p := t.AddrPort()
+	return netip.AddrPortFrom(p.Addr().Unmap(), p.Port())
+}
+
+// own reports whether an address is one of the gateway's own, which must never
+// become an instance: a request would go round for ever.
+func (a *Agent) own(p netip.AddrPort) bool {
+	mine := func(listening netip.AddrPort) bool {
+		if listening.Port() != p.Port() {
+			return false
+		}
+		if listening.Addr().IsUnspecified() {
+			return thisMachine(p.Addr())
+		}
+		return listening.Addr() == p.Addr()
+	}
+	if a.admin != nil && mine(a.admin.addr) {
+		return true
+	}
+	return slices.ContainsFunc(a.servers, func(s *server) bool { return mine(s.addr) })
+}
+
+// thisMachine reports whether an address belongs to one of this machine's
+// interfaces.
+func thisMachine(ip netip.Addr) bool {
+	if ip.IsLoopback() {
+		return true
+	}
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(addrs, func(a net.Addr) bool {
+		p, err := netip.ParsePrefix(a.String())
+		return err == nil && p.Addr().Unmap() == ip
+	})
+}
