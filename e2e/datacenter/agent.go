@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -124,9 +125,7 @@ func (a *Agent) writeConfig() (string, error) {
 		config["data_dir"] = a.dataDir()
 		config["performance"] = map[string]int{"raft_multiplier": 1}
 	}
-	for key, value := range a.options.Config {
-		config[key] = value
-	}
+	maps.Copy(config, a.options.Config)
 	text, err := json.MarshalIndent(config, "", "  ")
 	if err != nil {
 		return "", fmt.Errorf("encoding Consul's configuration: %w", err)

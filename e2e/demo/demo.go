@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/lictor/lictor/e2e/datacenter"
@@ -86,8 +87,8 @@ func (d *demo) stop() error {
 		fmt.Println("\nending the gateway, the services and Consul")
 	}
 	var errs []error
-	for i := len(d.stops) - 1; i >= 0; i-- {
-		errs = append(errs, d.stops[i]())
+	for _, stop := range slices.Backward(d.stops) {
+		errs = append(errs, stop())
 	}
 	return errors.Join(append(errs, os.RemoveAll(d.dir))...)
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -159,7 +158,7 @@ func check(ctx context.Context, tour []line) error {
 	if failed > 0 {
 		return fmt.Errorf("%d of %d lines did not do what the demo says", failed, len(tour))
 	}
-	fmt.Fprintf(os.Stdout, "all %d lines do what the demo says\n", len(tour))
+	fmt.Printf("all %d lines do what the demo says\n", len(tour))
 	return ctx.Err()
 }
 

@@ -1,0 +1,103 @@
+package harness
+
+import (
+	"testing"
+
+	"github.com/lictor/lictor/e2e/datacenter"
+)
+
+// Consul is a real agent that ends with the test.
+type Consul struct {
+	*datacenter.Agent
+	t testing.TB
+}
+
+// StartConsul runs an agent that keeps nothing on disk.
+func StartConsul(t testing.TB) *Consul {
+	t.Helper()
+	return startConsul(t, datacenter.Options{})
+}
+
+// StartConsulServer runs a server whose state survives a restart.
+func StartConsulServer(t testing.TB) *Consul {
+	t.Helper()
+	return startConsul(t, datacenter.Options{Server: true})
+}
+
+func startConsul(t testing.TB, options datacenter.Options) *Consul {
+	t.Helper()
+	log := &Log{}
+	log.showOnFailure(t, "Consul")
+	options.Binary, options.Dir, options.Output = ConsulBinary(t), t.TempDir(), log
+	agent, err := datacenter.Start(t.Context(), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(agent.Kill)
+	return &Consul{Agent: agent, t: t}
+}
+
+// Restart starts the agent again after Kill or Stop; with lose it has forgotten
+// everything.
+func (c *Consul) Restart(lose bool) {
+	c.t.Helper()
+	if err := c.Agent.Restart(c.t.Context(), lose); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// Register registers the instances as passing, each with a TTL check named after
+// it, which only Report changes.
+func (c *Consul) Register(instances ...*Instance) {
+	c.t.Helper()
+	for _, i := range instances {
+		c.RegisterAs(i.Registration())
+		// An agent keeps over a restart what was reported, not what was registered.
+		c.Report(i, "passing")
+	}
+}
+
+// RegisterAs registers one instance as told.
+func (c *Consul) RegisterAs(r datacenter.Registration) {
+	c.t.Helper()
+	c.must(c.Agent.Register(c.t.Context(), r))
+}
+
+// Deregister removes instances.
+func (c *Consul) Deregister(instances ...*Instance) {
+	c.t.Helper()
+	for _, i := range instances {
+		c.must(c.Agent.Deregister(c.t.Context(), i.ID))
+	}
+}
+
+// Report sets the check of an instance to passing, warning or critical.
+func (c *Consul) Report(i *Instance, status string) {
+	c.t.Helper()
+	c.must(c.Agent.Report(c.t.Context(), i.CheckID(), status))
+}
+
+// ServiceMaintenance switches the maintenance mode of one instance.
+func (c *Consul) ServiceMaintenance(i *Instance, on bool) {
+	c.t.Helper()
+	c.must(c.Agent.ServiceMaintenance(c.t.Context(), i.ID, on))
+}
+
+// NodeMaintenance switches the maintenance mode of the whole node.
+func (c *Consul) NodeMaintenance(on bool) {
+	c.t.Helper()
+	c.must(c.Agent.NodeMaintenance(c.t.Context(), on))
+}
+
+// PutKey writes a key of the key-value store.
+func (c *Consul) PutKey(key, value string) {
+	c.t.Helper()
+	c.must(c.Agent.PutKey(c.t.Context(), key, value))
+}
+
+func (c *Consul) must(err error) {
+	c.t.Helper()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+}

@@ -1,0 +1,47 @@
+package harness
+
+import (
+	"bytes"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// Log keeps what a program printed. The zero value is empty and ready; it may be
+// written and read at once.
+type Log struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+// Write appends to the log.
+func (l *Log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+// String returns all that was printed.
+func (l *Log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+// Contains says whether the text was printed.
+func (l *Log) Contains(text string) bool { return strings.Contains(l.String(), text) }
+
+// showOnFailure prints the log when the test has failed.
+func (l *Log) showOnFailure(t testing.TB, name string) {
+	t.Cleanup(func() {
+		if !t.Failed() {
+			return
+		}
+		text := l.String()
+		const most = 20_000
+		if len(text) > most {
+			text = "...\n" + text[len(text)-most:]
+		}
+		t.Logf("%s printed:\n%s", name, text)
+	})
+}
