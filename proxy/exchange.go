@@ -114,6 +114,10 @@ type Exchange struct {
 	Route    *Route
 	Endpoint *upstream.Endpoint
 
+	// Identity is who a verified token says the client is, nil when no step has
+	// verified one.
+	Identity Identity
+
 	// Verdicts lists the limits that were asked, in order.
 	Verdicts []Verdict
 
@@ -149,6 +153,16 @@ type Exchange struct {
 	chain      forwardChain
 }
 
+// Identity is who a verified token says the client is. It is immutable and may
+// outlive the exchange.
+type Identity interface {
+	// Provider names the policy block that vouches for the token.
+	Provider() string
+	// Claim walks the token's claims by the path and returns a string, number or
+	// bool as text, numbers as they were written. ok is false for anything else.
+	Claim(path []string) (value string, ok bool)
+}
+
 // RequestID returns the id that log, instance and client share.
 func (x *Exchange) RequestID() []byte { return x.requestID }
 
@@ -179,7 +193,7 @@ func (x *Exchange) begin(p *Proxy) {
 	x.Start = p.clock.Now()
 	x.Client = netip.Addr{}
 	x.Deadline = 0
-	x.Route, x.Endpoint = nil, nil
+	x.Route, x.Endpoint, x.Identity = nil, nil, nil
 	x.Verdicts = x.verdicts0[:0]
 	x.BytesIn, x.BytesOut = 0, 0
 	x.Retries = 0

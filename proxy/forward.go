@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"errors"
+	"net/netip"
 	"time"
 
 	"github.com/lictor/lictor/proxy/upstream"
@@ -13,6 +14,9 @@ func (x *Exchange) forward() {
 	x.stripPrefix()
 	x.editRequest()
 	x.kept.wrap(x)
+	if x.Route.affine {
+		x.attempt.Key = affinity(x.Client)
+	}
 	for {
 		x.UpstreamStart = x.p.clock.Now().Mono
 		ep, why := x.Route.Pool.Acquire(&x.attempt, x.p.clock.Time(x.UpstreamStart))
@@ -39,6 +43,16 @@ func (x *Exchange) forward() {
 		x.Retries++
 		x.kept.rewind(x)
 	}
+}
+
+// affinity is the key by which the hash balancer keeps a client at an instance:
+// FNV-1a over its address, the same on every gateway.
+func affinity(a netip.Addr) uint64 {
+	h := uint64(14695981039346656037)
+	for _, b := range a.As16() {
+		h = (h ^ uint64(b)) * 1099511628211
+	}
+	return h
 }
 
 func (x *Exchange) stripPrefix() {

@@ -125,6 +125,7 @@ func (x *Exchange) answerMethodNotAllowed(t *Table, m router.Match) {
 
 // finish ends every exchange, exactly once.
 func (p *Proxy) finish(x *Exchange) {
+	x.attempt.Release() // also after a panic
 	now := p.clock.Now()
 	m := p.Unmatched
 	if x.Route != nil {
@@ -144,7 +145,7 @@ func (p *Proxy) finish(x *Exchange) {
 // forget drops what would keep other things alive while the engine keeps the
 // Exchange for its next request.
 func (x *Exchange) forget() {
-	x.Route, x.Endpoint = nil, nil
+	x.Route, x.Endpoint, x.Identity = nil, nil, nil
 	x.Request.Body, x.Response.Body, x.Response.Tunnel = nil, nil, nil
 	x.Err = nil
 	clear(x.Verdicts)

@@ -44,6 +44,7 @@ type Route struct {
 	Metrics *RouteMetrics
 
 	responses []ResponseStep
+	affine    bool // the balancer wants to know the client
 }
 
 // Name returns the route's name.
@@ -65,6 +66,7 @@ func NewTable(generation uint64, gateway []Step, routes []*Route) (*Table, error
 	for i, r := range routes {
 		rules[i] = r.Rule
 		r.responses = nil
+		r.affine = r.Pool != nil && r.Pool.Spec().Balance == "hash"
 		for _, s := range r.Steps {
 			if rs, ok := s.(ResponseStep); ok {
 				r.responses = append(r.responses, rs)

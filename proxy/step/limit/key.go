@@ -25,6 +25,13 @@ func (l *Limit) appendPart(b []byte, x *proxy.Exchange, p *KeyPart) []byte {
 	switch p.Kind {
 	case ClientIP:
 		return l.appendAddress(b, kind, x.Client)
+	case JWTClaim:
+		if x.Identity != nil {
+			if v, ok := x.Identity.Claim(p.Path); ok && v != "" {
+				b = limits.AppendPartString(b, kind, x.Identity.Provider())
+				return limits.AppendPartString(b, kind, v)
+			}
+		}
 	case RequestHeader:
 		if v, ok := x.Request.Fields.Lookup(p.Name); ok && len(v) > 0 {
 			return limits.AppendPart(b, kind, v)
