@@ -45,12 +45,11 @@ func (c *Clock) At(mono time.Duration) Time {
 func (c *Clock) Anchor() { c.anchor(time.Now()) }
 
 func (c *Clock) anchor(now time.Time) {
-	mono := now.Sub(c.start)
-	if off := now.UnixNano() - int64(mono); off-c.offset.Load() > int64(time.Second) {
-		c.offset.Store(off)
+	ahead := now.UnixNano() - int64(now.Sub(c.start))
+	for {
+		offset := c.offset.Load()
+		if ahead-offset <= int64(time.Second) || c.offset.CompareAndSwap(offset, ahead) {
+			return
+		}
 	}
 }
-
-// Time returns the system's notion of a moment of this clock, with a monotonic
-// reading, for code that works with time.Time.
-func (c *Clock) Time(mono time.Duration) time.Time { return c.start.Add(mono) }

@@ -55,7 +55,7 @@ func (b *FixedWindow) Spec() (Spec, error) {
 			errs = append(errs, &AttributeError{Attribute: "offset", Err: err})
 		case offset < 0:
 			errs = append(errs, faultf("offset", "offset %q is negative", b.Offset))
-		case s.ByKey:
+		case offset > 0 && s.ByKey:
 			errs = append(errs, faultf("offset", "offset %q has no meaning with align = %q", b.Offset, AlignKey))
 		case window > 0 && offset >= window:
 			errs = append(errs, faultf("offset", "offset %q is not shorter than the window", b.Offset))

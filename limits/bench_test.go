@@ -1,0 +1,109 @@
+package limits
+
+import (
+	"math/rand/v2"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// benchSpecs has one limit of every kind, as a gateway would have it.
+func benchSpecs() []Spec {
+	return []Spec{
+		TokenBucketSpec{Rate: Rate{1e8, time.Second}, Burst: 1e8},
+		FixedWindowSpec{Limit: 1e8, Window: time.Second},
+		SlidingWindowSpec{Limit: 1e9, Window: time.Second, Precision: PrecisionCounter},
+		SlidingWindowSpec{Limit: 1000, Window: time.Second, Precision: PrecisionLog},
+		SlidingWindowSpec{Limit: 1e9, Window: time.Second, Precision: PrecisionBuckets, Buckets: 10},
+	}
+}
+
+func benchEach(b *testing.B, f func(b *testing.B, s Spec)) {
+	for _, s := range benchSpecs() {
+		b.Run(kind(s), func(b *testing.B) { f(b, s) })
+	}
+}
+
+func BenchmarkHotAllowed(b *testing.B) {
+	benchEach(b, func(b *testing.B, s Spec) {
+		l := s.New(Options{})
+		key := []byte("198.51.100.7")
+		step := 2*grain(s) + 1
+		var now int64
+		b.ReportAllocs()
+		for b.Loop() {
+			now += step
+			if !l.Take(key, 1, at(now)).Allowed {
+				b.Fatal("denied")
+			}
+		}
+	})
+}
+
+func BenchmarkHotDenied(b *testing.B) {
+	benchEach(b, func(b *testing.B, s Spec) {
+		l := s.New(Options{})
+		key := []byte("198.51.100.7")
+		l.Take(key, s.Capacity(), at(0))
+		b.ReportAllocs()
+		for b.Loop() {
+			if l.Take(key, 1, at(0)).Allowed {
+				b.Fatal("allowed")
+			}
+		}
+	})
+}
+
+func BenchmarkMillionKeys(b *testing.B) {
+	const keys = 1_000_000
+	benchEach(b, func(b *testing.B, s Spec) {
+		l := s.New(Options{MaxKeys: 2 * keys})
+		var key [8]byte
+		r := rand.New(rand.NewPCG(1, 2))
+		for i := range keys {
+			copy(key[:], number(i))
+			l.Take(key[:], 1, at(0))
+		}
+		b.ReportAllocs()
+		b.ResetTimer()
+		for b.Loop() {
+			n := r.Uint64N(keys)
+			for i := range key {
+				key[7-i] = byte(n >> (8 * i))
+			}
+			l.Take(key[:], 1, at(0))
+		}
+	})
+}
+
+func BenchmarkParallelKeys(b *testing.B) {
+	benchEach(b, func(b *testing.B, s Spec) {
+		l := s.New(Options{})
+		var callers atomic.Int64
+		b.ReportAllocs()
+		b.RunParallel(func(pb *testing.PB) {
+			r := rand.New(rand.NewPCG(uint64(callers.Add(1)), 2))
+			key := make([]byte, 8)
+			for pb.Next() {
+				key[0], key[1] = byte(r.Uint32()), byte(r.Uint32())
+				l.Take(key, 1, at(0))
+			}
+		})
+	})
+}
+
+func BenchmarkFlood(b *testing.B) {
+	benchEach(b, func(b *testing.B, s Spec) {
+		l := s.New(Options{MaxKeys: 10_000})
+		var key [8]byte
+		var n uint64
+		b.ReportAllocs()
+		for b.Loop() {
+			n++
+			for i := range key {
+				key[7-i] = byte(n >> (8 * i))
+			}
+			l.Take(key[:], 1, at(int64(n)))
+		}
+	})
+}

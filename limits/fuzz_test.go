@@ -1,0 +1,89 @@
+package limits
+
+import (
+	"testing"
+	"time"
+)
+
+func FuzzParseRate(f *testing.F) {
+	for _, s := range []string{"100/s", "600/m", "10000/h", "1/d", "5/10s", "1/1h30m", "0/s", "1/-1s", "9223372036854775807/36500d", "/", "1/99999999999999999999d", "1000000000/s"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		r, err := ParseRate(s)
+		if err != nil {
+			if r != (Rate{}) {
+				t.Fatalf("%q: %+v along with %v", s, r, err)
+			}
+			return
+		}
+		if r.Count <= 0 || r.Window <= 0 || r.Window > Longest || r.Interval() <= 0 {
+			t.Fatalf("%q: %+v", s, r)
+		}
+		if back, err := ParseRate(r.String()); err != nil || back != r {
+			t.Fatalf("%q became %q, which is %+v, %v", s, r, back, err)
+		}
+		// Whatever is accepted must make a bucket that can be used.
+		spec, err := (&TokenBucket{Rate: s}).Spec()
+		if err != nil {
+			return
+		}
+		l := spec.New(Options{MaxKeys: 1})
+		now := Time{Mono: Longest / 2, Wall: Longest / 2}
+		if d := l.Take(nil, spec.Capacity(), now); !d.Allowed || d.Remaining != 0 || d.ResetAfter <= 0 || d.ResetAfter > Longest {
+			t.Fatalf("%q: %+v", s, d)
+		}
+		if p := spec.Policy(); p.Window <= 0 || p.Window > Longest+time.Duration(p.Quota) {
+			t.Fatalf("%q: %+v", s, p)
+		}
+	})
+}
+
+// FuzzDecisions makes a limiter and a run of requests out of bytes and compares
+// it with the model: the first byte chooses the limit, then three bytes each are
+// a step in time, a cost and what to do.
+func FuzzDecisions(f *testing.F) {
+	for i := range len(cases()) {
+		f.Add([]byte{byte(i), 0, 1, 0, 0, 200, 0, 40, 1, 0, 1, 1, 0, 130, 3, 1, 255, 1, 2, 20, 0, 0})
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		if len(in) == 0 || len(in) > 200 {
+			return
+		}
+		all := cases()
+		s := all[int(in[0])%len(all)]
+		l := s.New(Options{MaxKeys: 1})
+		key := []byte("key")
+		m := modelOf(s, l, key)
+		now := 3 * int64(s.Policy().Window)
+		var last Decision
+		for in = in[1:]; len(in) >= 3; in = in[3:] {
+			step, cost, what := int64(in[0]), int64(in[1]), in[2]
+			switch {
+			case step < 100:
+				now += step * grain(s) / 20
+			case step < 130:
+				now += step - 100
+			case step < 160:
+				now = max(0, now-(step-130)*grain(s)/5)
+			case step < 200:
+				now += int64(last.NextAfter) + step - 180
+			default:
+				now += max(0, int64(last.RetryAfter)+step-228)
+			}
+			now = max(now, 0)
+			cost %= s.Capacity() + 2
+			want, after := ask(m, s, cost, now)
+			if what%4 == 3 {
+				if got := l.Peek(key, cost, at(now)); got != want {
+					t.Fatalf("%+v: peek of %d at %d:\n got %+v\nwant %+v", s, cost, now, got, want)
+				}
+				continue
+			}
+			if got := l.Take(key, cost, at(now)); got != want {
+				t.Fatalf("%+v: take of %d at %d:\n got %+v\nwant %+v", s, cost, now, got, want)
+			}
+			m, last = after, want
+		}
+	})
+}
