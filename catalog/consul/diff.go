@@ -15,6 +15,8 @@ type difference struct {
 	added, removed, changed []string
 }
 
+func (d difference) none() bool { return len(d.added)+len(d.removed)+len(d.changed) == 0 }
+
 // compare walks two sorted lists of instances side by side.
 func compare(old, now *catalog.Service) difference {
 	var d difference

@@ -6,6 +6,7 @@ import (
 	"hash/maphash"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/consul/api"
@@ -57,6 +58,8 @@ type sharer struct {
 type share struct {
 	in    *sharer
 	nudge chan struct{} // capacity 1: something points at the service
+	// freed says that the watch may have a connection of its own by now.
+	freed atomic.Bool
 
 	// Under in.mu: what the last answer said.
 	nodes     map[string]struct{}
@@ -132,6 +135,22 @@ func (m *share) answered(a answer) {
 	m.in.mu.Lock()
 	defer m.in.mu.Unlock()
 	m.nodes, m.unchecked = nodes, unchecked
+}
+
+// free lets the watch go on by itself.
+func (s *sharer) free(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := s.members[name]
+	if m == nil {
+		return
+	}
+	delete(s.members, name)
+	m.freed.Store(true)
+	select {
+	case m.nudge <- struct{}{}:
+	default:
+	}
 }
 
 // point nudges the services that match.

@@ -167,6 +167,7 @@ func (o *owner) reconcile(ctx context.Context, now time.Time) {
 			o.followLocked(ctx, now, name)
 		}
 	}
+	o.spreadLocked()
 	o.warnManyLocked()
 	if gone {
 		o.dirty = true
@@ -190,6 +191,18 @@ func (o *owner) followLocked(ctx context.Context, now time.Time, name string) {
 	}
 	o.records[name] = r
 	o.start(func() { w.run(ctx) })
+}
+
+// spreadLocked gives connections that became free to watches that share.
+func (o *owner) spreadLocked() {
+	free := o.plainLimit() - o.ownedLocked()
+	for _, name := range o.wanted {
+		if r := o.records[name]; free > 0 && !r.owned {
+			o.share.free(name)
+			r.owned = true
+			free--
+		}
+	}
 }
 
 // ownedLocked counts the watches that have a connection of their own.
@@ -372,6 +385,10 @@ func logChange(log hclog.Logger, old, now *catalog.Service, index uint64) {
 		return
 	}
 	d := compare(old, now)
+	if old.Stale && !now.Stale && d.none() {
+		log.Info("service confirmed", "service", now.Name, "index", index, "instances", len(now.Instances))
+		return
+	}
 	log.Info("service changed", "service", now.Name, "index", index,
 		"instances", len(now.Instances), "eligible", eligible(now),
 		"added", d.added, "removed", d.removed, "changed", d.changed)

@@ -71,6 +71,9 @@ func (w *watch) run(ctx context.Context) {
 		if w.share != nil && w.settled && !w.share.take(ctx, w.revisit, kick) {
 			return
 		}
+		if w.share != nil && w.share.freed.Load() {
+			w.share = nil
+		}
 		w.settled = false
 		sent := time.Now()
 		a, err := w.ask(ctx, wake, kick)
