@@ -74,6 +74,7 @@ func TestDiskIsNotUsedWhileConsulIsThere(t *testing.T) {
 		r := start(t, f, Config{DataDir: dir}, "web")
 		pass(time.Minute)
 		r.want("web", "", "Consul says so")
+		r.stop()
 		for _, s := range r.snapshots {
 			if v := s.Services["web"]; v != nil && v.Stale {
 				t.Error("a stale service was published though Consul answered")

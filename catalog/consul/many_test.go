@@ -104,7 +104,7 @@ func TestSharedServicesSeeChanges(t *testing.T) {
 		e.Service.Weights.Passing = 9
 		f.set("s06", e)
 		pass(sweepInterval)
-		if got := r.snapshots[len(r.snapshots)-1].Services["s06"].Instances[0].Weight; got != 9 {
+		if got := r.last("s06").Instances[0].Weight; got != 9 {
 			t.Errorf("weight %d after the sweep, want 9", got)
 		}
 	})

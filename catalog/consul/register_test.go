@@ -68,6 +68,19 @@ func (f *fake) state(check string) string {
 	return f.checks[check]
 }
 
+// entry returns what is registered under an ID, nil for nothing.
+func (f *fake) entry(id string) *api.AgentServiceRegistration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.registered[id]
+}
+
+func (f *fake) beats() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.updates
+}
+
 func TestRegistrationFollowsReadiness(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
@@ -76,7 +89,7 @@ func TestRegistrationFollowsReadiness(t *testing.T) {
 		if g.ID() != id {
 			t.Errorf("ID %q", g.ID())
 		}
-		s := f.registered[id]
+		s := f.entry(id)
 		if s == nil || s.Name != "lictor" || s.Port != 8080 || s.Address != "10.0.0.7" || s.Meta["version"] != "1.2.3" ||
 			len(s.Tags) != 1 || s.Connect == nil || !s.Connect.Native || s.Namespace != "" || s.Partition != "" {
 			t.Fatalf("registered as %+v", s)
@@ -94,9 +107,9 @@ func TestRegistrationFollowsReadiness(t *testing.T) {
 		if got := f.state("service:" + id); got != api.HealthCritical {
 			t.Errorf("check is %q, want critical", got)
 		}
-		before := f.updates
+		before := f.beats()
 		pass(time.Minute)
-		if n := f.updates - before; n < 11 || n > 13 {
+		if n := f.beats() - before; n < 11 || n > 13 {
 			t.Errorf("%d updates in a minute, want one per heartbeat", n)
 		}
 		for _, a := range f.requests("/v1/agent/") {
@@ -105,7 +118,7 @@ func TestRegistrationFollowsReadiness(t *testing.T) {
 			}
 		}
 		g.stop()
-		if len(f.registered) != 0 {
+		if f.entry(id) != nil {
 			t.Error("still registered after the stop")
 		}
 	})
@@ -123,7 +136,7 @@ func TestRegistrationIsMadeAgain(t *testing.T) {
 		}
 		f.change(forget)
 		pass(10 * time.Second)
-		if f.registered[g.ID()] == nil || f.state("service:"+g.ID()) != api.HealthPassing {
+		if f.entry(g.ID()) == nil || f.state("service:"+g.ID()) != api.HealthPassing {
 			t.Error("10 s after the agent forgot: not registered, or not passing")
 		}
 		f.change(func() { f.down = true })
@@ -133,7 +146,7 @@ func TestRegistrationIsMadeAgain(t *testing.T) {
 		}
 		f.change(func() { f.down = false; forget() })
 		pass(10 * time.Second)
-		if f.registered[g.ID()] == nil || g.Err() != nil {
+		if f.entry(g.ID()) == nil || g.Err() != nil {
 			t.Errorf("10 s after the agent came back empty: error %v", g.Err())
 		}
 	})
@@ -153,7 +166,7 @@ func TestRegistrationRefused(t *testing.T) {
 		}
 		f.change(func() { clear(f.forbid) })
 		pass(backoffRefused)
-		if g.Err() != nil || f.registered[g.ID()] == nil {
+		if g.Err() != nil || f.entry(g.ID()) == nil {
 			t.Errorf("not registered once the rule is there: %v", g.Err())
 		}
 	})

@@ -75,16 +75,21 @@ func pass(d time.Duration) {
 	synctest.Wait()
 }
 
-// keys returns the IDs of the service's instances as published last, those not
-// eligible in parentheses; "?" when the service is in no snapshot.
-func (r *running) keys(name string) string {
+// last returns the service as published last, nil when it is in no snapshot.
+func (r *running) last(name string) *catalog.Service {
 	synctest.Wait()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.snapshots) == 0 {
-		return "?"
+		return nil
 	}
-	s := r.snapshots[len(r.snapshots)-1].Services[name]
+	return r.snapshots[len(r.snapshots)-1].Services[name]
+}
+
+// keys returns the IDs of the service's instances as published last, those not
+// eligible in parentheses; "?" when the service is in no snapshot.
+func (r *running) keys(name string) string {
+	s := r.last(name)
 	if s == nil {
 		return "?"
 	}
