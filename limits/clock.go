@@ -53,3 +53,7 @@ func (c *Clock) anchor(now time.Time) {
 		}
 	}
 }
+
+// Time returns the system's notion of a moment of this clock, with a monotonic
+// reading, for code that works with time.Time.
+func (c *Clock) Time(mono time.Duration) time.Time { return c.start.Add(mono) }
