@@ -1,0 +1,200 @@
+package nethttp
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lictor/lictor/proxy"
+)
+
+var (
+	errHeadTimeout = errors.New("no response within the route's timeout")
+	errIdle        = errors.New("the instance was silent for longer than the route's idle timeout")
+	errReplays     = errors.New("kept-alive connections broke, and sending again is not allowed")
+)
+
+// call is one attempt to get a response from one endpoint, until its body is
+// done. It is not used again: the transport may hold on to parts of it.
+type call struct {
+	x      *proxy.Exchange
+	t      *transport
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	req    http.Request
+	url    url.URL
+	trace  httptrace.ClientTrace
+	upload *upload // nil without a body
+
+	// timer bounds the wait for the head, then each wait for a piece of the
+	// body.
+	timer  *time.Timer
+	inBody atomic.Bool
+
+	// What follows is written on the goroutine that called RoundTrip.
+	conn   *conn
+	mark   int64 // conn.written when the request was about to be sent
+	readAt int64 // conn.read then
+	reused bool
+	tries  int  // connections asked for
+	sent   bool // to a connection before conn
+
+	// mu keeps an interim response that comes late away from the client.
+	mu   sync.Mutex
+	over bool // RoundTrip has returned
+}
+
+// connectTimeout is the context key of how long to wait for a connection.
+type connectTimeout struct{}
+
+func newCall(x *proxy.Exchange, t *transport) *call {
+	c := &call{x: x, t: t}
+	ctx := x.W.Context()
+	if d := x.Route.ConnectTimeout; d > 0 {
+		ctx = context.WithValue(ctx, connectTimeout{}, d)
+	}
+	c.trace = httptrace.ClientTrace{GetConn: c.getConn, GotConn: c.gotConn, Got1xxResponse: c.interim}
+	c.ctx, c.cancel = context.WithCancelCause(httptrace.WithClientTrace(ctx, &c.trace))
+	return c
+}
+
+// begin starts the timer; left is the time until the head must be there.
+func (c *call) begin(left time.Duration, bounded bool) {
+	if bounded {
+		c.timer = time.AfterFunc(left, c.expire)
+	}
+}
+
+func (c *call) expire() {
+	if c.inBody.Load() {
+		c.cancel(errIdle)
+		return
+	}
+	c.cancel(errHeadTimeout)
+}
+
+// send sends the request and waits for the head of the response.
+func (c *call) send() (*http.Response, error) {
+	c.build()
+	resp, err := c.t.RoundTrip(c.req.WithContext(c.ctx)) //nolint:bodyclose // finish closes it
+	c.mu.Lock()
+	c.over = true
+	c.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	if c.timer != nil && !c.timer.Stop() {
+		resp.Body.Close()
+		return nil, errHeadTimeout
+	}
+	c.inBody.Store(true)
+	return resp, nil
+}
+
+// finish ends the call: afterwards nothing of the exchange is in use.
+func (c *call) finish() {
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+	if c.upload != nil {
+		c.upload.takeBack()
+	}
+	if c.conn != nil {
+		c.conn.call.CompareAndSwap(c, nil)
+	}
+	c.cancel(nil)
+}
+
+// getConn is called before each connection is looked for. http.Transport sends
+// a request without a body again by itself when a kept-alive connection broke
+// before the response, whatever the pool's budget has left. So this allows one
+// such, on a connection that was not idle, and asks the budget.
+func (c *call) getConn(string) {
+	c.tries++
+	if c.tries == 1 {
+		return
+	}
+	if !c.wasSent() {
+		if c.tries > maxStale {
+			c.cancel(errReplays)
+		}
+		return
+	}
+	if c.sent || !c.x.Route.Pool.Retry(time.Now()) {
+		c.cancel(errReplays)
+		return
+	}
+	c.t.CloseIdleConnections()
+}
+
+// maxStale bounds the connections that one call may find dead before it has
+// sent anything.
+const maxStale = 4
+
+// gotConn is called when there is a connection.
+func (c *call) gotConn(info httptrace.GotConnInfo) {
+	c.sent = c.wasSent()
+	if c.conn != nil {
+		c.conn.call.CompareAndSwap(c, nil)
+	}
+	c.conn, c.reused = under(info.Conn), info.Reused
+	if c.conn == nil {
+		return
+	}
+	c.mark, c.readAt = c.conn.written.Load(), c.conn.read.Load()
+	c.conn.begin(c)
+}
+
+// under returns our own connection below what the transport made of it.
+func under(c net.Conn) *conn {
+	for {
+		switch t := c.(type) {
+		case *conn:
+			return t
+		case interface{ NetConn() net.Conn }:
+			c = t.NetConn()
+		default:
+			return nil
+		}
+	}
+}
+
+// wasSent reports whether some byte of the request may have reached the
+// instance.
+func (c *call) wasSent() bool {
+	return c.sent || (c.conn != nil && c.conn.written.Load() != c.mark)
+}
+
+// wasAnswered reports whether some byte of a response was received.
+func (c *call) wasAnswered() bool {
+	return c.conn != nil && c.conn.read.Load() != c.readAt
+}
+
+// interim passes an interim response on. 100 is between the instance and us.
+func (c *call) interim(status int, h textproto.MIMEHeader) error {
+	if c.conn != nil {
+		c.conn.headEnd.Store(headUnknown)
+	}
+	if status == http.StatusContinue {
+		return nil
+	}
+	var f proxy.Fields
+	f.Reset(nil)
+	if !take(&f, http.Header(h)) {
+		return errTooManyFields
+	}
+	f.DropNominated()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.over {
+		return nil
+	}
+	return c.x.W.Interim(status, &f)
+}

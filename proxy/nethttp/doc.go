@@ -1,0 +1,26 @@
+// Package nethttp is the engine that stands on the standard library: HTTP/1.1,
+// and HTTP/2 with and without TLS, towards clients, HTTP/1.1 towards instances.
+//
+//	client ─▶ Server ─Exchange─▶ proxy.Handler ─Exchange─▶ Forwarder ─▶ instance
+//	          http.Server                                  one http.Transport
+//	                                                       an endpoint
+//
+// The halves know nothing of each other: either can be joined to a half of
+// another engine.
+//
+// # Two goroutines read one body
+//
+// http.Transport reads a request's body on a goroutine of its own, and goes on
+// doing so after RoundTrip has returned a response. The pipeline knows one
+// goroutine an exchange. So an upload stands between the two: once Forward has
+// failed, or Done has returned, nothing reads the client's body any more. A
+// read that is waiting for the client is broken off by the Responder, if that
+// has a method StopBody.
+//
+// # What is left to net/http
+//
+// Requests that are no HTTP, or whose head is too large, are answered by
+// net/http itself, in plain text and before there is an Exchange. A body that
+// nobody wanted is drained up to 256 KiB; beyond that the connection closes.
+// The order of fields with different names is not kept.
+package nethttp

@@ -1,0 +1,113 @@
+package nethttp
+
+import (
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/lictor/lictor/proxy"
+)
+
+// Bounds of the pause after a failure to accept.
+const (
+	minAcceptPause = 5 * time.Millisecond
+	maxAcceptPause = time.Second
+)
+
+// gate counts the connections of a listener, keeps them within a bound and
+// outlasts failures to accept.
+type gate struct {
+	net.Listener
+	counts *proxy.Listener
+	most   int // 0 for no bound
+	log    hclog.Logger
+
+	once   sync.Once
+	closed chan struct{}
+}
+
+func newGate(ln net.Listener, counts *proxy.Listener, most int, log hclog.Logger) *gate {
+	return &gate{Listener: ln, counts: counts, most: most, log: log, closed: make(chan struct{})}
+}
+
+// Accept returns the next connection within the bound. Its only error is that
+// of a closed listener.
+func (g *gate) Accept() (net.Conn, error) {
+	var pause time.Duration
+	for {
+		c, err := g.Listener.Accept()
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) || g.isClosed() {
+				return nil, err
+			}
+			pause = min(max(2*pause, minAcceptPause), maxAcceptPause)
+			g.log.Warn("accepting failed", "listener", g.counts.Name, "error", err, "pause", pause)
+			if !g.wait(pause) {
+				return nil, net.ErrClosed
+			}
+			continue
+		}
+		pause = 0
+		g.counts.Accepted.Add(1)
+		if n := g.counts.Open.Add(1); g.most > 0 && n > int64(g.most) {
+			g.counts.Open.Add(-1)
+			g.counts.Refused.Add(1)
+			c.Close()
+			continue
+		}
+		return &entry{Conn: c, open: &g.counts.Open}, nil
+	}
+}
+
+func (g *gate) wait(d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-g.closed:
+		return false
+	}
+}
+
+func (g *gate) isClosed() bool {
+	select {
+	case <-g.closed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Close closes the listener and ends a pause.
+func (g *gate) Close() error {
+	g.once.Do(func() { close(g.closed) })
+	return g.Listener.Close()
+}
+
+// entry is a connection that counts as open until it is closed, whoever owns it
+// by then.
+type entry struct {
+	net.Conn
+	open *atomic.Int64
+	once sync.Once
+}
+
+// Close closes the connection.
+func (e *entry) Close() error {
+	e.once.Do(func() { e.open.Add(-1) })
+	return e.Conn.Close()
+}
+
+// CloseWrite ends our direction only. net/http uses it to let a client read an
+// answer that came before the end of its upload.
+func (e *entry) CloseWrite() error {
+	if c, ok := e.Conn.(interface{ CloseWrite() error }); ok {
+		return c.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}

@@ -1,0 +1,174 @@
+package nethttp
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/lictor/lictor/proxy"
+)
+
+// Options describe a Server.
+type Options struct {
+	// Listener is what the pipeline knows of the address, and counts its
+	// connections. It must not be nil.
+	Listener *proxy.Listener
+	// TLS turns TLS on, with HTTP/2 and HTTP/1.1 offered by ALPN. Nil means
+	// cleartext, with HTTP/2 by prior knowledge (RFC 9113 section 3.3).
+	TLS *tls.Config
+	// ReadHeaderTimeout bounds the reading of a request's head, TLS handshakes
+	// too. IdleTimeout bounds the wait for the next request; 0 stands for
+	// ReadHeaderTimeout. 0 in both means no bound.
+	ReadHeaderTimeout, IdleTimeout time.Duration
+	// MaxHeaderBytes bounds a request's head; 0 stands for net/http's 1 MiB.
+	MaxHeaderBytes int
+	// MaxConnections bounds the open connections, tunnels among them. One more
+	// is closed as soon as it is accepted: left in the kernel's queue it would
+	// hang, and a balancer in front would not learn that we are full. 0 means
+	// no bound.
+	MaxConnections int
+	// Logger gets net/http's complaints about clients at debug, and failures to
+	// accept at warn. Nil logs nothing.
+	Logger hclog.Logger
+}
+
+// Server is the half of the engine that faces clients.
+type Server struct {
+	handler  proxy.Handler
+	listener *proxy.Listener
+	most     int
+	log      hclog.Logger
+	http     *http.Server
+	work     sync.Pool // of *work
+}
+
+// New returns a server that lends its exchanges to h.
+func New(h proxy.Handler, o Options) *Server {
+	if o.Logger == nil {
+		o.Logger = hclog.NewNullLogger()
+	}
+	s := &Server{handler: h, listener: o.Listener, most: o.MaxConnections, log: o.Logger}
+	s.work.New = func() any { return newWork() }
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(o.TLS != nil)
+	protocols.SetUnencryptedHTTP2(o.TLS == nil)
+	s.http = &http.Server{
+		Handler:                      s,
+		TLSConfig:                    o.TLS,
+		Protocols:                    protocols,
+		ReadHeaderTimeout:            o.ReadHeaderTimeout,
+		IdleTimeout:                  o.IdleTimeout,
+		MaxHeaderBytes:               o.MaxHeaderBytes,
+		DisableGeneralOptionsHandler: true,
+		ConnContext:                  s.connContext,
+		ErrorLog:                     complaints(o.Logger),
+	}
+	return s
+}
+
+// complaints turns net/http's logger into lines of ours.
+func complaints(l hclog.Logger) *log.Logger {
+	return l.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug})
+}
+
+// Serve accepts connections from ln until Shutdown or Close, and returns nil
+// then. A failure to accept, for want of file descriptors say, is waited out.
+// It may be called for several listeners.
+func (s *Server) Serve(ln net.Listener) error {
+	gate := newGate(ln, s.listener, s.most, s.log)
+	var err error
+	if s.http.TLSConfig != nil {
+		err = s.http.ServeTLS(gate, "", "")
+	} else {
+		err = s.http.Serve(gate)
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// Shutdown stops accepting, tells clients that each answer is the last one on
+// its connection, and waits for what is in flight. The error is ctx's. Tunnels
+// are not waited for: the pipeline owns them.
+func (s *Server) Shutdown(ctx context.Context) error { return s.http.Shutdown(ctx) }
+
+// Close ends everything but tunnels at once.
+func (s *Server) Close() error { return s.http.Close() }
+
+// connKey is the context key of a connection's *proxy.Conn.
+type connKey struct{}
+
+// connContext describes a connection once, for all of its requests.
+func (s *Server) connContext(ctx context.Context, c net.Conn) context.Context {
+	_, secure := c.(*tls.Conn)
+	return context.WithValue(ctx, connKey{}, proxy.NewConn(s.listener, peer(c.RemoteAddr()), secure))
+}
+
+// peer returns the other end's address, the unspecified one when it has none,
+// as on a Unix socket.
+func peer(a net.Addr) netip.AddrPort {
+	if t, ok := a.(*net.TCPAddr); ok {
+		return t.AddrPort()
+	}
+	if ap, err := netip.ParseAddrPort(a.String()); err == nil {
+		return ap
+	}
+	return netip.AddrPortFrom(netip.IPv4Unspecified(), 0)
+}
+
+// work is all that one exchange needs. It is used again.
+type work struct {
+	x proxy.Exchange
+	w responder
+	b body
+}
+
+func newWork() *work {
+	w := new(work)
+	w.w.x, w.b.x = &w.x, &w.x
+	return w
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	w := s.work.Get().(*work)
+	x := &w.x
+	x.Conn, _ = r.Context().Value(connKey{}).(*proxy.Conn)
+	w.b.begin(rw, r)
+	w.w.begin(rw, r, &w.b)
+	x.W = &w.w
+	if w.readRequest(r) {
+		s.handler.Serve(x)
+	} else {
+		tooManyFields(rw)
+	}
+	aborted := w.w.aborted
+	w.b.end(aborted)
+	w.w.end()
+	x.W, x.Conn = nil, nil
+	w.forgetRequest()
+	s.work.Put(w) // a panic of the pipeline's loses it, which is right
+	if aborted {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// tooManyFields answers a request that has more fields than an Exchange holds.
+func tooManyFields(rw http.ResponseWriter) {
+	h := rw.Header()
+	h["Content-Type"] = []string{"application/problem+json"}
+	h["Proxy-Status"] = []string{"lictor; error=" + proxy.HeadTooLarge.ProxyError}
+	rw.WriteHeader(proxy.HeadTooLarge.Status)
+	_, _ = rw.Write([]byte(`{"type":"urn:lictor:problem:` + proxy.HeadTooLarge.Name + `","title":"` + // the client may have gone
+		proxy.HeadTooLarge.Title + `","status":431}` + "\n"))
+}
