@@ -105,7 +105,7 @@ func New(o Options) (*Agent, error) {
 		Sources: sourceOrder(), Seed: rand.Uint64(), Logger: a.log.Named("upstream"), //nolint:gosec // balancing, not a secret
 	})
 	a.proxy = proxy.New(a.clock, nethttp.NewForwarder(nethttp.ForwarderOptions{
-		Slot: slotNetHTTP, Allow: a.dialable, Logger: a.log.Named("proxy"),
+		Slot: slotNetHTTP, Own: a.own,
 	}))
 	if err := a.openAccessLog(c); err != nil {
 		return nil, err

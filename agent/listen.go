@@ -49,7 +49,7 @@ func (a *Agent) listenOne(c *config.Listener) (*server, error) {
 		Name: c.Name, Port: s.addr.Port(), TrustedProxies: c.TrustedProxies, ReadForwarded: c.Forwarded == config.ForwardedStandard,
 		Path: router.PathOptions{MergeSlashes: c.MergeSlashes, RejectEncodedSlash: c.RejectEncodedSlashes},
 	}
-	s.Server = nethttp.NewServer(a.proxy, nethttp.ServerOptions{
+	s.Server = nethttp.New(a.proxy, nethttp.Options{
 		Listener: s.listener, ReadHeaderTimeout: c.ReadHeaderTimeout, IdleTimeout: c.IdleTimeout,
 		MaxHeaderBytes: int(c.MaxHeaderBytes), MaxConnections: c.MaxConnections, Logger: a.log.Named("proxy"),
 	})

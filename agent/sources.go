@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"fmt"
-	"net/netip"
 
 	"github.com/lictor/lictor/agent/config"
 	"github.com/lictor/lictor/catalog"
@@ -85,6 +84,9 @@ func openStatic(a *Agent, c *config.Config) (*source, error) {
 	return &source{
 		Source: s,
 		knows: func(c *config.Config, services []string) []string {
+			if c.Consul == nil { // nobody else could know the others
+				return services
+			}
 			var known []string
 			for _, name := range services {
 				for i := range c.Services {
@@ -145,13 +147,4 @@ func (a *Agent) followSource(ctx context.Context, s *source) {
 		a.set.Apply(snap)
 		a.warnShadowed()
 	}
-}
-
-// dialable judges an address when it is dialled, because a host name may
-// resolve to anything.
-func (a *Agent) dialable(p netip.AddrPort) error {
-	if why := (catalog.Reach{Local: true, Own: a.own}).Refuse(p); why != "" {
-		return fmt.Errorf("address %s: %s", p, why)
-	}
-	return nil
 }

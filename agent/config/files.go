@@ -101,7 +101,7 @@ func (f *Files) readDir(dir string, asked *hcl.Range) (bodies []hcl.Body, diags 
 	}
 	f.dirs = append(f.dirs, dir)
 	for _, e := range entries {
-		if !isConfig(e.Name()) || e.IsDir() {
+		if !IsConfigFile(e.Name()) || e.IsDir() {
 			continue
 		}
 		more, bad := f.read(filepath.Join(dir, e.Name()), asked)
@@ -110,9 +110,9 @@ func (f *Files) readDir(dir string, asked *hcl.Range) (bodies []hcl.Body, diags 
 	return bodies, diags
 }
 
-// isConfig reports whether a directory's entry is read. Hidden files, and what
+// IsConfigFile reports whether a directory's entry is read. Hidden files, and what
 // editors leave behind, are not.
-func isConfig(name string) bool {
+func IsConfigFile(name string) bool {
 	return !strings.HasPrefix(name, ".") && (strings.HasSuffix(name, ".hcl") || strings.HasSuffix(name, ".hcl.json"))
 }
 

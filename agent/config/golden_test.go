@@ -43,7 +43,7 @@ func inputs(t *testing.T, dir string) []string {
 	}
 	var out []string
 	for _, p := range all {
-		if info, err := os.Stat(p); err == nil && (info.IsDir() || isConfig(filepath.Base(p))) {
+		if info, err := os.Stat(p); err == nil && (info.IsDir() || IsConfigFile(filepath.Base(p))) {
 			out = append(out, p)
 		}
 	}
