@@ -2,6 +2,7 @@ package consul
 
 import (
 	"errors"
+	"math/rand/v2"
 	"net/http"
 	"time"
 
@@ -31,6 +32,11 @@ func jitter(d time.Duration, r float64) time.Duration {
 	return d - time.Duration(r*float64(d/2))
 }
 
+// chance returns a random number in [0, 1).
+func chance() float64 {
+	return rand.Float64() //nolint:gosec // it spreads load over time, and guards nothing
+}
+
 // limitFor returns how long the back-off after an error may grow.
 func limitFor(err error) time.Duration {
 	switch statusCode(err) {
@@ -43,8 +49,7 @@ func limitFor(err error) time.Duration {
 // statusCode returns the HTTP status that Consul answered with, or 0 when the
 // error is of another kind.
 func statusCode(err error) int {
-	var se api.StatusError
-	if errors.As(err, &se) {
+	if se, ok := errors.AsType[api.StatusError](err); ok {
 		return se.Code
 	}
 	return 0

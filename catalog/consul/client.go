@@ -126,7 +126,8 @@ func (c *client) serviceStale(ctx context.Context, name string) (answer, error) 
 	return c.health(name, o)
 }
 
-func (c *client) health(name string, o *api.QueryOptions) (answer, error) {
+func (c *client) health(name string, o *api.QueryOptions) (_ answer, err error) {
+	defer rescue(&err)
 	entries, meta, err := c.api.Health().Service(name, "", false, o)
 	if err != nil {
 		return answer{}, err
@@ -140,6 +141,24 @@ func (c *client) health(name string, o *api.QueryOptions) (answer, error) {
 		anonymous:   o.Token == "",
 		denyDefault: meta.DefaultACLPolicy == "deny",
 	}, nil
+}
+
+// state asks for all checks of all services and nodes.
+func (c *client) state(ctx context.Context, index uint64) (_ api.HealthChecks, at uint64, err error) {
+	defer rescue(&err)
+	list, meta, err := c.api.Health().State(api.HealthAny, c.options(ctx, index, waitTime))
+	if err != nil {
+		return nil, 0, err
+	}
+	return list, meta.LastIndex, nil
+}
+
+// rescue makes an error of a panic: the api's decoder of a check's definition
+// panics when the definition is null. An odd reply must not end the gateway.
+func rescue(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("decoding Consul's answer: %v", p)
+	}
 }
 
 // leader asks for the address of the leading server; an agent that knows none

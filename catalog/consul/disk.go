@@ -184,8 +184,7 @@ func writeDocument(path string, doc document) error {
 		err = os.Rename(f.Name(), path)
 	}
 	if err != nil {
-		os.Remove(f.Name())
-		return fmt.Errorf("writing: %w", err)
+		return errors.Join(fmt.Errorf("writing: %w", err), os.Remove(f.Name()))
 	}
 	return nil
 }

@@ -27,22 +27,34 @@ func TestInstance(t *testing.T) {
 		why string
 	}{
 		{name: "plain", edit: func(*api.ServiceEntry) {}},
-		{name: "own address", edit: func(e *api.ServiceEntry) { e.Service.Address = "10.9.9.9" },
-			want: func(in *catalog.Instance) { in.Address = "10.9.9.9" }},
-		{name: "IPv6", edit: func(e *api.ServiceEntry) { e.Service.Address = "2001:db8::5" },
-			want: func(in *catalog.Instance) { in.Address = "2001:db8::5" }},
-		{name: "IPv6 in brackets", edit: func(e *api.ServiceEntry) { e.Service.Address = "[2001:db8::5]" },
-			want: func(in *catalog.Instance) { in.Address = "2001:db8::5" }},
-		{name: "host name", edit: func(e *api.ServiceEntry) { e.Service.Address = "web.example.com" },
-			want: func(in *catalog.Instance) { in.Address = "web.example.com" }},
+		{
+			name: "own address", edit: func(e *api.ServiceEntry) { e.Service.Address = "10.9.9.9" },
+			want: func(in *catalog.Instance) { in.Address = "10.9.9.9" },
+		},
+		{
+			name: "IPv6", edit: func(e *api.ServiceEntry) { e.Service.Address = "2001:db8::5" },
+			want: func(in *catalog.Instance) { in.Address = "2001:db8::5" },
+		},
+		{
+			name: "IPv6 in brackets", edit: func(e *api.ServiceEntry) { e.Service.Address = "[2001:db8::5]" },
+			want: func(in *catalog.Instance) { in.Address = "2001:db8::5" },
+		},
+		{
+			name: "host name", edit: func(e *api.ServiceEntry) { e.Service.Address = "web.example.com" },
+			want: func(in *catalog.Instance) { in.Address = "web.example.com" },
+		},
 		{name: "tags and meta", edit: func(e *api.ServiceEntry) {
 			e.Service.Tags, e.Service.Meta = []string{"a"}, map[string]string{"k": "v"}
 		}, want: func(in *catalog.Instance) { in.Tags, in.Meta = []string{"a"}, map[string]string{"k": "v"} }},
-		{name: "weights", edit: func(e *api.ServiceEntry) { e.Service.Weights = api.AgentWeights{Passing: 7, Warning: 2} },
-			want: func(in *catalog.Instance) { in.Weight = 7 }},
+		{
+			name: "weights", edit: func(e *api.ServiceEntry) { e.Service.Weights = api.AgentWeights{Passing: 7, Warning: 2} },
+			want: func(in *catalog.Instance) { in.Weight = 7 },
+		},
 		{name: "no weights", edit: func(e *api.ServiceEntry) { e.Service.Weights = api.AgentWeights{} }},
-		{name: "weights out of bounds", edit: func(e *api.ServiceEntry) { e.Service.Weights = api.AgentWeights{Passing: 1 << 40} },
-			want: func(in *catalog.Instance) { in.Weight = maxWeight }},
+		{
+			name: "weights out of bounds", edit: func(e *api.ServiceEntry) { e.Service.Weights = api.AgentWeights{Passing: 1 << 40} },
+			want: func(in *catalog.Instance) { in.Weight = maxWeight },
+		},
 		{name: "warning", edit: func(e *api.ServiceEntry) {
 			e.Service.Weights = api.AgentWeights{Passing: 7, Warning: 2}
 			e.Checks[1].Status = api.HealthWarning
@@ -58,10 +70,14 @@ func TestInstance(t *testing.T) {
 		{name: "critical, with output", edit: func(e *api.ServiceEntry) {
 			e.Checks[1].Status, e.Checks[1].Name, e.Checks[1].Output = api.HealthCritical, "ping", " refused\n"
 		}, want: func(in *catalog.Instance) { in.Health, in.Output = catalog.Critical, "ping: refused" }, why: "critical"},
-		{name: "its node is critical", edit: func(e *api.ServiceEntry) { e.Checks[0].Status = api.HealthCritical },
-			want: func(in *catalog.Instance) { in.Health, in.Output = catalog.Critical, "serfHealth" }, why: "critical"},
-		{name: "a state nobody knows", edit: func(e *api.ServiceEntry) { e.Checks[1].Status = "odd" },
-			want: func(in *catalog.Instance) { in.Health, in.Output = catalog.Critical, "service:x:0" }, why: "critical"},
+		{
+			name: "its node is critical", edit: func(e *api.ServiceEntry) { e.Checks[0].Status = api.HealthCritical },
+			want: func(in *catalog.Instance) { in.Health, in.Output = catalog.Critical, "serfHealth" }, why: "critical",
+		},
+		{
+			name: "a state nobody knows", edit: func(e *api.ServiceEntry) { e.Checks[1].Status = "odd" },
+			want: func(in *catalog.Instance) { in.Health, in.Output = catalog.Critical, "service:x:0" }, why: "critical",
+		},
 		{name: "no checks at all", edit: func(e *api.ServiceEntry) { e.Checks = nil }},
 		{name: "a check that is null", edit: func(e *api.ServiceEntry) { e.Checks = append(e.Checks, nil) }},
 		{name: "maintenance of the service", edit: func(e *api.ServiceEntry) {
@@ -72,34 +88,52 @@ func TestInstance(t *testing.T) {
 		{name: "maintenance of the node", edit: func(e *api.ServiceEntry) {
 			e.Checks = append(e.Checks, &api.HealthCheck{CheckID: api.NodeMaint, Status: api.HealthCritical})
 		}, want: func(in *catalog.Instance) { in.Health, in.Output = catalog.Maintenance, "_node_maintenance" }, why: "maintenance"},
-		{name: "port 0", edit: func(e *api.ServiceEntry) { e.Service.Port = 0 },
-			want: func(in *catalog.Instance) { in.Port = 0 }, why: "no port"},
-		{name: "port 70000", edit: func(e *api.ServiceEntry) { e.Service.Port = 70000 },
-			want: func(in *catalog.Instance) { in.Port = 70000 }, why: "no valid port"},
-		{name: "no address", edit: func(e *api.ServiceEntry) { e.Node.Address = "" },
-			want: func(in *catalog.Instance) { in.Address = "" }, why: "no address"},
-		{name: "the gateway itself", edit: func(e *api.ServiceEntry) { e.Service.Port = 9980 },
-			want: func(in *catalog.Instance) { in.Port = 9980 }, why: "gateway's own"},
+		{
+			name: "port 0", edit: func(e *api.ServiceEntry) { e.Service.Port = 0 },
+			want: func(in *catalog.Instance) { in.Port = 0 }, why: "no port",
+		},
+		{
+			name: "port 70000", edit: func(e *api.ServiceEntry) { e.Service.Port = 70000 },
+			want: func(in *catalog.Instance) { in.Port = 70000 }, why: "no valid port",
+		},
+		{
+			name: "no address", edit: func(e *api.ServiceEntry) { e.Node.Address = "" },
+			want: func(in *catalog.Instance) { in.Address = "" }, why: "no address",
+		},
+		{
+			name: "the gateway itself", edit: func(e *api.ServiceEntry) { e.Service.Port = 9980 },
+			want: func(in *catalog.Instance) { in.Port = 9980 }, why: "gateway's own",
+		},
 		{name: "the gateway itself, mapped", edit: func(e *api.ServiceEntry) {
 			e.Service.Address, e.Service.Port = "::ffff:10.0.0.1", 9980
 		}, want: func(in *catalog.Instance) { in.Address, in.Port = "::ffff:10.0.0.1", 9980 }, why: "gateway's own"},
-		{name: "link-local", edit: func(e *api.ServiceEntry) { e.Service.Address = "169.254.169.254" },
-			want: func(in *catalog.Instance) { in.Address = "169.254.169.254" }, why: "link-local"},
-		{name: "unspecified", edit: func(e *api.ServiceEntry) { e.Service.Address = "0.0.0.0" },
-			want: func(in *catalog.Instance) { in.Address = "0.0.0.0" }, why: "unspecified"},
-		{name: "loopback elsewhere", edit: func(e *api.ServiceEntry) { e.Service.Address = "127.0.0.1" },
-			want: func(in *catalog.Instance) { in.Address = "127.0.0.1" }, why: "loopback"},
-		{name: "loopback here", edit: func(e *api.ServiceEntry) { e.Node.Node, e.Node.Address = "here", "127.0.0.1" },
+		{
+			name: "link-local", edit: func(e *api.ServiceEntry) { e.Service.Address = "169.254.169.254" },
+			want: func(in *catalog.Instance) { in.Address = "169.254.169.254" }, why: "link-local",
+		},
+		{
+			name: "unspecified", edit: func(e *api.ServiceEntry) { e.Service.Address = "0.0.0.0" },
+			want: func(in *catalog.Instance) { in.Address = "0.0.0.0" }, why: "unspecified",
+		},
+		{
+			name: "loopback elsewhere", edit: func(e *api.ServiceEntry) { e.Service.Address = "127.0.0.1" },
+			want: func(in *catalog.Instance) { in.Address = "127.0.0.1" }, why: "loopback",
+		},
+		{
+			name: "loopback here", edit: func(e *api.ServiceEntry) { e.Node.Node, e.Node.Address = "here", "127.0.0.1" },
 			want: func(in *catalog.Instance) {
 				in.Address, in.Local, in.Node, in.Key = "127.0.0.1", true, "here", "here/x"
-			}},
+			},
+		},
 		{name: "loopback on a namesake in another datacenter", edit: func(e *api.ServiceEntry) {
 			e.Node.Node, e.Node.Address, e.Node.Datacenter = "here", "127.0.0.1", "dc2"
 		}, want: func(in *catalog.Instance) {
 			in.Address, in.Node, in.Key = "127.0.0.1", "here", "here/x"
 		}, why: "loopback"},
-		{name: "socket elsewhere", edit: func(e *api.ServiceEntry) { e.Service.SocketPath, e.Service.Port = "/run/web.sock", 0 },
-			want: func(in *catalog.Instance) { in.Socket, in.Port = "/run/web.sock", 0 }, why: "another node"},
+		{
+			name: "socket elsewhere", edit: func(e *api.ServiceEntry) { e.Service.SocketPath, e.Service.Port = "/run/web.sock", 0 },
+			want: func(in *catalog.Instance) { in.Socket, in.Port = "/run/web.sock", 0 }, why: "another node",
+		},
 		{name: "socket here", edit: func(e *api.ServiceEntry) {
 			e.Node.Node, e.Service.SocketPath, e.Service.Port = "here", "/run/web.sock", 0
 		}, want: func(in *catalog.Instance) {
@@ -175,6 +209,11 @@ func TestOutputIsClipped(t *testing.T) {
 	}
 }
 
+func decode(b []byte) (e *api.ServiceEntry, err error) {
+	defer rescue(&err)
+	return e, json.Unmarshal(b, &e)
+}
+
 // FuzzInstance feeds what Consul might answer to the decoder and the rules.
 func FuzzInstance(f *testing.F) {
 	for _, e := range []*api.ServiceEntry{entry("x", api.HealthPassing), entry("y", api.HealthCritical), {}, nil} {
@@ -189,8 +228,8 @@ func FuzzInstance(f *testing.F) {
 	}
 	f.Add([]byte(`{"Node":{"Node":"here"},"Service":{"SocketPath":"/run/x","Ports":[{"Name":"a","Port":80,"Default":true}]}}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		var e *api.ServiceEntry
-		if json.Unmarshal(b, &e) != nil {
+		e, err := decode(b)
+		if err != nil {
 			return
 		}
 		list := testRules.instances([]*api.ServiceEntry{e})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -92,8 +91,8 @@ func (s *sharer) drop(name string) {
 
 // take waits until something points at the service, until the sweep, revisit
 // (0 for never) or kick. It reports false when ctx is done first.
-func (m *share) take(ctx context.Context, revisit time.Duration, kick context.Context) bool {
-	d := jitter(sweepInterval, rand.Float64())
+func (m *share) take(ctx, kick context.Context, revisit time.Duration) bool {
+	d := jitter(sweepInterval, chance())
 	if revisit > 0 {
 		d = min(d, revisit)
 	}
@@ -201,7 +200,7 @@ func (s *sharer) follow(ctx context.Context, floor time.Duration, ask func(conte
 			}
 			cur = cur.plain()
 			backoff = grow(backoff, limitFor(err))
-			pause = jitter(backoff, rand.Float64())
+			pause = jitter(backoff, chance())
 		} else {
 			if cur.wait > 0 {
 				backoff = 0
@@ -244,7 +243,7 @@ func (s *sharer) checks() func(context.Context, uint64) (uint64, error) {
 	seed := maphash.MakeSeed()
 	var before map[checkOwner]uint64
 	return func(ctx context.Context, index uint64) (uint64, error) {
-		list, meta, err := s.con.api.Health().State(api.HealthAny, s.con.options(ctx, index, waitTime))
+		list, at, err := s.con.state(ctx, index)
 		if err != nil {
 			return 0, err
 		}
@@ -266,7 +265,7 @@ func (s *sharer) checks() func(context.Context, uint64) (uint64, error) {
 			})
 		}
 		before = now
-		return meta.LastIndex, nil
+		return at, nil
 	}
 }
 

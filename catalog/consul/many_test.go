@@ -111,7 +111,7 @@ func TestSharedServicesSeeChanges(t *testing.T) {
 }
 
 func TestSharedServicesSeeTheirNodes(t *testing.T) {
-	sharing(t, func(t *testing.T, f *fake, r *running) {
+	sharing(t, func(_ *testing.T, f *fake, r *running) {
 		down := on("n1", "s07", "a", api.HealthPassing)
 		down.Checks[0].Status = api.HealthCritical
 		f.set("s07", down)

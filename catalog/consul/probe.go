@@ -20,17 +20,20 @@ type probe struct {
 	log  hclog.Logger
 	ask  func(context.Context) error // nil when the agent can serve again
 	back func()                      // wakes the watches
-	need chan error                  // capacity 1
+	need chan loss                   // capacity 1
 }
 
+// loss is why a watch got no answer.
+type loss struct{ err error }
+
 func newProbe(log hclog.Logger, ask func(context.Context) error, back func()) *probe {
-	return &probe{log: log, ask: ask, back: back, need: make(chan error, 1)}
+	return &probe{log: log, ask: ask, back: back, need: make(chan loss, 1)}
 }
 
 // lost says that the agent gave a watch no answer. It does not block.
 func (p *probe) lost(err error) {
 	select {
-	case p.need <- err:
+	case p.need <- loss{err}:
 	default:
 	}
 }
@@ -38,14 +41,14 @@ func (p *probe) lost(err error) {
 // run waits for a loss, then asks until the agent is back, until ctx is done.
 func (p *probe) run(ctx context.Context) {
 	for {
-		var err error
+		var l loss
 		select {
 		case <-ctx.Done():
 			return
-		case err = <-p.need:
+		case l = <-p.need:
 		}
 		start := time.Now()
-		p.log.Warn("agent unreachable, the last good catalog stays in force", "error", err)
+		p.log.Warn("agent unreachable, the last good catalog stays in force", "error", l.err)
 		if !p.until(ctx) {
 			return
 		}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
@@ -198,7 +197,7 @@ func (b *beat) failed(ctx context.Context, now time.Time, err error) {
 	}
 	b.err.Store(&err)
 	b.backoff = grow(b.backoff, registerLimit(err))
-	b.next = now.Add(jitter(b.backoff, rand.Float64()))
+	b.next = now.Add(jitter(b.backoff, chance()))
 }
 
 // word is what the check says.
@@ -253,8 +252,8 @@ func (r *Registration) deregister(ctx context.Context) {
 // forgotten reports whether the agent knows nothing of us. It says so with 404,
 // older versions with 500 and a text.
 func forgotten(err error) bool {
-	var se api.StatusError
-	return errors.As(err, &se) && (se.Code == http.StatusNotFound ||
+	se, ok := errors.AsType[api.StatusError](err)
+	return ok && (se.Code == http.StatusNotFound ||
 		se.Code == http.StatusInternalServerError && strings.Contains(se.Body, "nknown check"))
 }
 

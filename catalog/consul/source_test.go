@@ -3,6 +3,7 @@ package consul
 import (
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -566,4 +567,20 @@ func TestNeverSentUnlessConfigured(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestAnOddReplyIsAnError holds back a panic of the api's decoder.
+func TestAnOddReplyIsAnError(t *testing.T) {
+	odd := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(`[{"Node":{},"Service":{},"Checks":[{"Definition":null}]}]`))
+	})
+	srv := httptest.NewServer(odd)
+	t.Cleanup(srv.Close)
+	con, err := newClient(&Config{Address: srv.URL, Logger: hclog.NewNullLogger()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := con.service(t.Context(), "web", 0, 0); err == nil || !strings.Contains(err.Error(), "decoding") {
+		t.Errorf("error %v, want one about the answer", err)
+	}
 }

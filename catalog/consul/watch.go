@@ -3,7 +3,6 @@ package consul
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"net/http"
 	"time"
 
@@ -68,7 +67,7 @@ func (w *watch) run(ctx context.Context) {
 		// Listen before asking: a signal that comes while the query fails must
 		// end the back-off that follows.
 		wake, kick := w.wake.heard(), w.kick.heard()
-		if w.share != nil && w.settled && !w.share.take(ctx, w.revisit, kick) {
+		if w.share != nil && w.settled && !w.share.take(ctx, kick, w.revisit) {
 			return
 		}
 		if w.share != nil && w.share.freed.Load() {
@@ -87,9 +86,9 @@ func (w *watch) run(ctx context.Context) {
 			w.track.cur = w.track.cur.plain()
 		case err != nil:
 			w.failed(ctx, sent, err)
-			w.rest(ctx, w.backoff, wake, kick)
+			w.rest(ctx, wake, kick, w.backoff)
 		default:
-			w.answered(ctx, sent, a, kick)
+			w.answered(ctx, kick, sent, a)
 		}
 	}
 }
@@ -129,7 +128,7 @@ func (w *watch) ask(ctx, wake, kick context.Context) (answer, error) {
 }
 
 // answered acts on an answer, and paces the next query.
-func (w *watch) answered(ctx context.Context, sent time.Time, a answer, kick context.Context) {
+func (w *watch) answered(ctx, kick context.Context, sent time.Time, a answer) {
 	now := time.Now()
 	e := event{
 		from: w, at: now, sent: sent, index: a.index,
@@ -143,7 +142,7 @@ func (w *watch) answered(ctx context.Context, sent time.Time, a answer, kick con
 		w.emit(ctx, e)
 		w.backoff = grow(w.backoff, holdLimit(reason))
 		// No probe ends this pause: the agent is there.
-		w.rest(ctx, w.backoff, nil, kick)
+		w.rest(ctx, nil, kick, w.backoff)
 		return
 	}
 	e.service = w.service(now, a)
@@ -158,7 +157,7 @@ func (w *watch) answered(ctx context.Context, sent time.Time, a answer, kick con
 		w.share.answered(a)
 		return
 	}
-	w.rest(ctx, floorMin+rand.N(floorJitter)-now.Sub(sent), nil, nil)
+	w.rest(ctx, nil, nil, floorMin+time.Duration(chance()*float64(floorJitter))-now.Sub(sent))
 }
 
 // service turns a believed answer into the service.
@@ -209,11 +208,11 @@ func (w *watch) restore(ctx context.Context, now time.Time, s *catalog.Service) 
 	w.emit(ctx, event{from: w, at: now, sent: now, service: s, index: s.Index})
 }
 
-// rest pauses for d, jittered unless it is short of a back-off, and ends early
-// with ctx, at kick, and at wake. Both may be nil.
-func (w *watch) rest(ctx context.Context, d time.Duration, wake, kick context.Context) {
+// rest pauses for d, jittered unless it is short of a back-off. It ends early
+// with ctx, and at wake and kick, which may both be nil.
+func (w *watch) rest(ctx, wake, kick context.Context, d time.Duration) {
 	if d >= backoffFirst {
-		d = jitter(d, rand.Float64())
+		d = jitter(d, chance())
 	}
 	if d <= 0 {
 		return

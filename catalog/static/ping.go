@@ -97,8 +97,7 @@ func describe(err error, c Check) string {
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return fmt.Sprintf("no answer within %v", c.Timeout)
 	case errors.As(err, &op):
-		var call *os.SyscallError
-		if errors.As(op.Err, &call) {
+		if call, ok := errors.AsType[*os.SyscallError](op.Err); ok {
 			return op.Op + ": " + call.Err.Error()
 		}
 		return op.Op + ": " + op.Err.Error()
