@@ -52,7 +52,8 @@ fuzz: ## Fuzz every fuzz target for FUZZTIME (10s) each
 
 bench: build ## Go benchmarks, then CPU time per proxied request beside nginx's
 	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
-	e2e/bench/bench.sh
+	@$(GO_BUILD) -o bin/ ./e2e/bench
+	bin/bench -lictor bin/lictor $(BENCH_FLAGS)
 
 lint: ## Linters, formatting, and whether go.mod is tidy
 	@linter=$$(e2e/tools/build.sh e2e/tools $(GOLANGCI) "about 1 minute on 2 cores"); set -x; \

@@ -22,6 +22,7 @@ func underLoad(t *testing.T, instances int) (world, *harness.Ledger, *harness.Ru
 		i.Record(ledger)
 	}
 	w.consul.Register(w.orders...)
+	w.consul.Lists("orders", instances)
 	w.gateway = harness.StartGateway(t, harness.Options{Consul: w.consul.Address(), Policies: ordersRoute})
 	harness.Within(t, harness.Patience, "all serve", onlyBy(w.gateway, "/orders", w.orders...))
 	return w, ledger, harness.Load{URL: w.gateway.URL("/orders")}.Start(t)

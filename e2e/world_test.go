@@ -39,6 +39,7 @@ func newWorldWith(t *testing.T, n int, o harness.Options) world {
 	t.Helper()
 	w := world{consul: harness.StartConsul(t), orders: harness.StartInstances(t, "orders", n)}
 	w.consul.Register(w.orders...)
+	w.consul.Lists("orders", n)
 	o.Consul = w.consul.Address()
 	w.gateway = harness.StartGateway(t, o)
 	return w

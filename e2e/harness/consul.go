@@ -1,6 +1,8 @@
 package harness
 
 import (
+	"encoding/json"
+	"fmt"
 	"testing"
 
 	"github.com/lictor/lictor/e2e/datacenter"
@@ -55,6 +57,22 @@ func (c *Consul) Register(instances ...*Instance) {
 		// An agent keeps over a restart what was reported, not what was registered.
 		c.Report(i, "passing")
 	}
+}
+
+// Lists waits until the catalog lists n passing instances of the service: an
+// agent hands on what it was told a moment after it answered.
+func (c *Consul) Lists(service string, n int) {
+	c.t.Helper()
+	Within(c.t, Patience, fmt.Sprintf("Consul lists %d instances of %s", n, service), func() error {
+		var entries []json.RawMessage
+		if err := c.Get(c.t.Context(), "/v1/health/service/"+service+"?passing", &entries); err != nil {
+			return err
+		}
+		if len(entries) != n {
+			return fmt.Errorf("it lists %d", len(entries))
+		}
+		return nil
+	})
 }
 
 // RegisterAs registers one instance as told.

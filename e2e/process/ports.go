@@ -38,9 +38,12 @@ func FreePorts(n int) ([]int, error) {
 	return ports, nil
 }
 
-// PortOr returns the preferred port when it is free for TCP on 127.0.0.1, and
-// otherwise the given one.
+// PortOr returns the preferred port when it is not 0 and is free for TCP on
+// 127.0.0.1, and otherwise the given one.
 func PortOr(preferred, otherwise int) int {
+	if preferred == 0 {
+		return otherwise
+	}
 	listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: preferred})
 	if err != nil {
 		return otherwise
