@@ -47,7 +47,7 @@ func newClient(cfg *Config) (*client, error) {
 	conf := cfg.API
 	if conf == nil {
 		conf = api.DefaultConfig()
-		tune(conf.Transport)
+		tune(conf.Transport, cmp.Or(cfg.PlainWatches, plainWatches)+spareConns)
 	} else {
 		c := *conf
 		conf = &c
@@ -81,11 +81,18 @@ func newClient(cfg *Config) (*client, error) {
 	}, nil
 }
 
+// spareConns is how many connections there may be besides those of the watches:
+// the shared queries and their readers, the probe, and other short questions.
+const spareConns = sharedReaders + 8
+
 // tune fits the api's transport to many long queries to one host.
-func tune(t *http.Transport) {
+func tune(t *http.Transport, conns int) {
 	// As many connections wait for the next query as there are watches: the
-	// default of a few would close and open one at every answer.
-	t.MaxIdleConnsPerHost = plainWatches + 2*sharedReaders
+	// default of a few would close and open one at every answer. And no more
+	// than these: a burst of queries would open connections that nobody needs a
+	// moment later, out of the few that the agent takes from one host.
+	t.MaxConnsPerHost = conns
+	t.MaxIdleConnsPerHost = conns
 	t.MaxIdleConns = 0
 	// A partition shows within half a minute on an idle connection.
 	d := &net.Dialer{
