@@ -68,12 +68,19 @@ func (f *Files) read(path string, asked *hcl.Range) (bodies []hcl.Body, diags hc
 }
 
 func (f *Files) parse(s Source) ([]hcl.Body, hcl.Diagnostics) {
+	asJSON := strings.HasSuffix(s.Name, ".json")
+	if deep := checkNesting(s, asJSON); deep.HasErrors() {
+		return nil, deep
+	}
 	var file *hcl.File
 	var diags hcl.Diagnostics
-	if strings.HasSuffix(s.Name, ".json") {
+	if asJSON {
 		file, diags = f.parser.ParseJSON(s.Text, s.Name)
 	} else {
 		file, diags = f.parser.ParseHCL(s.Text, s.Name)
+	}
+	if file != nil && file.Body != nil && !diags.HasErrors() {
+		diags = append(diags, wildNumbers(file, s.Name)...)
 	}
 	if file == nil || file.Body == nil || diags.HasErrors() {
 		return nil, diags // what is left of it would only be misread

@@ -1,8 +1,8 @@
 package config
 
 import (
-	"net/url"
 	"regexp"
+	"strings"
 
 	"github.com/lictor/lictor/proxy/step/limit"
 )
@@ -177,33 +177,23 @@ func redactedSpec(spec any) any {
 	return object{}
 }
 
-// redactedAddress takes the password and the parameters out of a URL.
+// redactedAddress takes the password and the parameters out of an address or a
+// URL. It looks at the text alone, since what can't be parsed may hold a secret
+// too.
 func redactedAddress(s string) string {
-	u, err := url.Parse(s)
-	if err != nil {
-		// Such as host:port, which has no scheme; but what has an @ may have a
-		// password in front of it.
-		for i := len(s) - 1; i >= 0; i-- {
-			if s[i] == '@' {
-				return redacted + s[i:]
-			}
-		}
-		return s
+	scheme, rest, found := strings.Cut(s, "://")
+	if !found {
+		scheme, rest = "", s
+	} else {
+		scheme += "://"
 	}
-	if u.User != nil {
-		u.User = url.User(redacted)
+	if i := strings.LastIndexByte(rest, '@'); i >= 0 {
+		rest = redacted + rest[i:]
 	}
-	if u.RawQuery != "" {
-		u.RawQuery = redacted
+	if i := strings.IndexAny(rest, "?#"); i >= 0 {
+		rest = rest[:i+1] + redacted
 	}
-	if u.User == nil && u.RawQuery == "" {
-		return s
-	}
-	out, err := url.PathUnescape(u.String())
-	if err != nil {
-		return redacted
-	}
-	return out
+	return scheme + rest
 }
 
 // secretive matches the names whose values are likely secrets.
