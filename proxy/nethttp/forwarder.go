@@ -85,7 +85,7 @@ func (c *call) accept(resp *http.Response) error {
 		resp.Body.Close()
 		return fmt.Errorf("status %03d", r.Status)
 	}
-	if !take(f, resp.Header) {
+	if !take(f, resp.Header) || !takeAnnounced(f, resp.Trailer) {
 		resp.Body.Close()
 		return errTooManyFields
 	}

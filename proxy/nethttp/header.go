@@ -20,6 +20,29 @@ func take(f *proxy.Fields, h http.Header) bool {
 	return true
 }
 
+// takeAnnounced records the names of trailer fields, which net/http has taken
+// out of the header, as Trailer fields. It reports false as take does.
+func takeAnnounced(f *proxy.Fields, trailer http.Header) bool {
+	for name := range trailer {
+		if _, ok := f.Foreign("Trailer", name); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// announce puts the received Trailer fields into h, which is how net/http wants
+// to be told of trailers.
+func announce(h http.Header, f *proxy.Fields) {
+	for i := f.Next(proxy.TrailerField, 0); i >= 0; i = f.Next(proxy.TrailerField, i+1) {
+		for name := range names(f.Value(i)) {
+			if maybeTrailer(name) {
+				h["Trailer"] = append(h["Trailer"], name)
+			}
+		}
+	}
+}
+
 // direction tells what a header is put together for.
 type direction uint8
 
@@ -41,13 +64,11 @@ func (d direction) skips(f *proxy.Fields, i int) bool {
 // spelling. Only the pipeline decides that, so they are spelt another way,
 // which means the same (RFC 9110 section 5.1).
 func (d direction) key(name string) string {
-	if d == toInstance && (strings.EqualFold(name, idempotencyKey) || strings.EqualFold(name, "x-"+idempotencyKey)) {
+	if d == toInstance && (strings.EqualFold(name, "Idempotency-Key") || strings.EqualFold(name, replayable)) {
 		return strings.ToLower(name)
 	}
 	return name
 }
-
-const idempotencyKey = "idempotency-key"
 
 // fill adds the forwardable fields to h. All text is copied, into one string.
 func fill(h http.Header, f *proxy.Fields, d direction) {

@@ -32,6 +32,9 @@ func (c *call) build() {
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}
 	if q.Body == nil {
+		if q.Verb.Idempotent() {
+			h[replayable] = nil
+		}
 		return
 	}
 	c.upload = newUpload(x)
@@ -41,6 +44,11 @@ func (c *call) build() {
 		c.req.Trailer = c.upload.trailer
 	}
 }
+
+// replayable is the key by which http.Transport knows a request that it may send
+// again; without a value it is not written. GET and the like need none, PUT and
+// DELETE do. See call.getConn for how often, and direction.key for the others.
+const replayable = "X-Idempotency-Key"
 
 // methodName returns the method as a string, without a copy where it is known.
 func methodName(q *proxy.Request) string {

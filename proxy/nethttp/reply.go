@@ -57,10 +57,10 @@ func (r *reply) Next() ([]byte, error) {
 // that a small response is written to the client with its head.
 func (r *reply) Ready() bool {
 	switch c := r.c.conn; {
-	case r.err != nil:
+	case r.err == io.EOF: //nolint:errorlint // it is stored bare
 		return true
-	case c == nil:
-		return false
+	case r.err != nil || c == nil:
+		return false // before an abort, what there is should get to the client
 	case r.length >= 0:
 		return c.ahead() > r.taken
 	default:

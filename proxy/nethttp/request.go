@@ -34,13 +34,8 @@ func (w *work) readRequest(r *http.Request) bool {
 	if r.Host != "" {
 		f.Foreign("Host", r.Host)
 	}
-	if !take(f, r.Header) {
+	if !take(f, r.Header) || !takeAnnounced(f, r.Trailer) {
 		return false
-	}
-	for name := range r.Trailer { // net/http has taken the Trailer field apart
-		if _, ok := f.Foreign("Trailer", name); !ok {
-			return false
-		}
 	}
 	q.WebSocket = q.Verb == proxy.MethodGet && q.Protocol == proxy.HTTP11 &&
 		f.HasToken(proxy.UpgradeField, "websocket") && f.HasToken(proxy.Connection, "upgrade")

@@ -98,6 +98,9 @@ func (w *responder) Head(r *proxy.Response) error {
 	}
 	w.bodiless = empty || w.x.Request.Verb == proxy.MethodHead
 	w.chunks = !w.bodiless && r.Length < 0
+	if w.chunks {
+		announce(h, &r.Fields)
+	}
 	if w.r.ProtoMajor == 1 && w.body.unfinished() && r.Body != nil {
 		// The instance answers before it has everything, and may want the rest
 		// still. net/http would read it all first, unless this is the
@@ -147,6 +150,9 @@ func (w *responder) Flush() error {
 func (w *responder) End(trailer *proxy.Fields) error {
 	if trailer == nil || (!w.chunks && w.r.ProtoMajor == 1) {
 		return nil
+	}
+	if err := w.Flush(); err != nil { // else net/http finds a length for a small body
+		return err
 	}
 	h := w.rw.Header()
 	for i := range trailer.Len() {

@@ -45,6 +45,7 @@ type Server struct {
 	handler  proxy.Handler
 	listener *proxy.Listener
 	most     int
+	secure   bool
 	log      hclog.Logger
 	http     *http.Server
 	work     sync.Pool // of *work
@@ -55,7 +56,7 @@ func New(h proxy.Handler, o Options) *Server {
 	if o.Logger == nil {
 		o.Logger = hclog.NewNullLogger()
 	}
-	s := &Server{handler: h, listener: o.Listener, most: o.MaxConnections, log: o.Logger}
+	s := &Server{handler: h, listener: o.Listener, most: o.MaxConnections, secure: o.TLS != nil, log: o.Logger}
 	s.work.New = func() any { return newWork() }
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
@@ -86,7 +87,7 @@ func complaints(l hclog.Logger) *log.Logger {
 func (s *Server) Serve(ln net.Listener) error {
 	gate := newGate(ln, s.listener, s.most, s.log)
 	var err error
-	if s.http.TLSConfig != nil {
+	if s.secure { // net/http makes up a TLSConfig of its own for HTTP/2
 		err = s.http.ServeTLS(gate, "", "")
 	} else {
 		err = s.http.Serve(gate)
