@@ -59,7 +59,7 @@ func (f *Files) read(path string, asked *hcl.Range) (bodies []hcl.Body, diags hc
 		return nil, nil
 	}
 	f.seen[abs] = true
-	text, err := os.ReadFile(path) //nolint:gosec // the paths are the operator's own
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, hcl.Diagnostics{unreadable(path, err, asked)}
 	}
@@ -124,8 +124,7 @@ func IsConfigFile(name string) bool {
 }
 
 func unreadable(path string, err error, asked *hcl.Range) *hcl.Diagnostic {
-	var bad *fs.PathError
-	if errors.As(err, &bad) {
+	if bad, ok := errors.AsType[*fs.PathError](err); ok {
 		err = bad.Err // the path is in the summary
 	}
 	return &hcl.Diagnostic{

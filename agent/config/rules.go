@@ -46,8 +46,7 @@ func (r *reader) checkRules(routes []Route) *router.Router {
 		_, faults = buildRouter(routes, sound)
 	}
 	for _, f := range faults {
-		var same *router.ConflictError
-		if errors.As(f.Err, &same) {
+		if same, ok := errors.AsType[*router.ConflictError](f.Err); ok {
 			t, other := &routes[f.Rule], &routes[same.Other]
 			r.errorf(t.Range, "Conflicting routes",
 				"The route %q asks for exactly what the route %q at %s does: for a request to host %s only their names would choose. Make their methods, headers or query differ.",
@@ -58,8 +57,8 @@ func (r *reader) checkRules(routes []Route) *router.Router {
 }
 
 func conflict(f *router.RuleError) bool {
-	var same *router.ConflictError
-	return errors.As(f.Err, &same)
+	_, ok := errors.AsType[*router.ConflictError](f.Err)
+	return ok
 }
 
 // buildRouter builds a router of some of the routes. What is wrong with them is
@@ -80,8 +79,7 @@ func buildRouter(routes []Route, some []int) (*router.Router, router.RuleErrors)
 	errors.As(err, &faults)
 	for _, f := range faults {
 		f.Rule = some[f.Rule]
-		var same *router.ConflictError
-		if errors.As(f.Err, &same) {
+		if same, ok := errors.AsType[*router.ConflictError](f.Err); ok {
 			same.Other = some[same.Other]
 		}
 	}

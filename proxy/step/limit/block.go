@@ -109,7 +109,7 @@ func faults(b *hcl.Block, own hcl.Body, err error) hcl.Diagnostics {
 	if err == nil {
 		return nil
 	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the tree is walked here
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var diags hcl.Diagnostics
 		for _, e := range joined.Unwrap() {
 			diags = append(diags, faults(b, own, e)...)
@@ -194,7 +194,7 @@ func choose[T ~uint8](r reader, a *hcl.Attribute, words wordList) T {
 		*r.diags = append(*r.diags, fault(a.Expr.Range(), "Invalid "+a.Name, "%q is not one of %s.%s", v.AsString(), strings.Join(all, ", "), didYouMean(v.AsString(), all)))
 		return 0
 	}
-	return T(i) //nolint:gosec // a list has but a few words
+	return T(i)
 }
 
 // wordList is a list of words with spaces between them.

@@ -44,15 +44,16 @@ func (p KeyPart) Equal(o KeyPart) bool {
 func (p KeyPart) String() string {
 	switch p.Kind {
 	case JWTClaim:
-		s := "jwt"
+		var b strings.Builder
+		b.WriteString("jwt")
 		for _, step := range p.Path {
 			if hclsyntax.ValidIdentifier(step) {
-				s += "." + step
+				b.WriteString("." + step)
 			} else {
-				s += fmt.Sprintf("[%q]", step)
+				fmt.Fprintf(&b, "[%q]", step)
 			}
 		}
-		return s
+		return b.String()
 	case RequestHeader:
 		return fmt.Sprintf("request.header[%q]", p.Name)
 	}
