@@ -23,7 +23,8 @@ type Handler interface {
 // Body is a message body that is read forward, once.
 type Body interface {
 	// Next lends the next bytes, which stay valid until the following Next.
-	// io.EOF is the clean end; any other error means a broken message.
+	// io.EOF is the clean end; any other error means a broken message. Neither
+	// comes together with bytes.
 	Next() ([]byte, error)
 	// Ready reports whether Next would return at once. False is always safe.
 	Ready() bool
@@ -64,6 +65,10 @@ type Forwarder interface {
 	// Forward sends x.Request to the endpoint, passes interim responses on to
 	// x.W, and fills in x.Response with the final head. The body stays to be
 	// read. Failures are of type *ForwardError.
+	//
+	// The Host that it sends is the route's HostHeader, else x.Request.Host; a
+	// Host line among the fields is what the client sent. Method, Path, Query
+	// and Fields go out as they are.
 	Forward(x *Exchange, ep *upstream.Endpoint) error
 	// Done gives the connection back once the response's body has been read
 	// to its end, or throws it away when complete is false. It is called once
@@ -82,7 +87,7 @@ const (
 	Broke
 	// TimedOut: the route's timeout passed before the response's head.
 	TimedOut
-	// ClientGone: the client went away, or its request body was broken.
+	// ClientGone: the client went away.
 	ClientGone
 	// ClientBad: the client's request body could not be read to its end.
 	ClientBad

@@ -141,16 +141,15 @@ type Exchange struct {
 	requestID []byte
 	received  []byte // the path before it was normalised, for the log
 
-	clientText [48]byte
-	idText     [128]byte
-	pathText   []byte
-	pathSpace  [512]byte
-	space      []byte
-	space0     [256]byte
-	answer     []byte
-	answer0    [1024]byte
-	verdicts0  [8]Verdict
-	chain      forwardChain
+	idText    [128]byte
+	pathText  []byte
+	pathSpace [512]byte
+	space     []byte
+	space0    [256]byte
+	answer    []byte
+	answer0   [1024]byte
+	verdicts0 [8]Verdict
+	chain     forwardChain
 }
 
 // Identity is who a verified token says the client is. It is immutable and may

@@ -94,9 +94,13 @@ var hopByHop = func() (h [knownIDs]bool) {
 }()
 
 // unnominable marks the fields that a Connection field can't remove: without
-// them the next hop would see another message or another user.
+// them the next hop would see another message or another user, and the gateway
+// would not see what a trusted proxy says of the client.
 var unnominable = func() (u [knownIDs]bool) {
-	for _, id := range []ID{Host, ContentLength, ContentType, TransferEncoding, Authorization, Cookie, UpgradeField, TE} {
+	for _, id := range []ID{
+		Host, ContentType, Authorization, Cookie, ViaField, ForwardedField, XForwardedFor, XForwardedProto, XForwardedHost,
+		XForwardedPort, XForwardedPrefix, XRequestID, Traceparent, Tracestate,
+	} {
 		u[id] = true
 	}
 	return u

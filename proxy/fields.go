@@ -13,6 +13,7 @@ const (
 	fieldDropped  = 1 << iota // not to be forwarded
 	fieldArena                // stored in the arena, not in the received head
 	fieldVerbatim             // stored exactly as "name: value\r\n"
+	fieldHop                  // dropped because it is hop-by-hop, and still readable
 )
 
 // field is one line, by offsets: 16 bytes and no pointers.
@@ -34,8 +35,9 @@ type field struct {
 type Fields struct {
 	head   []byte
 	arena  []byte
+	joined []byte // what the last Lookup joined
 	lines  []field
-	first  [knownIDs]uint8 // 1 + index of the first live line of a known field
+	first  [knownIDs]uint16 // 1 + index of the first readable line of a known field
 	lines0 [40]field
 	arena0 [1024]byte
 }
@@ -59,12 +61,13 @@ func (f *Fields) Received(name, nameLen, value, valueLen int, verbatim bool) (ID
 	id := Classify(f.head[name : name+nameLen])
 	l := field{name: uint32(name), nameLen: uint16(nameLen), value: uint32(value), valueLen: uint32(valueLen), id: id} //nolint:gosec // within the head
 	if hopByHop[id] {
-		l.flags = fieldDropped
+		l.flags = fieldDropped | fieldHop
 	}
 	if verbatim {
 		l.flags |= fieldVerbatim
 	}
-	f.record(l)
+	f.lines = append(f.lines, l)
+	f.note(id)
 	return id, true
 }
 
@@ -74,25 +77,13 @@ func (f *Fields) Foreign(name, value string) (ID, bool) {
 	if len(f.lines) >= MaxFields || len(name) > MaxFieldName {
 		return Other, false
 	}
-	id := Classify([]byte(name))
-	f.AddName(name, value)
-	l := &f.lines[len(f.lines)-1]
-	l.id = id
-	if hopByHop[id] {
-		l.flags |= fieldDropped
-	}
-	f.note(id)
-	return id, true
+	return f.AddName(name, value), true
 }
 
-func (f *Fields) record(l field) {
-	f.lines = append(f.lines, l)
-	f.note(l.id)
-}
-
+// note makes the last line the first one of its kind, if there is none yet.
 func (f *Fields) note(id ID) {
-	if f.first[id] == 0 {
-		f.first[id] = uint8(min(len(f.lines), 255)) //nolint:gosec // bounded by min
+	if id != Other && f.first[id] == 0 {
+		f.first[id] = uint16(len(f.lines)) //nolint:gosec // MaxFields, and what few the gateway adds
 	}
 }
 
@@ -101,6 +92,12 @@ func (f *Fields) Len() int { return len(f.lines) }
 
 // Live reports whether line i is to be forwarded.
 func (f *Fields) Live(i int) bool { return f.lines[i].flags&fieldDropped == 0 }
+
+// readable reports whether line i is to be seen: it is live, or not forwarded
+// only for being hop-by-hop.
+func (f *Fields) readable(i int) bool {
+	return f.lines[i].flags&(fieldDropped|fieldHop) != fieldDropped
+}
 
 // ID returns which known field line i is.
 func (f *Fields) ID(i int) ID { return f.lines[i].id }
@@ -124,20 +121,22 @@ func (f *Fields) store(l *field) []byte {
 	return f.head
 }
 
-// Drop keeps line i from being forwarded.
+// Drop keeps line i from being forwarded, and from being read as well.
 func (f *Fields) Drop(i int) {
 	l := &f.lines[i]
-	l.flags |= fieldDropped
+	l.drop()
 	if int(f.first[l.id]) == i+1 {
 		f.first[l.id] = 0
 		for j := i + 1; j < len(f.lines); j++ {
-			if f.lines[j].id == l.id && f.Live(j) {
-				f.first[l.id] = uint8(j + 1) //nolint:gosec // bounded by MaxFields
+			if f.lines[j].id == l.id && f.readable(j) {
+				f.first[l.id] = uint16(j + 1) //nolint:gosec // as in note
 				break
 			}
 		}
 	}
 }
+
+func (l *field) drop() { l.flags = l.flags&^fieldHop | fieldDropped }
 
 // Get returns the value of the first line of a known field, nil when there is
 // none. Hop-by-hop fields are found too, although they are not forwarded.
@@ -155,7 +154,7 @@ func (f *Fields) Next(id ID, i int) int {
 		return -1
 	}
 	for i = max(i, int(f.first[id])-1); i < len(f.lines); i++ {
-		if f.lines[i].id == id && (hopByHop[id] || f.Live(i)) {
+		if f.lines[i].id == id && f.readable(i) {
 			return i
 		}
 	}
@@ -163,27 +162,34 @@ func (f *Fields) Next(id ID, i int) int {
 }
 
 // Lookup returns a field's value by its name in any case, several lines joined
-// by ", " (RFC 9110 section 5.3).
+// by ", " (RFC 9110 section 5.3), those of Cookie by "; " (RFC 9113 section
+// 8.2.3). Hop-by-hop fields are found too. What was joined is void with the next
+// Lookup.
 func (f *Fields) Lookup(name string) ([]byte, bool) {
+	id, wanted := Classify(stringBytes(name)), stringBytes(name)
+	if id != Other && f.first[id] == 0 {
+		return nil, false
+	}
+	separator := ", "
+	if id == Cookie {
+		separator = "; "
+	}
 	var found []byte
 	n := 0
 	for i := range f.lines {
-		if f.lines[i].flags&fieldDropped != 0 || !bytes.EqualFold(f.Name(i), stringBytes(name)) {
+		if f.lines[i].id != id || !f.readable(i) || (id == Other && !bytes.EqualFold(f.Name(i), wanted)) {
 			continue
 		}
-		switch v := f.Value(i); n {
-		case 0:
-			found = v
+		switch n++; n {
 		case 1:
-			at := len(f.arena)
-			f.arena = append(append(append(f.arena, found...), ", "...), v...)
-			found = f.arena[at:]
-		default: // the joined value is still the arena's end
-			at := len(f.arena) - len(found)
-			f.arena = append(append(f.arena, ", "...), v...)
-			found = f.arena[at:]
+			found = f.Value(i)
+		case 2:
+			f.joined = append(f.joined[:0], found...)
+			fallthrough
+		default:
+			f.joined = append(append(f.joined, separator...), f.Value(i)...)
+			found = f.joined
 		}
-		n++
 	}
 	return found, n > 0
 }
@@ -196,7 +202,7 @@ func (f *Fields) Del(id ID) {
 	}
 	for i--; i < len(f.lines); i++ {
 		if f.lines[i].id == id {
-			f.lines[i].flags |= fieldDropped
+			f.lines[i].drop()
 		}
 	}
 	f.first[id] = 0
@@ -210,7 +216,7 @@ func (f *Fields) DelName(name string) {
 	}
 	for i := range f.lines {
 		if f.lines[i].id == Other && bytes.EqualFold(f.Name(i), stringBytes(name)) {
-			f.lines[i].flags |= fieldDropped
+			f.lines[i].drop()
 		}
 	}
 }
@@ -244,9 +250,25 @@ func (f *Fields) Add(id ID, value []byte) { f.Close(append(f.Open(id), value...)
 // AddString appends a line of a known field.
 func (f *Fields) AddString(id ID, value string) { f.Close(append(f.Open(id), value...)) }
 
-// AddName appends a line by name. A known field keeps the spelling given.
-func (f *Fields) AddName(name, value string) {
-	f.Close(append(f.open(name, Classify(stringBytes(name))), value...))
+// AddName appends a line by name and returns which field it is. A known one
+// keeps the spelling given; a hop-by-hop one can be read, and is not forwarded.
+// CR, LF and NUL, which would end the line for somebody, become spaces (RFC 9110
+// section 5.5), so that the value may come from anywhere.
+func (f *Fields) AddName(name, value string) ID {
+	id := Classify(stringBytes(name))
+	a := f.open(name, id)
+	at := len(a)
+	a = append(a, value...)
+	for i, c := range a[at:] {
+		if c == '\r' || c == '\n' || c == 0 {
+			a[at+i] = ' '
+		}
+	}
+	f.Close(a)
+	if hopByHop[id] {
+		f.lines[len(f.lines)-1].flags |= fieldDropped | fieldHop
+	}
+	return id
 }
 
 // AppendLines appends the forwardable lines as HTTP/1.1 writes them (RFC 9112
@@ -279,7 +301,12 @@ func (f *Fields) AppendLines(out []byte) []byte {
 // DropNominated drops every field that a Connection field names (RFC 9110
 // section 7.6.1). An engine calls it after parsing and before any step runs, so
 // that a client can't remove what the gateway adds.
-func (f *Fields) DropNominated() {
+//
+// More names than a message may have fields serve nobody but who wants to keep
+// the gateway busy. Then every unknown field is dropped, and the result is
+// false: an engine may refuse the message.
+func (f *Fields) DropNominated() bool {
+	named := 0
 	for c := f.Next(Connection, 0); c >= 0; c = f.Next(Connection, c+1) {
 		rest := f.Value(c)
 		for len(rest) > 0 {
@@ -288,18 +315,25 @@ func (f *Fields) DropNominated() {
 			if len(token) == 0 || bytes.EqualFold(token, closeToken) || bytes.EqualFold(token, keepAliveToken) {
 				continue
 			}
-			id := Classify(token)
-			if unnominable[id] {
-				continue
+			if named++; named > MaxFields {
+				f.dropUnknown()
+				return false
 			}
-			for i := range f.lines {
-				if f.lines[i].id == id && (id != Other || bytes.EqualFold(f.Name(i), token)) {
-					f.lines[i].flags |= fieldDropped
-				}
+			switch id := Classify(token); {
+			case id == Other:
+				f.DelName(lendString(token))
+			case !unnominable[id] && !hopByHop[id]:
+				f.Del(id)
 			}
-			if id != Other && !hopByHop[id] {
-				f.first[id] = 0
-			}
+		}
+	}
+	return true
+}
+
+func (f *Fields) dropUnknown() {
+	for i := range f.lines {
+		if f.lines[i].id == Other {
+			f.lines[i].drop()
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"errors"
 	"net/netip"
 	"time"
@@ -18,13 +19,14 @@ func (x *Exchange) forward() {
 		x.attempt.Key = affinity(x.Client)
 	}
 	for {
-		x.UpstreamStart = x.p.clock.Now().Mono
-		ep, why := x.Route.Pool.Acquire(&x.attempt, x.p.clock.Time(x.UpstreamStart))
+		now := x.p.clock.Now().Mono
+		ep, why := x.Route.Pool.Acquire(&x.attempt, x.p.clock.Time(now))
 		if ep == nil {
 			x.answerNone(why)
 			return
 		}
-		x.Endpoint = ep
+		x.Endpoint, x.UpstreamStart = ep, now
+		x.Retries = x.attempt.Tries() - 1
 		err := x.p.forwarder.Forward(x, ep)
 		x.UpstreamEnd = x.p.clock.Now().Mono
 		if err == nil {
@@ -40,7 +42,6 @@ func (x *Exchange) forward() {
 			x.answerFailed(fe)
 			return
 		}
-		x.Retries++
 		x.kept.rewind(x)
 	}
 }
@@ -55,13 +56,16 @@ func affinity(a netip.Addr) uint64 {
 	return h
 }
 
+// stripPrefix takes the route's prefix off the path. A path that a step has
+// changed so that it has no such prefix stays as it is.
 func (x *Exchange) stripPrefix() {
-	r := x.Route
-	if r.StripPrefix == "" {
-		return
-	}
-	if x.Request.Path = x.Request.Path[len(r.StripPrefix):]; len(x.Request.Path) == 0 {
+	rest, ok := bytes.CutPrefix(x.Request.Path, stringBytes(x.Route.StripPrefix))
+	switch {
+	case !ok:
+	case len(rest) == 0:
 		x.Request.Path = slash
+	case rest[0] == '/':
+		x.Request.Path = rest
 	}
 }
 

@@ -10,28 +10,64 @@ import (
 
 // readXForwardedFor reads all X-Forwarded-For lines as one list.
 func (c *forwardChain) readXForwardedFor(f *Fields) {
-	c.readLines(f, XForwardedFor, parseNode)
+	c.readLines(f, XForwardedFor, func(element []byte) (h hop, ok bool) {
+		h.addr, ok = parseNode(element)
+		return h, ok
+	})
 }
 
-// readForwarded reads the for parameters of all Forwarded lines (RFC 7239
-// section 4) as one list.
+// readForwarded reads all Forwarded lines (RFC 7239 section 4) as one list.
 func (c *forwardChain) readForwarded(f *Fields) {
-	c.readLines(f, ForwardedField, func(element []byte) (netip.Addr, bool) {
-		for len(element) > 0 {
-			var pair []byte
-			pair, element = cutQuoted(element, ';')
-			name, value, _ := bytes.Cut(pair, []byte{'='})
-			if equalFold(trimOWS(name), "for") {
-				return parseNode(bytes.Trim(trimOWS(value), `"`))
+	c.readLines(f, ForwardedField, parseForwarded)
+}
+
+// parseForwarded reads one element of a Forwarded field. One that is malformed,
+// or names a parameter twice, is nobody's word.
+func parseForwarded(element []byte) (h hop, ok bool) {
+	for len(element) > 0 {
+		var pair []byte
+		pair, element = cutQuoted(element, ';')
+		name, value, _ := bytes.Cut(pair, []byte{'='})
+		if value, ok = unquote(trimOWS(value)); !ok && len(trimOWS(pair)) > 0 {
+			return hop{}, false
+		}
+		switch name = trimOWS(name); {
+		case equalFold(name, "for"):
+			if h.addr.IsValid() {
+				return hop{}, false
+			}
+			if h.addr, ok = parseNode(value); !ok {
+				return hop{}, false
+			}
+		case equalFold(name, "proto"):
+			switch {
+			case h.proto != "":
+				return hop{}, false
+			case equalFold(value, "https"):
+				h.proto = "https"
+			case equalFold(value, "http"):
+				h.proto = "http"
 			}
 		}
-		return netip.Addr{}, false
-	})
+	}
+	return h, h.addr.IsValid()
+}
+
+// unquote takes the quotes off a quoted-string without escapes (none of the
+// values that matter needs one), and leaves a bare value as it is.
+func unquote(v []byte) ([]byte, bool) {
+	if len(v) == 0 || v[0] != '"' {
+		return v, len(v) > 0
+	}
+	if len(v) < 2 || v[len(v)-1] != '"' || bytes.IndexByte(v, '\\') >= 0 {
+		return nil, false
+	}
+	return v[1 : len(v)-1], true
 }
 
 // readLines pushes the elements of a list field from the last to the first and
 // stops at one that names no address: what lies beyond it can't be placed.
-func (c *forwardChain) readLines(f *Fields, id ID, parse func([]byte) (netip.Addr, bool)) {
+func (c *forwardChain) readLines(f *Fields, id ID, parse func([]byte) (hop, bool)) {
 	for i := f.Len() - 1; i >= 0; i-- {
 		if f.ID(i) != id || !f.Live(i) {
 			continue
@@ -56,13 +92,24 @@ func cutLast(s []byte) (rest, element []byte) {
 	quoted := false
 	for i := len(s) - 1; i >= 0; i-- {
 		switch {
-		case s[i] == '"' && (i == 0 || s[i-1] != '\\'):
-			quoted = !quoted
+		case s[i] == '"':
+			if !escaped(s, i) {
+				quoted = !quoted
+			}
 		case s[i] == ',' && !quoted:
 			return s[:i], s[i+1:]
 		}
 	}
 	return nil, s
+}
+
+// escaped reports whether an odd number of backslashes stands before s[i].
+func escaped(s []byte, i int) bool {
+	n := i
+	for n > 0 && s[n-1] == '\\' {
+		n--
+	}
+	return (i-n)%2 == 1
 }
 
 // cutQuoted splits at the first separator that is not inside quotes.
@@ -89,16 +136,40 @@ func parseNode(s []byte) (netip.Addr, bool) {
 	if len(s) == 0 || len(s) > longest {
 		return netip.Addr{}, false
 	}
-	switch {
-	case s[0] == '[':
+	bracketed := s[0] == '['
+	switch colon := bytes.IndexByte(s, ':'); {
+	case bracketed:
 		end := bytes.IndexByte(s, ']')
-		if end < 0 || (end+1 < len(s) && s[end+1] != ':') {
+		if end < 0 || (end+1 < len(s) && !nodePort(s[end+1:])) {
 			return netip.Addr{}, false
 		}
 		s = s[1:end]
-	case bytes.Count(s, []byte{':'}) == 1: // IPv4 with a port
-		s = s[:bytes.IndexByte(s, ':')]
+	case colon >= 0 && colon == bytes.LastIndexByte(s, ':'): // IPv4 with a port
+		if !nodePort(s[colon:]) {
+			return netip.Addr{}, false
+		}
+		s = s[:colon]
 	}
 	a, err := netip.ParseAddr(lendString(s))
-	return a, err == nil
+	if err != nil || (bracketed && a.Is4()) {
+		return netip.Addr{}, false
+	}
+	return a, true
+}
+
+// nodePort reports whether s is a colon and a port: digits, or an obfuscated
+// name that begins with "_" (RFC 7239 section 6).
+func nodePort(s []byte) bool {
+	if len(s) < 2 || s[0] != ':' {
+		return false
+	}
+	if s = s[1:]; s[0] == '_' {
+		return visible(s)
+	}
+	for _, c := range s {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return len(s) <= len("65535")
 }

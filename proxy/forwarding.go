@@ -10,13 +10,6 @@ import (
 // This file edits the two heads, each once: the request's on its way to the
 // instance, the response's on its way to the client.
 
-// forgeable lists the fields that say who the client is or what it asked for.
-// What a client sends of them never reaches an instance.
-var forgeable = [...]ID{
-	ForwardedField, XForwardedFor, XForwardedHost, XForwardedPort, XForwardedProto, XForwardedPrefix, XForwardedServer,
-	XRealIP, XOriginalURL, XRewriteURL, ProxyField, XRequestID, Traceparent,
-}
-
 // lookalikes are the names that some instances take for a field of ours,
 // because they turn "-" into "_" (or know only CGI variables).
 var lookalikes = func() (l [][]byte) {
@@ -28,59 +21,60 @@ var lookalikes = func() (l [][]byte) {
 	return l
 }()
 
+// ours lists the fields that the gateway itself writes into every request.
+var ours = [...]ID{
+	ForwardedField, XForwardedFor, XForwardedHost, XForwardedPort, XForwardedProto, XForwardedPrefix, XRequestID, Traceparent,
+}
+
 // editRequest makes the received head fit to be forwarded. It runs once per
-// exchange, however many endpoints are tried.
+// exchange, however many endpoints are tried. What is there of X-Forwarded
+// fields and of a trace is a trusted peer's word, or a step's.
 func (x *Exchange) editRequest() {
 	f := &x.Request.Fields
-	c := x.Conn
-	proto, host, port := "http", x.Request.Host, c.Listener.Port
-	if c.TLS {
+	proto := "http"
+	if x.Conn.TLS {
 		proto = "https"
 	}
 	var kept struct{ proto, host, port, prefix, trace []byte }
-	if c.Trusted {
-		kept.proto, kept.host, kept.port = f.Get(XForwardedProto), f.Get(XForwardedHost), f.Get(XForwardedPort)
-		kept.prefix, kept.trace = f.Get(XForwardedPrefix), f.Get(Traceparent)
-	}
-	for _, id := range forgeable {
+	kept.proto, kept.host, kept.port = f.Get(XForwardedProto), f.Get(XForwardedHost), f.Get(XForwardedPort)
+	kept.prefix, kept.trace = f.Get(XForwardedPrefix), onlyTraceparent(f)
+	for _, id := range ours {
 		f.Del(id)
 	}
-	if !validTraceparent(kept.trace) {
-		f.Del(Tracestate)
-	}
-	x.dropLookalikes(f)
 
 	x.addForwardedFor(f)
-	if c.Listener.ReadForwarded {
+	if x.Conn.Listener.ReadForwarded {
 		x.addForwarded(f, proto)
 	}
-	addOr(f, XForwardedProto, kept.proto, proto)
-	if len(kept.host) > 0 {
-		f.Add(XForwardedHost, kept.host)
-	} else {
-		f.Add(XForwardedHost, host)
+	if p := x.chain.proto(); p != "" {
+		proto = p
 	}
+	addOr(f, XForwardedProto, kept.proto, proto)
+	addOr(f, XForwardedHost, kept.host, lendString(x.Request.Host))
 	if len(kept.port) > 0 {
 		f.Add(XForwardedPort, kept.port)
 	} else {
-		f.Close(strconv.AppendUint(f.Open(XForwardedPort), uint64(port), 10))
+		f.Close(strconv.AppendUint(f.Open(XForwardedPort), uint64(x.Conn.Listener.Port), 10))
 	}
 	x.addPrefix(f, kept.prefix)
 	f.Add(XRequestID, x.requestID)
-	if validTraceparent(kept.trace) {
+	if kept.trace != nil {
 		f.Add(Traceparent, kept.trace)
 	} else {
+		f.Del(Tracestate)
 		f.Close(appendTraceparent(f.Open(Traceparent)))
 	}
 	f.AddString(ViaField, via(x.Request.Protocol))
 }
 
+// addOr adds the field with what was kept of it, else with the value; nothing
+// when that is empty.
 func addOr(f *Fields, id ID, kept []byte, value string) {
 	if len(kept) > 0 {
 		f.Add(id, kept)
-		return
+	} else if value != "" {
+		f.AddString(id, value)
 	}
-	f.AddString(id, value)
 }
 
 // via names the protocol that the request came in by (RFC 9110 section 7.6.3).
@@ -97,7 +91,7 @@ func via(p Protocol) string {
 	}
 }
 
-func (x *Exchange) dropLookalikes(f *Fields) {
+func dropLookalikes(f *Fields) {
 	for i := range f.Len() {
 		if f.ID(i) != Other || !f.Live(i) {
 			continue
@@ -136,7 +130,7 @@ func foldUnderscore(name, lower []byte) bool {
 func (x *Exchange) addForwardedFor(f *Fields) {
 	b := f.Open(XForwardedFor)
 	for i := x.chain.first; i < x.chain.n; i++ {
-		b = append(x.chain.at(i).AppendTo(b), ", "...)
+		b = append(x.chain.at(i).addr.AppendTo(b), ", "...)
 	}
 	f.Close(append(b, x.Conn.PeerText()...))
 }
@@ -145,11 +139,16 @@ func (x *Exchange) addForwardedFor(f *Fields) {
 func (x *Exchange) addForwarded(f *Fields, proto string) {
 	b := f.Open(ForwardedField)
 	for i := x.chain.first; i < x.chain.n; i++ {
-		b = append(appendNode(append(b, "for="...), x.chain.at(i)), ", "...)
+		h := x.chain.at(i)
+		b = appendNode(append(b, "for="...), h.addr)
+		if h.proto != "" {
+			b = append(append(b, ";proto="...), h.proto...)
+		}
+		b = append(b, ", "...)
 	}
 	b = appendNode(append(b, "for="...), x.Conn.Peer.Addr())
 	b = append(append(b, ";proto="...), proto...)
-	if quotable(x.Request.Host) {
+	if len(x.Request.Host) > 0 && quotable(x.Request.Host) {
 		b = append(append(append(b, `;host="`...), x.Request.Host...), '"')
 	}
 	f.Close(b)
@@ -162,7 +161,10 @@ func quotable(s []byte) bool {
 // appendNode writes an address as RFC 7239 section 6 asks: IPv6 in brackets and
 // quotes.
 func appendNode(b []byte, a netip.Addr) []byte {
-	if a.Is4() {
+	switch {
+	case !a.IsValid():
+		return append(b, "unknown"...)
+	case a.Is4():
 		return a.AppendTo(b)
 	}
 	return append(a.AppendTo(append(b, `"[`...)), `]"`...)
@@ -184,6 +186,16 @@ func appendTraceparent(b []byte) []byte {
 	b = appendHex(append(b, "00-"...), rand.Uint64()|1, rand.Uint64()) //nolint:gosec // an id, not a secret
 	b = appendHex(append(b, '-'), rand.Uint64()|1)                     //nolint:gosec // an id, not a secret
 	return append(b, "-00"...)
+}
+
+// onlyTraceparent returns the traceparent that was received, nil when there is
+// none that is valid, or more than one (section 3.2).
+func onlyTraceparent(f *Fields) []byte {
+	i := f.Next(Traceparent, 0)
+	if i < 0 || f.Next(Traceparent, i+1) >= 0 || !validTraceparent(f.Value(i)) {
+		return nil
+	}
+	return f.Value(i)
 }
 
 // validTraceparent checks the form of a received traceparent (section 3.2.2).

@@ -6,6 +6,24 @@ import (
 	"net/netip"
 )
 
+// forgeable lists the fields that say who the client is or what it asked for.
+// What a client sends of them is seen by no step and reaches no instance.
+var forgeable = [...]ID{
+	ForwardedField, XForwardedFor, XForwardedHost, XForwardedPort, XForwardedProto, XForwardedPrefix, XForwardedServer,
+	XRealIP, XOriginalURL, XRewriteURL, ProxyField, XRequestID, Traceparent, Tracestate,
+}
+
+// Of a trusted peer's fields either the X-Forwarded ones are believed or
+// Forwarded. A proxy that sets the one kind may let the other kind pass as its
+// client forged it, so that kind is removed, with those that nobody reads.
+var (
+	besideXForwarded = [...]ID{ForwardedField, XForwardedServer, XRealIP, XOriginalURL, XRewriteURL, ProxyField}
+	besideForwarded  = [...]ID{
+		XForwardedFor, XForwardedHost, XForwardedPort, XForwardedProto, XForwardedPrefix, XForwardedServer,
+		XRealIP, XOriginalURL, XRewriteURL, ProxyField,
+	}
+)
+
 // identify finds out who asks and gives the request its id. Only a trusted peer
 // is believed; what an untrusted one claims is removed here, before any step
 // could read it.
@@ -13,15 +31,24 @@ func (x *Exchange) identify() {
 	f := &x.Request.Fields
 	x.chain.reset()
 	x.Client = x.Conn.Peer.Addr()
-	if x.Conn.Trusted {
-		if x.Conn.Listener.ReadForwarded {
-			x.chain.readForwarded(f)
-		} else {
-			x.chain.readXForwardedFor(f)
-		}
+	forged := forgeable[:]
+	switch {
+	case !x.Conn.Trusted:
+	case x.Conn.Listener.ReadForwarded:
+		x.chain.readForwarded(f)
+		forged = besideForwarded[:]
+	default:
+		x.chain.readXForwardedFor(f)
+		forged = besideXForwarded[:]
+	}
+	if x.chain.n > 0 {
 		x.Client = x.chain.client(x.Conn)
 	}
 	x.keepRequestID(f)
+	for _, id := range forged {
+		f.Del(id)
+	}
+	dropLookalikes(f)
 }
 
 // maxKeptID bounds a request id taken over from a trusted peer, in bytes.
@@ -61,33 +88,48 @@ func appendHex(b []byte, words ...uint64) []byte {
 // forwardChain is the path that a request took through trusted proxies, as the
 // one forwarding field tells it, nearest hop last.
 type forwardChain struct {
-	hops  [16]netip.Addr // the last ones; a longer chain loses its far end
-	n     int            // hops that are valid, from the right
-	first int            // index of the client in hops once client() ran; n when the peer is the client
+	hops  [16]hop // the last ones; a longer chain loses its far end
+	n     int     // hops that are valid, from the right
+	first int     // index of the client in hops once client() ran; n when the peer is the client
+}
+
+// hop is one sender of a request, as the next one saw it.
+type hop struct {
+	addr  netip.Addr
+	proto string // "http" or "https", empty when nobody said
 }
 
 func (c *forwardChain) reset() { c.n, c.first = 0, 0 }
 
 // push prepends a hop, reading from right to left. It reports false when the
 // chain must not be read further.
-func (c *forwardChain) push(a netip.Addr, ok bool) bool {
+func (c *forwardChain) push(h hop, ok bool) bool {
 	if !ok || c.n == len(c.hops) {
 		return false
 	}
-	c.hops[len(c.hops)-1-c.n] = a.Unmap().WithZone("")
+	h.addr = h.addr.Unmap().WithZone("")
+	c.hops[len(c.hops)-1-c.n] = h
 	c.n++
 	return true
 }
 
-func (c *forwardChain) at(i int) netip.Addr { return c.hops[len(c.hops)-c.n+i] }
+func (c *forwardChain) at(i int) *hop { return &c.hops[len(c.hops)-c.n+i] }
+
+// proto is how the client reached the first trusted proxy, empty when unknown.
+func (c *forwardChain) proto() string {
+	if c.first == c.n {
+		return ""
+	}
+	return c.at(c.first).proto
+}
 
 // client walks from the nearest hop outwards while the hops are trusted and
 // returns the first that is not, or the farthest.
 func (c *forwardChain) client(conn *Conn) netip.Addr {
 	for i := c.n - 1; i >= 0; i-- {
-		if i == 0 || !conn.Listener.trusts(c.at(i)) {
+		if a := c.at(i).addr; i == 0 || !conn.Listener.trusts(a) {
 			c.first = i
-			return c.at(i)
+			return a
 		}
 	}
 	return conn.Peer.Addr()

@@ -93,5 +93,19 @@ func (k *keptBody) Ready() bool {
 	return k.ended || (k.copy != nil && k.replay < len(*k.copy)) || k.body.Ready()
 }
 
-// Trailer implements Body.
-func (k *keptBody) Trailer() *Fields { return k.body.Trailer() }
+// Trailer implements Body. A field that means something to a gateway belongs in
+// front of the body, where it is looked at (RFC 9110 section 6.5.1): an instance
+// that merged it into the head would take the client's word for who it is.
+func (k *keptBody) Trailer() *Fields {
+	f := k.body.Trailer()
+	if f == nil {
+		return nil
+	}
+	for i := range f.Len() {
+		if f.ID(i) != Other {
+			f.Drop(i)
+		}
+	}
+	dropLookalikes(f)
+	return f
+}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lictor/lictor/limits"
+	"github.com/lictor/lictor/proxy/accesslog"
 )
 
 // LogFormat is the look of an access log line.
@@ -19,34 +20,68 @@ const (
 	CombinedLog
 )
 
-func (l *Log) line(x *Exchange, now limits.Time) {
+// Log says where access log lines go and how they look. It must not be copied
+// once it is in use.
+type Log struct {
+	Sink   *accesslog.Sink
+	Format LogFormat
+	second atomic.Pointer[second]
+}
+
+// logLine is one line in the making.
+type logLine struct {
+	x       *Exchange
+	b       []byte
+	secrets []string // query parameters
+	most    int      // bytes of any one value
+}
+
+// clipped bounds each value of a line that would be too long for the sink: one
+// byte of it becomes at most six, and nobody may stay out of the log by sending
+// much.
+const clipped = 512
+
+func (l *Log) line(x *Exchange, now limits.Time, secrets []string) {
 	line := l.Sink.Begin()
-	switch l.Format {
-	case JSONLog:
-		line.B = x.appendJSONLine(line.B, now)
-	default:
-		line.B = x.appendCommonLine(line.B, l.Format == CombinedLog)
+	start := len(line.B)
+	e := logLine{x: x, b: line.B, secrets: secrets, most: accesslog.MaxLine}
+	if l.append(&e, now); len(e.b)-start > accesslog.MaxLine {
+		e.b, e.most = e.b[:start], clipped
+		l.append(&e, now)
 	}
+	line.B = e.b
 	l.Sink.Commit(line)
 }
 
-func (x *Exchange) appendJSONLine(b []byte, now limits.Time) []byte {
+func (l *Log) append(e *logLine, now limits.Time) {
+	if l.Format == JSONLog {
+		l.appendJSON(e, now)
+	} else {
+		e.appendCommon(l.Format == CombinedLog)
+	}
+}
+
+// clip cuts a value that is too long.
+func (e *logLine) clip(s []byte) []byte { return s[:min(len(s), e.most)] }
+
+func (l *Log) appendJSON(e *logLine, now limits.Time) {
+	x := e.x
 	q := &x.Request
-	b = append(b, `{"time":"`...)
-	b = appendRFC3339(b, x.Start.Wall)
+	b := append(e.b, `{"time":"`...)
+	b = l.appendTime(b, x.Start.Wall)
 	b = append(b, `","request_id":`...)
 	b = appendJSONString(b, x.requestID)
 	b = append(b, `,"client":"`...)
 	b = x.Client.AppendTo(b)
 	b = append(b, `","method":`...)
-	b = appendJSONString(b, q.Method)
+	b = appendJSONString(b, e.clip(q.Method))
 	b = append(b, `,"host":`...)
-	b = appendJSONString(b, q.Host)
+	b = appendJSONString(b, e.clip(q.Host))
 	b = append(b, `,"path":`...)
-	b = appendJSONString(b, x.received)
-	b = append(b, `,"query":`...)
-	b = appendQuery(b, q.Query)
-	b = append(b, `,"status":`...)
+	b = appendJSONString(b, e.clip(x.received))
+	b = append(b, `,"query":"`...)
+	b = appendRedacted(b, e.clip(q.Query), e.secrets, appendJSONInner)
+	b = append(b, `","status":`...)
 	b = strconv.AppendInt(b, int64(x.Response.Status), 10)
 	b = append(b, `,"bytes_in":`...)
 	b = strconv.AppendInt(b, x.BytesIn, 10)
@@ -82,16 +117,16 @@ func (x *Exchange) appendJSONLine(b []byte, now limits.Time) []byte {
 	b = append(b, `,"limit_key_class":`...)
 	b = appendJSONString(b, class)
 	b = append(b, `,"user_agent":`...)
-	b = appendJSONString(b, q.Fields.Get(UserAgent))
-	b = append(b, `,"referer":`...)
-	b = appendURL(b, q.Fields.Get(Referer))
-	b = append(b, `,"tls":`...)
+	b = appendJSONString(b, e.clip(q.Fields.Get(UserAgent)))
+	b = append(b, `,"referer":"`...)
+	b = e.appendURL(b, q.Fields.Get(Referer), appendJSONInner)
+	b = append(b, `","tls":`...)
 	b = strconv.AppendBool(b, x.Conn.TLS)
 	b = append(b, `,"protocol":"`...)
 	b = append(b, q.Protocol.String()...)
 	b = append(b, `","error":`...)
-	b = appendJSONString(b, x.errorText())
-	return append(b, '}', '\n')
+	b = appendJSONString(b, e.clip(stringBytes(x.errorText())))
+	e.b = append(b, '}', '\n')
 }
 
 // errorText says why an exchange went wrong: the kind of answer, and the cause.
@@ -107,19 +142,24 @@ func (x *Exchange) errorText() string {
 	return ""
 }
 
-// appendCommonLine writes the NCSA common log format, and the combined one with
+// appendCommon writes the NCSA common log format, and the combined one with
 // referer and user agent.
-func (x *Exchange) appendCommonLine(b []byte, combined bool) []byte {
-	b = x.Client.AppendTo(b)
+func (e *logLine) appendCommon(combined bool) {
+	x, b := e.x, e.b
+	if x.Client.IsValid() {
+		b = x.Client.AppendTo(b)
+	} else {
+		b = append(b, '-')
+	}
 	b = append(b, ` - - [`...)
 	b = time.Unix(0, int64(x.Start.Wall)).UTC().AppendFormat(b, "02/Jan/2006:15:04:05 -0700")
 	b = append(b, `] "`...)
-	b = appendQuoted(b, x.Request.Method)
+	b = appendQuoted(b, e.clip(x.Request.Method))
 	b = append(b, ' ')
-	b = appendQuoted(b, x.received)
+	b = appendQuoted(b, e.clip(x.received))
 	if x.Request.HasQuery {
 		b = append(b, '?')
-		b = appendRedacted(b, x.Request.Query, appendQuoted)
+		b = appendRedacted(b, e.clip(x.Request.Query), e.secrets, appendQuoted)
 	}
 	b = append(b, ' ')
 	b = append(b, x.Request.Protocol.String()...)
@@ -128,18 +168,21 @@ func (x *Exchange) appendCommonLine(b []byte, combined bool) []byte {
 	b = append(b, ' ')
 	b = strconv.AppendInt(b, x.BytesOut, 10)
 	if combined {
-		b = appendDashed(append(b, ` "`...), x.Request.Fields.Get(Referer), appendQuotedURL)
-		b = appendDashed(append(b, `" "`...), x.Request.Fields.Get(UserAgent), appendQuoted)
+		b = append(b, ` "`...)
+		if v := x.Request.Fields.Get(Referer); len(v) > 0 {
+			b = e.appendURL(b, v, appendQuoted)
+		} else {
+			b = append(b, '-')
+		}
+		b = append(b, `" "`...)
+		if v := x.Request.Fields.Get(UserAgent); len(v) > 0 {
+			b = appendQuoted(b, e.clip(v))
+		} else {
+			b = append(b, '-')
+		}
 		b = append(b, '"')
 	}
-	return append(b, '\n')
-}
-
-func appendDashed(b, s []byte, quote func(b, s []byte) []byte) []byte {
-	if len(s) == 0 {
-		return append(b, '-')
-	}
-	return quote(b, s)
+	e.b = append(b, '\n')
 }
 
 // appendQuoted escapes what would end the quotes or the line, as Apache does.
@@ -157,30 +200,15 @@ func appendQuoted(b, s []byte) []byte {
 	return b
 }
 
-func appendQuotedURL(b, s []byte) []byte {
-	path, query, has := bytes.Cut(s, []byte{'?'})
-	if b = appendQuoted(b, path); has {
-		b = appendRedacted(append(b, '?'), query, appendQuoted)
+// appendURL writes a URL without the secrets in its query or fragment.
+func (e *logLine) appendURL(b, url []byte, escape func(b, s []byte) []byte) []byte {
+	url = e.clip(url)
+	i := bytes.IndexAny(url, "?#")
+	if i < 0 {
+		return escape(b, url)
 	}
-	return b
-}
-
-// appendQuery writes a query as a JSON string without the secrets in it.
-func appendQuery(b, query []byte) []byte {
-	b = append(b, '"')
-	b = appendRedacted(b, query, appendJSONInner)
-	return append(b, '"')
-}
-
-// appendURL writes a URL as a JSON string without the secrets in its query.
-func appendURL(b, url []byte) []byte {
-	path, query, has := bytes.Cut(url, []byte{'?'})
-	b = append(b, '"')
-	b = appendJSONInner(b, path)
-	if has {
-		b = appendRedacted(append(b, '?'), query, appendJSONInner)
-	}
-	return append(b, '"')
+	b = escape(b, url[:i+1])
+	return appendRedacted(b, url[i+1:], e.secrets, escape)
 }
 
 // appendJSONInner is appendJSONString without the quotes.
@@ -189,47 +217,6 @@ func appendJSONInner(b, s []byte) []byte {
 	b = appendJSONString(b, s)
 	copy(b[at:], b[at+1:])
 	return b[:len(b)-2]
-}
-
-// secretParameters are the query parameters whose values never reach a log:
-// where tokens travel in URLs (RFC 6750 section 2.3, RFC 6749) and what
-// applications commonly call theirs.
-var secretParameters = []string{
-	"access_token", "api_key", "apikey", "auth", "code", "id_token", "jwt", "key", "passwd", "password",
-	"refresh_token", "secret", "session", "sig", "signature", "token", "x-amz-signature",
-}
-
-var redacted = []byte("REDACTED")
-
-// appendRedacted copies a query parameter by parameter.
-func appendRedacted(b, query []byte, escape func(b, s []byte) []byte) []byte {
-	for first := true; len(query) > 0 || first; first = false {
-		if !first {
-			b = append(b, '&')
-		}
-		pair, rest, more := bytes.Cut(query, []byte{'&'})
-		if name, _, has := bytes.Cut(pair, []byte{'='}); has && secretParameter(name) {
-			b = append(append(escape(b, name), '='), redacted...)
-		} else {
-			b = escape(b, pair)
-		}
-		if query = rest; !more {
-			break
-		}
-	}
-	return b
-}
-
-func secretParameter(name []byte) bool {
-	if bytes.IndexByte(name, '%') >= 0 || bytes.IndexByte(name, '+') >= 0 {
-		return true // an escaped name may hide any of them
-	}
-	for _, s := range secretParameters {
-		if equalFold(name, s) {
-			return true
-		}
-	}
-	return false
 }
 
 // appendMillis writes a duration in milliseconds with three digits behind the
@@ -247,16 +234,14 @@ type second struct {
 	text [20]byte
 }
 
-var currentSecond atomic.Pointer[second] // a cache: wrong contents are impossible, old ones replaced
-
-// appendRFC3339 writes a wall time in UTC with milliseconds.
-func appendRFC3339(b []byte, wall time.Duration) []byte {
+// appendTime writes a wall time in UTC with milliseconds (RFC 3339).
+func (l *Log) appendTime(b []byte, wall time.Duration) []byte {
 	unix := int64(wall / time.Second)
-	s := currentSecond.Load()
+	s := l.second.Load()
 	if s == nil || s.unix != unix {
 		s = &second{unix: unix}
 		copy(s.text[:], time.Unix(unix, 0).UTC().Format("2006-01-02T15:04:05."))
-		currentSecond.Store(s)
+		l.second.Store(s)
 	}
 	b = append(b, s.text[:]...)
 	ms := wall % time.Second / time.Millisecond

@@ -82,21 +82,30 @@ func (x *Exchange) answerWith(p *Problem, detail string) {
 	body := x.problemBody(p, detail)
 	r.Length = int64(len(body))
 	x.editResponse()
-	if x.W.Head(r) != nil {
+	if err := x.writeAnswer(body); err != nil {
+		if x.Err == nil {
+			x.Err = err
+		}
 		x.W.Abort()
-		return
+	}
+}
+
+func (x *Exchange) writeAnswer(body []byte) error {
+	if err := x.W.Head(&x.Response); err != nil {
+		return err
 	}
 	x.headOut = true
 	if x.Request.Verb != MethodHead {
-		if x.W.Body(body) != nil {
-			x.W.Abort()
-			return
+		if err := x.W.Body(body); err != nil {
+			return err
 		}
-		x.BytesOut += r.Length
+		x.BytesOut += int64(len(body))
 	}
-	if x.W.End(nil) != nil {
-		x.W.Abort()
+	if err := x.W.End(nil); err != nil {
+		return err
 	}
+	x.complete = true
+	return nil
 }
 
 // problemBody builds the problem document (RFC 9457 section 3) in the

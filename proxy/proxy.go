@@ -4,7 +4,6 @@ import (
 	"sync/atomic"
 
 	"github.com/lictor/lictor/limits"
-	"github.com/lictor/lictor/proxy/accesslog"
 	"github.com/lictor/lictor/proxy/router"
 )
 
@@ -21,12 +20,6 @@ type Proxy struct {
 	Unmatched *RouteMetrics
 	// Answers counts the gateway's own answers by kind.
 	answers [problems]atomic.Uint64
-}
-
-// Log says where access log lines go and how they look.
-type Log struct {
-	Sink   *accesslog.Sink
-	Format LogFormat
 }
 
 // New returns a pipeline that has an empty table: it answers 404.
@@ -82,6 +75,19 @@ func (p *Proxy) Serve(x *Exchange) {
 	x.forward()
 }
 
+// Refuse answers a request that an engine can't make sense of, or will not
+// serve, such as one whose head is malformed. It has a request id, a log line and
+// a place in the counters like any other. The Exchange needs W and Conn; what is
+// not known of the Request must be zero, and its Fields be reset. The err goes to
+// the log; the client sees the kind and the detail.
+func (p *Proxy) Refuse(x *Exchange, why *Problem, detail string, err error) {
+	p.inFlight.Add(1)
+	x.begin(p)
+	defer p.finish(x)
+	x.identify()
+	x.Answer(why, detail, err)
+}
+
 func run(steps []Step, x *Exchange) bool {
 	for _, s := range steps {
 		if !s.Request(x) {
@@ -99,11 +105,11 @@ func (x *Exchange) normalize() bool {
 	}
 	path, err := router.Normalize(x.pathText[:0], x.Request.Path, x.Conn.Listener.Path)
 	if err != nil {
-		x.Answer(Malformed, err.Error(), nil)
+		x.Answer(Malformed, err.Error(), err)
 		return false
 	}
-	if len(path) > 0 && cap(x.pathText) > 0 && &path[0] == &x.pathText[:1][0] {
-		x.pathText = path // keep what grew
+	if &path[0] != &x.Request.Path[0] {
+		x.pathText = path // rewritten: keep what may have grown
 	}
 	x.received, x.Request.Path = x.Request.Path, path
 	return true
@@ -136,7 +142,7 @@ func (p *Proxy) finish(x *Exchange) {
 		p.answers[x.Problem.index].Add(1)
 	}
 	if l := p.log.Load(); l != nil {
-		l.line(x, now)
+		l.line(x, now, p.table.Load().SecretParameters)
 	}
 	x.forget()
 	p.inFlight.Add(-1)
@@ -145,6 +151,7 @@ func (p *Proxy) finish(x *Exchange) {
 // forget drops what would keep other things alive while the engine keeps the
 // Exchange for its next request.
 func (x *Exchange) forget() {
+	x.attempt.Release() // held only if a step or an engine panicked
 	x.Route, x.Endpoint, x.Identity = nil, nil, nil
 	x.Request.Body, x.Response.Body, x.Response.Tunnel = nil, nil, nil
 	x.Err = nil

@@ -39,7 +39,7 @@ func NewLimitInfo(name string, p limits.Policy, h LimitHeaders, permissive bool,
 	l := &LimitInfo{Name: name, Policy: p, Headers: h, Permissive: permissive, KeyClass: keyClass}
 	l.item = appendSFString(nil, name)
 	l.policyItem = append(append(l.policyItem, l.item...), ";q="...)
-	l.policyItem = strconv.AppendInt(l.policyItem, p.Quota, 10)
+	l.policyItem = appendSFInteger(l.policyItem, p.Quota)
 	if w := p.Window; w >= time.Second { // w counts whole seconds from 1 on
 		l.policyItem = append(l.policyItem, ";w="...)
 		l.policyItem = strconv.AppendInt(l.policyItem, ceilSeconds(w), 10)
@@ -51,6 +51,13 @@ func NewLimitInfo(name string, p limits.Policy, h LimitHeaders, permissive bool,
 type Verdict struct {
 	Limit    *LimitInfo
 	Decision limits.Decision
+}
+
+// appendSFInteger appends an Integer of RFC 9651 section 3.3.1, which has at
+// most 15 digits. No counter that matters to a client is below zero.
+func appendSFInteger(b []byte, n int64) []byte {
+	const most = 999_999_999_999_999
+	return strconv.AppendInt(b, min(max(0, n), most), 10)
 }
 
 // ceilSeconds rounds a duration up to whole seconds.
@@ -82,18 +89,19 @@ func (x *Exchange) Deny() { x.Answer(QuotaExceeded, "", nil) }
 func (v *Verdict) violated() bool { return !v.Decision.Allowed && !v.Limit.Permissive }
 
 // shownT is the t parameter: with nothing left the time until something comes
-// back, else the time that spends what is left evenly.
+// back, else the time that spends what is left evenly. For a limit that refused
+// it is never later than Retry-After.
 func (v *Verdict) shownT() int64 {
 	d := &v.Decision
 	t := d.ResetAfter
 	switch {
 	case d.Remaining <= 0:
 		t = d.NextAfter
-		if !d.Allowed && d.RetryAfter > 0 {
-			t = min(t, d.RetryAfter)
-		}
 	case v.Limit.Policy.Interval > 0:
 		t = time.Duration(d.Remaining) * v.Limit.Policy.Interval
+	}
+	if !d.Allowed && d.RetryAfter > 0 {
+		t = min(t, d.RetryAfter)
 	}
 	return max(0, ceilSeconds(t))
 }
@@ -166,7 +174,7 @@ func (x *Exchange) addStandardFields(f *Fields) {
 			b = append(b, ", "...)
 		}
 		b = append(append(b, v.Limit.item...), ";r="...)
-		b = strconv.AppendInt(b, max(0, v.Decision.Remaining), 10)
+		b = appendSFInteger(b, v.Decision.Remaining)
 		b = append(b, ";t="...)
 		b = strconv.AppendInt(b, v.shownT(), 10)
 	}

@@ -16,7 +16,7 @@ func (x *Exchange) respond() {
 		x.Route.responses[i].Response(x)
 	}
 	x.editResponse()
-	if x.Response.Tunnel != nil {
+	if x.Response.Tunnel != nil || x.Response.Status == statusSwitching {
 		x.tunnel()
 		return
 	}
@@ -60,9 +60,9 @@ func (x *Exchange) copyResponse() error {
 		if err != nil {
 			return asForwardError(err)
 		}
-		x.BytesOut += int64(len(b))
 		if err := w.Body(b); err != nil {
 			return err
 		}
+		x.BytesOut += int64(len(b))
 	}
 }

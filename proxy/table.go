@@ -57,7 +57,11 @@ type Table struct {
 	Routes     []*Route
 	// Gateway runs before matching, on every request.
 	Gateway []Step
-	router  *router.Router
+	// SecretParameters are the query parameters, in lower case, that carry
+	// tokens here. The access log never shows their values, nor those of the
+	// usual names.
+	SecretParameters []string
+	router           *router.Router
 }
 
 // NewTable compiles routes. Its error is router.New's.

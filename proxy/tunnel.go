@@ -9,14 +9,18 @@ import (
 	"github.com/lictor/lictor/proxy/upstream"
 )
 
+const statusSwitching = 101
+
 // tunnel joins client and instance after a 101 response (RFC 9110 section
 // 15.2.2) until one of them ends it or nothing has passed for the route's idle
 // timeout.
 func (x *Exchange) tunnel() {
 	up := x.Response.Tunnel
 	defer x.p.forwarder.Done(x, false)
-	if !x.Request.WebSocket {
-		up.Close() //nolint:errcheck,gosec // it is being thrown away
+	if !x.Request.WebSocket || up == nil {
+		if up != nil {
+			up.Close() //nolint:errcheck,gosec // it is being thrown away
+		}
 		x.report(upstream.Broke, x.UpstreamEnd)
 		x.Answer(InstanceBroke, "", errTunnelRefused)
 		return
@@ -32,12 +36,14 @@ func (x *Exchange) tunnel() {
 	if err != nil {
 		up.Close() //nolint:errcheck,gosec // it is being thrown away
 		x.Err = err
+		x.W.Abort()
 		return
 	}
 	x.report(upstream.Success, x.UpstreamEnd)
 	untrack := x.p.tunnels.track(down, up)
 	defer untrack()
 	x.BytesIn, x.BytesOut = join(down, up, x.Route.IdleTimeout)
+	x.complete = true
 }
 
 // join copies both ways until either way ends, then closes both streams.

@@ -12,6 +12,7 @@
 package accesslog
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"sync"
@@ -27,7 +28,8 @@ const (
 	flushEvery = 100 * time.Millisecond
 )
 
-// Line is one line being formatted. Append to B and commit it.
+// Line is one line being formatted. Append to B, behind what it holds already,
+// and commit it. A line ends with a newline and holds no other.
 type Line struct {
 	B []byte
 	s *shard
@@ -56,6 +58,7 @@ type Sink struct {
 	lines   atomic.Uint64
 	reopen  chan chan error
 	flush   chan chan struct{}
+	torn    bool // the file ends within a line; Run's
 }
 
 // Opener opens the file that lines go to. It is called at the start and at
@@ -178,7 +181,7 @@ func (s *Sink) Run(ctx context.Context, open Opener) error {
 			fresh, err := open()
 			if err == nil {
 				_ = w.Close()
-				w = fresh
+				w, s.torn = fresh, false
 			}
 			done <- err
 		case <-ctx.Done():
@@ -200,29 +203,53 @@ func (s *Sink) drain(w io.Writer) {
 		break
 	}
 	for i := range s.shards {
-		h := &s.shards[i]
-		h.mu.Lock()
-		b := block{h.line.B, h.line.n}
-		if b.lines == 0 {
-			h.mu.Unlock()
-			continue
-		}
-		select {
-		case fresh := <-s.free:
-			h.line.B, h.line.n = fresh, 0
-			h.mu.Unlock()
-			s.write(w, b)
-		default: // all blocks are on their way here
-			h.mu.Unlock()
+		for !s.drainShard(w, &s.shards[i]) {
+			s.write(w, <-s.full) // there is one, since none is free
 		}
 	}
 }
 
-func (s *Sink) write(w io.Writer, b block) {
-	if _, err := w.Write(b.b); err != nil {
-		s.dropped.Add(uint64(b.lines)) //nolint:gosec // never negative
-	} else {
-		s.lines.Add(uint64(b.lines)) //nolint:gosec // never negative
+// drainShard writes a shard's block. It reports false when there is no free one
+// to take its place.
+func (s *Sink) drainShard(w io.Writer, h *shard) bool {
+	h.mu.Lock()
+	b := block{h.line.B, h.line.n}
+	if b.lines == 0 {
+		h.mu.Unlock()
+		return true
 	}
+	select {
+	case fresh := <-s.free:
+		h.line.B, h.line.n = fresh, 0
+		h.mu.Unlock()
+		s.write(w, b)
+		return true
+	default:
+		h.mu.Unlock()
+		return false
+	}
+}
+
+// write counts the lines that are whole in the file. After one that is not, as
+// when a disk is full, the next begins on a line of its own.
+func (s *Sink) write(w io.Writer, b block) {
+	n := 0
+	var err error
+	if s.torn {
+		_, err = w.Write(newline)
+	}
+	if err == nil {
+		s.torn = false
+		n, err = w.Write(b.b)
+	}
+	written := b.lines
+	if err != nil {
+		written = bytes.Count(b.b[:n], newline)
+		s.torn = s.torn || n > 0 && b.b[n-1] != '\n'
+	}
+	s.lines.Add(uint64(written))             //nolint:gosec // never negative
+	s.dropped.Add(uint64(b.lines - written)) //nolint:gosec // never negative
 	s.free <- b.b[:0]
 }
+
+var newline = []byte{'\n'}

@@ -3,6 +3,8 @@ package limit
 import (
 	"bytes"
 	"strings"
+
+	"github.com/lictor/lictor/proxy/router"
 )
 
 // Hosts are the hosts that routes name. A key made of the host counts every
@@ -33,20 +35,11 @@ func (h *Hosts) Class(host []byte) string {
 	if h == nil {
 		return otherHost
 	}
-	if i := bytes.LastIndexByte(host, ':'); i >= 0 && bytes.IndexByte(host[i:], ']') < 0 {
-		host = host[:i]
-	}
-	host = bytes.TrimSuffix(host, []byte{'.'})
 	var space [256]byte
 	if len(host) > len(space) {
 		return otherHost
 	}
-	lower := append(space[:0], host...)
-	for i, c := range lower {
-		if 'A' <= c && c <= 'Z' {
-			lower[i] = c | 0x20
-		}
-	}
+	lower := router.AppendHost(space[:0], host) // as routes compare it
 	if n, ok := h.exact[string(lower)]; ok {
 		return n
 	}

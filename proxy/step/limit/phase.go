@@ -53,8 +53,11 @@ func (p *Phase) Request(x *proxy.Exchange) bool {
 			delay = max(delay, d.Delay)
 		}
 	}
+	if delay > 0 {
+		return p.wait(x, first, delay)
+	}
 	p.count(x, first)
-	return delay == 0 || p.wait(x, first, delay)
+	return true
 }
 
 func (l *Limit) key(x *proxy.Exchange) []byte {
@@ -134,10 +137,11 @@ func tooLate(x *proxy.Exchange, delay time.Duration) bool {
 
 // refuseDelay turns an allowed decision whose delay is too long into a refusal.
 // The same request would pass once the delay has shrunk to what the timeout
-// leaves.
+// leaves; until then nothing passes on this route.
 func refuseDelay(x *proxy.Exchange, d limits.Decision) limits.Decision {
-	d.Allowed = false
+	d.Allowed, d.Remaining = false, 0
 	d.RetryAfter = max(1, d.Delay-(x.Deadline-x.Start.Mono)+1)
+	d.NextAfter = d.RetryAfter
 	d.Delay = 0
 	return d
 }
@@ -146,11 +150,13 @@ func refuseDelay(x *proxy.Exchange, d limits.Decision) limits.Decision {
 // has begun, however it ends; when it can't begin, it is given back.
 func (p *Phase) wait(x *proxy.Exchange, first int, delay time.Duration) bool {
 	began, err := p.waiters.Wait(x.W.Context(), delay)
+	if began {
+		p.count(x, first)
+	} else {
+		p.refund(x, first, len(p.limits))
+	}
 	if err == nil {
 		return true
-	}
-	if !began {
-		p.refund(x, first, len(p.limits))
 	}
 	if errors.Is(err, limits.ErrTooManyWaiters) {
 		x.Answer(proxy.Overloaded, "too many requests are waiting for their turn", nil)

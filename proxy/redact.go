@@ -1,0 +1,74 @@
+package proxy
+
+import (
+	"bytes"
+	"slices"
+)
+
+// This file keeps secrets that travel in URLs out of the access log.
+
+// secretNames are the query parameters whose values never reach a log: where
+// tokens travel in URLs (RFC 6750 section 2.3, RFC 6749), and what applications
+// commonly call theirs. In lower case, as all of this.
+var secretNames = []string{
+	"auth", "authorization", "bearer", "code", "key", "otp", "pass", "pin", "pwd", "samlresponse", "sid", "sig", "ticket",
+}
+
+// secretWords make a parameter a secret whose name holds one of them.
+var secretWords = [][]byte{
+	[]byte("token"), []byte("secret"), []byte("passw"), []byte("passphrase"), []byte("signature"), []byte("credential"),
+	[]byte("session"), []byte("assertion"), []byte("api_key"), []byte("apikey"), []byte("api-key"), []byte("jwt"),
+}
+
+var redacted = []byte("REDACTED")
+
+// appendRedacted copies a query, parameter by parameter, without the values of
+// secret ones. Whatever some application takes for the end of a parameter ends
+// one here. extra are names besides the usual.
+func appendRedacted(b, query []byte, extra []string, escape func(b, s []byte) []byte) []byte {
+	for len(query) > 0 {
+		end := bytes.IndexAny(query, "&;?#")
+		if end < 0 {
+			end = len(query)
+		}
+		pair := query[:end]
+		if i := bytes.IndexByte(pair, '='); i >= 0 && secretParameter(pair[:i], extra) {
+			b = append(escape(b, pair[:i+1]), redacted...)
+		} else {
+			b = escape(b, pair)
+		}
+		if query = query[end:]; len(query) > 0 {
+			b = append(b, query[0])
+			query = query[1:]
+		}
+	}
+	return b
+}
+
+// longestName bounds the names that are looked at. A longer one is no name that
+// anybody gave to a parameter, and is taken for secret.
+const longestName = 64
+
+func secretParameter(name []byte, extra []string) bool {
+	var space [longestName]byte
+	if len(name) > len(space) {
+		return true
+	}
+	lower := space[:len(name)]
+	for i, c := range name {
+		if c == '%' || c == '+' {
+			return true // an escaped name may hide any of them
+		}
+		lower[i] = lowerASCII(c)
+	}
+	for _, w := range secretWords {
+		if bytes.Contains(lower, w) {
+			return true
+		}
+	}
+	if i := bytes.LastIndexByte(lower, '['); i >= 0 { // user[pwd]
+		lower = bytes.TrimSuffix(lower[i+1:], []byte{']'})
+	}
+	return slices.Contains(secretNames, lendString(lower)) || slices.Contains(extra, lendString(lower)) ||
+		slices.Contains(extra, lendString(space[:len(name)]))
+}
