@@ -96,17 +96,20 @@ func TestColdStartSurvivesASecondOne(t *testing.T) {
 	}
 }
 
-func TestStartingAndStoppingAtOnceKeepsTheFile(t *testing.T) {
+func TestAStopBeforeTheFirstAnswerKeepsWhatIsOnDisk(t *testing.T) {
 	dir := t.TempDir()
 	remember(t, dir)
-	in(t, func(t *testing.T, f *fake) {
-		f.change(func() { f.stalled = true })
-		r := start(t, f, Config{DataDir: dir}, "web")
-		r.stop()
-	})
-	l := newStore(dir, hclog.NewNullLogger()).load(nil)
-	if l.services["web"] == nil || len(l.services["web"].service.Instances) != 1 {
-		t.Errorf("what was known is gone: %+v", l.services)
+	for _, swallow := range []string{"/", "/v1/health/service/api"} {
+		in(t, func(t *testing.T, f *fake) {
+			time.Sleep(2 * time.Hour) // after what was remembered
+			f.change(func() { f.swallow = swallow })
+			r := start(t, f, Config{DataDir: dir}, "web", "api")
+			r.stop()
+			l := newStore(dir, hclog.NewNullLogger()).load(nil)
+			if s := l.services["api"]; s == nil || len(s.service.Instances) != 1 {
+				t.Errorf("api is lost, since Consul does not answer for %s: %+v", swallow, l.services)
+			}
+		})
 	}
 }
 

@@ -28,8 +28,10 @@ type fake struct {
 	indexOf  map[string]uint64
 	node     string
 
-	down     bool // connections are refused
-	stalled  bool // connections are taken and nothing comes
+	down     bool   // connections are refused
+	stalled  bool   // connections are taken and nothing comes
+	swallow  string // as stalled for paths that begin so; what was asked is never answered
+	broken   string // connections for paths that begin so are closed, "" for none
 	leader   bool
 	status   int             // for reads of services, 0 for 200
 	filtered bool            // reads of services are emptied, by ACLs
@@ -127,6 +129,15 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request) error {
 	if f.down {
 		return fmt.Errorf("dial: %w", syscall.ECONNREFUSED)
 	}
+	if f.broken != "" && strings.HasPrefix(r.URL.Path, f.broken) {
+		return io.ErrUnexpectedEOF
+	}
+	if f.swallow != "" && strings.HasPrefix(r.URL.Path, f.swallow) {
+		f.mu.Unlock()
+		<-r.Context().Done()
+		f.mu.Lock()
+		return r.Context().Err()
+	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	over := index == 0
@@ -147,7 +158,7 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request) error {
 		if r.Context().Err() != nil {
 			return r.Context().Err()
 		}
-		if f.down {
+		if f.down || f.broken != "" && strings.HasPrefix(r.URL.Path, f.broken) {
 			return io.ErrUnexpectedEOF
 		}
 	}

@@ -123,6 +123,10 @@ func TestSharedServicesSeeTheirNodes(t *testing.T) {
 func TestSharedServicesSurviveAnOutage(t *testing.T) {
 	sharing(t, func(t *testing.T, f *fake, r *running) {
 		f.change(func() { f.down = true })
+		pass(time.Second)
+		if r.Status().Services["s05"].Err == nil {
+			t.Error("a service that shares does not know of the outage")
+		}
 		pass(5 * time.Minute)
 		r.want("s05", "a", "while Consul is away")
 		if st := r.Status(); st.Err == nil || st.Age < 4*time.Minute {

@@ -244,6 +244,47 @@ func TestOneProbeWakesEveryWatch(t *testing.T) {
 	})
 }
 
+func TestAProbeThatWakesForNothingIsIgnored(t *testing.T) {
+	in(t, func(t *testing.T, f *fake) {
+		r := start(t, f, Config{}, "web")
+		pass(time.Second)
+		// The agent says that all is well, and breaks every connection but that.
+		f.change(func() { f.broken = "/v1/health/" })
+		pass(10 * time.Minute)
+		if n := len(f.requests("/v1/health/service/web")); n > 70 {
+			t.Errorf("%d queries in ten minutes: the probe defeats the back-off", n)
+		}
+		f.change(func() { f.broken = "" })
+		pass(backoffMax)
+		if err := r.Status().Err; err != nil {
+			t.Errorf("still not read: %v", err)
+		}
+	})
+}
+
+func TestAQueryHeldByAStartingAgentIsAskedAnew(t *testing.T) {
+	in(t, func(t *testing.T, f *fake) {
+		r := start(t, f, Config{}, "web")
+		pass(time.Second)
+		f.change(func() { f.down = true })
+		pass(time.Minute)
+		f.change(func() { f.down, f.swallow = false, "/" })
+		before := len(f.requests("/v1/health/service/web"))
+		pass(backoffMax)
+		if len(f.requests("/v1/health/service/web")) == before {
+			t.Fatal("the watch did not ask while the agent was starting")
+		}
+		for n := len(f.requests("/v1/health/service/web")); n == len(f.requests("/v1/health/service/web")); {
+			pass(100 * time.Millisecond) // to where a query has just begun
+		}
+		f.change(func() { f.swallow = "" })
+		pass(probeTimeout + probeInterval)
+		if err := r.Status().Err; err != nil {
+			t.Errorf("not asked anew when the agent was ready: %v", err)
+		}
+	})
+}
+
 func TestAQueryThatHangsIsGivenUp(t *testing.T) {
 	in(t, func(t *testing.T, f *fake) {
 		r := start(t, f, Config{}, "web")
@@ -404,7 +445,7 @@ func TestLostStateIsHeldForTheGrace(t *testing.T) {
 		f.set("api", entry("api1"))
 		pass(holdMax)
 		r.want("api", "api1", "a new registration")
-		pass(30 * time.Second)
+		pass(30*time.Second + holdMax)
 		r.want("web", "", "after the grace")
 		if st := r.Status(); st.Age != 0 || st.Services["web"].Held != "" {
 			t.Errorf("status %+v after the grace", st.Services["web"])
