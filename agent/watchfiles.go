@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -14,8 +15,12 @@ import (
 )
 
 // settle is how long files must be quiet before they are read: an editor writes
-// in several steps, and a deployment writes several files.
-const settle = 150 * time.Millisecond
+// in several steps, and a deployment writes several files. After longest they
+// are read all the same.
+const (
+	settle  = 150 * time.Millisecond
+	longest = 2 * time.Second
+)
 
 // watchFiles reloads when the content of a configuration file changes. It
 // watches directories, because editors and orchestrators replace files instead
@@ -34,6 +39,7 @@ func (a *Agent) watchFiles(ctx context.Context) {
 	last := a.current.Load().content
 	timer := time.NewTimer(settle) // what changed between the load and now
 	defer timer.Stop()
+	var first time.Time // event since the last look, zero for none
 	for {
 		select {
 		case <-ctx.Done():
@@ -43,12 +49,19 @@ func (a *Agent) watchFiles(ctx context.Context) {
 				return
 			}
 			a.log.Warn("watching files", "error", err)
-		case _, ok := <-w.Events:
+		case e, ok := <-w.Events:
 			if !ok {
 				return
 			}
-			timer.Reset(settle)
+			if !a.concerns(e.Name) {
+				continue
+			}
+			if first.IsZero() {
+				first = time.Now()
+			}
+			timer.Reset(min(settle, longest-time.Since(first)))
 		case <-timer.C:
+			first = time.Time{}
 			if now := contentOf(a.watched()); now != last {
 				last = now
 				_, _ = a.Reload() // it has logged what is wrong
@@ -56,6 +69,18 @@ func (a *Agent) watchFiles(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// concerns reports whether an entry of a watched directory may change the
+// configuration. Logs and data may lie there too and be written all the time.
+func (a *Agent) concerns(path string) bool {
+	name := filepath.Base(path)
+	if config.IsConfigFile(name) || strings.HasPrefix(name, "..") { // links by which orchestrators swap whole directories
+		return true
+	}
+	files, dirs := a.watched()
+	same := func(p string) bool { return filepath.Base(p) == name }
+	return slices.ContainsFunc(files, same) || slices.ContainsFunc(dirs, same)
 }
 
 // watched lists the files and directories of the current generation and of the
