@@ -19,7 +19,6 @@ func TestProblems(t *testing.T) {
 route "orders" {
   path_prefix = "/orders"
   methods     = ["GET", "POST"]
-  max_body    = "1KiB"
   service     = "orders"
 }
 route "nobody" {
@@ -28,16 +27,15 @@ route "nobody" {
 }
 `)
 	for _, test := range []struct {
-		name, method, path, body string
-		status                   int
-		kind                     string
+		name, method, path string
+		status             int
+		kind               string
 	}{
-		{"no route", "GET", "/nothing", "", http.StatusNotFound, "no-route"},
-		{"the method does not match", "DELETE", "/orders/1", "", http.StatusMethodNotAllowed, "method-not-allowed"},
-		{"a service that is not registered", "GET", "/nobody", "", http.StatusServiceUnavailable, "service-not-registered"},
-		{"a body too large", "POST", "/orders", strings.Repeat("x", 2000), http.StatusRequestEntityTooLarge, "body-too-large"},
+		{"no route", "GET", "/nothing", http.StatusNotFound, "no-route"},
+		{"the method does not match", "DELETE", "/orders/1", http.StatusMethodNotAllowed, "method-not-allowed"},
+		{"a service that is not registered", "GET", "/nobody", http.StatusServiceUnavailable, "service-not-registered"},
 	} {
-		a := w.gateway.Do(test.method, test.path, strings.NewReader(test.body))
+		a := w.gateway.Do(test.method, test.path, nil)
 		if a.Status != test.status {
 			t.Errorf("%s: status %d, want %d: %s", test.name, a.Status, test.status, a.Body)
 			continue
@@ -80,7 +78,6 @@ func TestMalformedRequests(t *testing.T) {
 		name, text string
 		status     int
 	}{
-		{"both framings", "POST /orders HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
 		{"two lengths", "POST /orders HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx", 400},
 		{"a list of lengths", "POST /orders HTTP/1.1\r\nHost: x\r\nContent-Length: 2, 2\r\n\r\nxx", 400},
 		{"a signed length", "POST /orders HTTP/1.1\r\nHost: x\r\nContent-Length: +2\r\n\r\nxx", 400},
@@ -89,12 +86,8 @@ func TestMalformedRequests(t *testing.T) {
 		{"no host", "GET /orders HTTP/1.1\r\n\r\n", 400},
 		{"two hosts", "GET /orders HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", 400},
 		{"a space before the colon", "GET /orders HTTP/1.1\r\nHost: x\r\nX-A : 1\r\n\r\n", 400},
-		{"a folded line", "GET /orders HTTP/1.1\r\nHost: x\r\nX-A: 1\r\n 2\r\n\r\n", 400},
-		{"a bare line feed", "GET /orders HTTP/1.1\nHost: x\n\n", 400},
 		{"a control byte", "GET /orders HTTP/1.1\r\nHost: x\r\nX-A: 1\x012\r\n\r\n", 400},
 		{"a NUL", "GET /orders HTTP/1.1\r\nHost: x\r\nX-A: 1\x002\r\n\r\n", 400},
-		{"user information", "GET http://u:p@x/orders HTTP/1.1\r\nHost: x\r\n\r\n", 400},
-		{"no request at all", "what is this\r\n\r\n", 400},
 		{"a head too large", "GET /orders HTTP/1.1\r\nHost: x\r\nX-A: " + strings.Repeat("a", 40_000) + "\r\n\r\n", 431},
 	} {
 		t.Run(test.name, func(t *testing.T) {

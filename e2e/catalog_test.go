@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"regexp"
 	"testing"
 
 	"github.com/lictor/lictor/e2e/datacenter"
@@ -63,24 +64,30 @@ func TestLastInstanceGone(t *testing.T) {
 	harness.Within(t, harness.Prompt, "a first instance serves", onlyBy(w.gateway, "/orders", w.orders[0]))
 }
 
-// An instance without checks passes; one whose service declares checks serves
-// only once one of them has passed.
+// A service without checks is served; an instance of one that declares checks is
+// served only once one of its own has passed.
 func TestFirstCheckPending(t *testing.T) {
-	w := newWorld(t, 1, ordersRoute)
-	unchecked := harness.StartInstance(t, "orders", "orders-unchecked")
-	r := unchecked.Registration()
+	w := newWorld(t, 1, ordersRoute+`
+route "plain" {
+  path_prefix = "/plain"
+  service     = "plain"
+}
+`)
+	plain := harness.StartInstance(t, "plain", "plain-1")
+	r := plain.Registration()
 	r.Checks = nil
 	w.consul.RegisterAs(r)
-	harness.Within(t, harness.Prompt, "an instance without checks serves", onlyBy(w.gateway, "/orders", w.orders[0], unchecked))
+	harness.Within(t, harness.Prompt, "a service without checks serves", onlyBy(w.gateway, "/plain", plain))
 
 	pending := harness.StartInstance(t, "orders", "orders-pending")
 	r = pending.Registration()
 	r.Checks[0].Status = "critical"
 	w.consul.RegisterAs(r)
-	w.consul.Deregister(unchecked) // a change that is seen after the pending one
-	harness.Within(t, harness.Prompt, "an instance that has not passed does not serve", onlyBy(w.gateway, "/orders", w.orders[0]))
+	late := harness.StartInstance(t, "orders", "orders-late")
+	w.consul.Register(late) // seen no earlier than the pending one
+	harness.Within(t, harness.Prompt, "an instance that has not passed does not serve", onlyBy(w.gateway, "/orders", w.orders[0], late))
 	w.consul.Report(pending, "passing")
-	harness.Within(t, harness.Prompt, "it serves once it passes", onlyBy(w.gateway, "/orders", w.orders[0], pending))
+	harness.Within(t, harness.Prompt, "it serves once it passes", onlyBy(w.gateway, "/orders", w.orders[0], late, pending))
 }
 
 func TestLeastConnections(t *testing.T) {
@@ -107,8 +114,8 @@ func TestWeights(t *testing.T) {
 	heavy.Weights = &datacenter.Weights{Passing: 3, Warning: 1}
 	consul.RegisterAs(heavy)
 	consul.Register(orders[1])
+	consul.Lists("orders", 2)
 	gateway := harness.StartGateway(t, harness.Options{Consul: consul.Address(), Policies: ordersRoute})
-	harness.Within(t, harness.Patience, "both serve", onlyBy(gateway, "/orders", orders...))
 
 	passing := newGate(t, "/orders/passing", orders...)
 	warning := newGate(t, "/orders/warning", orders...)
@@ -126,9 +133,9 @@ func TestWeights(t *testing.T) {
 	consul.Report(orders[0], "warning")
 	// What the gateway lists is the only sign of a changed weight without traffic.
 	harness.Within(t, harness.Patience, "the warning is seen", func() error {
-		status, body, err := gateway.AdminGet("/v1/services")
-		if err == nil && (status != http.StatusOK || !contains(body, "warning")) {
-			err = fmt.Errorf("%d %s", status, body)
+		_, body, err := gateway.AdminGet("/v1/services")
+		if err == nil && !regexp.MustCompile(`"health":\s*"warning"`).Match(body) {
+			err = fmt.Errorf("%s", body)
 		}
 		return err
 	})

@@ -149,7 +149,8 @@ func TestDrain(t *testing.T) {
 			t.Errorf("a request from before the drain: %d %s", a.Status, a.Body)
 		}
 	}
-	if code := w.gateway.Stop(); code != 0 {
+	wait(t, "the gateway ends", w.gateway.Process().Done())
+	if code := w.gateway.Process().ExitCode(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
 }
@@ -180,12 +181,5 @@ drain {
 	if err := w.gateway.Process().Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	harness.Within(t, harness.Patience, "a second signal ends it at once", func() error {
-		select {
-		case <-w.gateway.Process().Done():
-			return nil
-		default:
-			return fmt.Errorf("it still runs")
-		}
-	})
+	wait(t, "a second signal ends it at once", w.gateway.Process().Done())
 }
