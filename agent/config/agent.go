@@ -81,6 +81,8 @@ func (r *reader) agent(s *section, o *Options) (*Config, []item) {
 		Drain:     r.drain(s.one("drain"), o),
 		Telemetry: r.telemetry(s.one("telemetry"), o),
 		AccessLog: r.accessLog(s.one("access_log"), o),
+
+		ErrorPages: r.errorPages(s.blocks["error_page"], o),
 	}
 	if c.NodeName == "" {
 		c.NodeName = hostname()

@@ -27,6 +27,8 @@ type Config struct {
 	Drain     Drain
 	Telemetry Telemetry
 	AccessLog AccessLog
+	// ErrorPages replace the bodies of answers that the gateway makes itself.
+	ErrorPages []ErrorPage
 
 	// Policy is what the policy blocks of all files say together.
 	Policy Policy

@@ -23,6 +23,10 @@ const examplePath = "../../config.hcl.example"
 // setting is a setting behind a comment sign, as opposed to prose.
 var setting = regexp.MustCompile(`^(\s*)# ([a-z][a-z0-9_]*\s* = \S.*)$`)
 
+// block is a line of a whole block behind comment signs: its head, its end, or a
+// setting or comment in it.
+var block = regexp.MustCompile(`^(\s*)# ([a-z][a-z0-9_]*( "[^"]*")? \{|\}|  +(#|\}|[a-z][a-z0-9_]* (=|\{)).*)$`)
+
 // uncomment makes settings of what the example has behind a comment sign. A
 // paragraph that says that it is an example is left as it is unless examples is
 // set.
@@ -36,6 +40,9 @@ func uncomment(text string, examples bool) string {
 		lines := strings.Split(p, "\n")
 		for j, l := range lines {
 			lines[j] = setting.ReplaceAllString(l, "$1$2")
+			if examples {
+				lines[j] = block.ReplaceAllString(lines[j], "$1$2")
+			}
 		}
 		paragraphs[i] = strings.Join(lines, "\n")
 	}
@@ -136,7 +143,7 @@ func schemas(t *testing.T) []placed {
 	structs := map[string]any{
 		"listener": listenerBlock{}, "admin": adminBlock{}, "consul": consulBlock{}, "service": serviceBlock{},
 		"policies": policiesBlock{}, "drain": drainBlock{}, "telemetry": telemetryBlock{}, "access_log": accessLogBlock{},
-		"route": routeBlock{}, "gateway": gatewayBlock{}, "defaults": defaultsBlock{}, "limit": limit.Block{},
+		"error_page": errorPageBlock{}, "route": routeBlock{}, "gateway": gatewayBlock{}, "defaults": defaultsBlock{}, "limit": limit.Block{},
 		"consul.service": registrationBlock{}, "service.instance": instanceBlock{}, "service.check": checkBlock{},
 	}
 	out := []placed{{nil, top}}

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"regexp"
 	"strings"
 
@@ -35,6 +37,9 @@ func (c *Config) Redacted() map[string]any {
 			"statsd_address": c.Telemetry.StatsdAddress, "dogstatsd_addr": c.Telemetry.DogstatsdAddr,
 		},
 		"policy": c.Policy.Redacted(),
+	}
+	if len(c.ErrorPages) > 0 {
+		out["error_page"] = errorPagesRedacted(c.ErrorPages)
 	}
 	if c.Consul != nil {
 		out["consul"] = c.Consul.redacted()
@@ -83,6 +88,14 @@ func (l *Listener) redacted() object {
 		"max_header_bytes":    l.MaxHeaderBytes,
 		"max_connections":     l.MaxConnections,
 	}
+}
+
+func errorPagesRedacted(pages []ErrorPage) []object {
+	out := []object{}
+	for _, p := range pages {
+		out = append(out, object{"status": p.Status, "file": p.File, "content_type": p.ContentType, "sha256": fmt.Sprintf("%x", sha256.Sum256(p.Body))})
+	}
+	return out
 }
 
 func (c *Consul) redacted() object {

@@ -16,19 +16,20 @@ func TestRestartNeeded(t *testing.T) {
 		change func(*Config)
 		want   []string
 	}{
-		"NodeName":  {func(c *Config) { c.NodeName = "b" }, []string{"node_name"}},
-		"LogLevel":  {func(c *Config) { c.LogLevel = "DEBUG" }, nil},
-		"LogJSON":   {func(c *Config) { c.LogJSON = true }, []string{"log_json"}},
-		"DataDir":   {func(c *Config) { c.DataDir = "x" }, []string{"data_dir"}},
-		"Listeners": {func(c *Config) { c.Listeners = []Listener{listenerAt("a", ":2")} }, []string{"listener"}},
-		"Admin":     {func(c *Config) { c.Admin.Hosts = []string{"x"} }, []string{"admin"}},
-		"Consul":    {func(c *Config) { c.Consul = &Consul{MaxStale: time.Second} }, []string{"consul"}},
-		"Services":  {func(c *Config) { c.Services = []Service{{Name: "a"}} }, nil},
-		"Policies":  {func(c *Config) { c.Policies = Policies{Paths: []string{"x"}, Watch: true} }, []string{"policies.watch"}},
-		"Drain":     {func(c *Config) { c.Drain.Delay = 1 }, []string{"drain"}},
-		"Telemetry": {func(c *Config) { c.Telemetry.Prometheus = true }, []string{"telemetry"}},
-		"AccessLog": {func(c *Config) { c.AccessLog.Format = FormatOff }, []string{"access_log"}},
-		"Policy":    {func(c *Config) { c.Policy.Limits = []limit.Spec{{Name: "x"}} }, nil},
+		"NodeName":   {func(c *Config) { c.NodeName = "b" }, []string{"node_name"}},
+		"LogLevel":   {func(c *Config) { c.LogLevel = "DEBUG" }, nil},
+		"LogJSON":    {func(c *Config) { c.LogJSON = true }, []string{"log_json"}},
+		"DataDir":    {func(c *Config) { c.DataDir = "x" }, []string{"data_dir"}},
+		"Listeners":  {func(c *Config) { c.Listeners = []Listener{listenerAt("a", ":2")} }, []string{"listener"}},
+		"Admin":      {func(c *Config) { c.Admin.Hosts = []string{"x"} }, []string{"admin"}},
+		"Consul":     {func(c *Config) { c.Consul = &Consul{MaxStale: time.Second} }, []string{"consul"}},
+		"Services":   {func(c *Config) { c.Services = []Service{{Name: "a"}} }, nil},
+		"Policies":   {func(c *Config) { c.Policies = Policies{Paths: []string{"x"}, Watch: true} }, []string{"policies.watch"}},
+		"Drain":      {func(c *Config) { c.Drain.Delay = 1 }, []string{"drain"}},
+		"Telemetry":  {func(c *Config) { c.Telemetry.Prometheus = true }, []string{"telemetry"}},
+		"AccessLog":  {func(c *Config) { c.AccessLog.Format = FormatOff }, []string{"access_log"}},
+		"ErrorPages": {func(c *Config) { c.ErrorPages = []ErrorPage{{Status: []int{404}}} }, nil},
+		"Policy":     {func(c *Config) { c.Policy.Limits = []limit.Spec{{Name: "x"}} }, nil},
 	}
 	base := func() *Config {
 		return &Config{NodeName: "a", Listeners: []Listener{listenerAt("a", ":1")}, Consul: &Consul{}}

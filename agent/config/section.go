@@ -25,6 +25,7 @@ func agentSchema() *hcl.BodySchema {
 			{Type: "drain"},
 			{Type: "telemetry"},
 			{Type: "access_log"},
+			{Type: "error_page"},
 		},
 	}
 }

@@ -23,15 +23,12 @@ var notYet = []struct {
 	{in: "", block: "jwt", label: []string{"name"}},
 	{in: "", block: "store", label: []string{"type"}},
 	{in: "", block: "tracing"},
-	{in: "", block: "error_page"},
 	{in: "listener", block: "tls"},
 	{in: "listener", attr: "proxy_protocol", ok: []string{"off"}},
-	{in: "listener", attr: "health_path", ok: []string{""}},
 	{in: "consul", block: "connect"},
 	{in: "policies", attr: "kv_prefix", ok: []string{""}},
 	{in: "limit", attr: "scope", ok: []string{"local"}},
 	{in: "route", block: "jwt"},
-	{in: "route", attr: "max_body", ok: []string{""}},
 }
 
 // unsupportedBlocks returns the block types of notYet that belong into the
