@@ -81,11 +81,12 @@ var names = [knownIDs]string{
 func (id ID) String() string { return names[id] }
 
 // hopByHop marks the fields that belong to one connection (RFC 9110 section
-// 7.6.1) or that only an engine may write, because they frame the message
-// (RFC 9112 section 6). They are readable and never forwarded as received.
+// 7.6.1) or that only an engine may write, because they frame the message (RFC
+// 9112 section 6) or say whom it is for: Request.Host is the word on that. They
+// are readable and never forwarded as received.
 var hopByHop = func() (h [knownIDs]bool) {
 	for _, id := range []ID{
-		Connection, KeepAlive, ProxyConnection, TE, TrailerField, TransferEncoding, UpgradeField, HTTP2Settings,
+		Host, Connection, KeepAlive, ProxyConnection, TE, TrailerField, TransferEncoding, UpgradeField, HTTP2Settings,
 		ProxyAuthenticate, ProxyAuthorization, ProxyAuthenticationInfo, ContentLength, Expect,
 	} {
 		h[id] = true

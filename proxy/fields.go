@@ -222,16 +222,21 @@ func (f *Fields) DelName(name string) {
 }
 
 // Open starts a new line of a known field. Append its value to the slice and
-// hand that to Close before anything else is done with f.
+// hand that to Close before anything else is done with f. A hop-by-hop field can
+// be read, and is not forwarded.
 func (f *Fields) Open(id ID) []byte { return f.open(names[id], id) }
 
 func (f *Fields) open(name string, id ID) []byte {
 	at := len(f.arena)
 	a := append(f.arena, name...)
 	a = append(a, ": "...)
+	flags := uint8(fieldArena | fieldVerbatim)
+	if hopByHop[id] {
+		flags |= fieldDropped | fieldHop
+	}
 	f.lines = append(f.lines, field{
 		name: uint32(at), nameLen: uint16(len(name)), value: uint32(len(a)), //nolint:gosec // within the arena
-		id: id, flags: fieldArena | fieldVerbatim,
+		id: id, flags: flags,
 	})
 	return a
 }
@@ -265,9 +270,6 @@ func (f *Fields) AddName(name, value string) ID {
 		}
 	}
 	f.Close(a)
-	if hopByHop[id] {
-		f.lines[len(f.lines)-1].flags |= fieldDropped | fieldHop
-	}
 	return id
 }
 

@@ -36,16 +36,17 @@ var (
 	QuotaExceeded      = &Problem{index: 15, Name: "quota-exceeded", Status: 429, Title: "Request cannot be satisfied as assigned quota has been exceeded", ProxyError: "http_request_denied", Type: "https://iana.org/assignments/http-problem-types#quota-exceeded"}
 	TransferNotCoded   = &Problem{index: 16, Name: "malformed", Status: 501, Title: "The transfer coding is not known", ProxyError: "http_request_error"}
 	MethodNotSupported = &Problem{index: 17, Name: "malformed", Status: 501, Title: "The method is not supported", ProxyError: "http_request_error"}
+	VersionUnknown     = &Problem{index: 18, Name: "malformed", Status: 505, Title: "The version of HTTP is not spoken here", ProxyError: "http_request_error"}
 )
 
 // problems counts the kinds above; Counters are indexed by Problem.index.
-const problems = 18
+const problems = 19
 
 // allProblems lists the kinds in the order of their index.
 var allProblems = [problems]*Problem{
 	NoRoute, MethodNotAllowed, Malformed, HeadTooLarge, BodyTooLarge, TokenMissing, TokenInvalid, ClaimsMissing,
 	KeysUnavailable, NoHealthyInstance, ServiceUnknown, InstanceRefused, InstanceBroke, InstanceTimeout, Overloaded,
-	QuotaExceeded, TransferNotCoded, MethodNotSupported,
+	QuotaExceeded, TransferNotCoded, MethodNotSupported, VersionUnknown,
 }
 
 // Answer replies from the gateway itself. The err is for the log only; the
