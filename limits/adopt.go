@@ -107,10 +107,15 @@ func (k *keyed[S, R]) handOver(heir *keyed[S, R], now Time) {
 		}
 		return
 	}
+	horizon := int64(noHorizon)
 	for i := range k.shards {
 		sh := &k.shards[i]
 		sh.mu.Lock()
 		heir.receive(k.rules, sh, now)
+		if sh.horizon > horizon {
+			horizon = sh.horizon
+			heir.raiseHorizon(horizon)
+		}
 		sh.heir = heir
 		sh.index, sh.entries = nil, nil
 		sh.mu.Unlock()
@@ -133,10 +138,14 @@ func (k *keyed[S, R]) receive(from R, sh *shard[S, R], now Time) {
 		to.inheritLocked(k.rules, e.digest, state, clock)
 		to.mu.Unlock()
 	}
+}
+
+// raiseHorizon tells every shard up to when keys have been forgotten.
+func (k *keyed[S, R]) raiseHorizon(horizon int64) {
 	for i := range k.shards {
-		to := &k.shards[i]
-		to.mu.Lock()
-		to.horizon = max(to.horizon, sh.horizon)
-		to.mu.Unlock()
+		sh := &k.shards[i]
+		sh.mu.Lock()
+		sh.horizon = max(sh.horizon, horizon)
+		sh.mu.Unlock()
 	}
 }

@@ -49,9 +49,10 @@ func alter(r *rand.Rand, s Spec) Spec {
 // the change what remains moves by as much as the capacity did, and stops at 0.
 func TestReloadNeverGivesMore(t *testing.T) {
 	eachCase(t, func(t *testing.T, s Spec) {
-		eachSeed(t, 60, func(t *testing.T, r *rand.Rand) {
+		eachSeed(t, 25, func(t *testing.T, r *rand.Rand) {
 			s := s
-			l := s.New(Options{})
+			o := Options{MaxKeys: 100}
+			l := s.New(o)
 			keys := []string{"a", "b", "c"}
 			var now int64
 			var last Decision
@@ -66,7 +67,8 @@ func TestReloadNeverGivesMore(t *testing.T) {
 					before = append(before, l.Peek([]byte(key), 0, at(now)).Remaining)
 				}
 				old := l
-				l = Adopt(old, next, Options{}, at(now))
+				o.MaxKeys = 100 + r.IntN(5)*1000
+				l = Adopt(old, next, o, at(now))
 				for i, key := range keys {
 					got := l.Peek([]byte(key), 0, at(now))
 					want := max(0, before[i]+next.Capacity()-s.Capacity())
@@ -94,7 +96,7 @@ func TestReloadKeepsTheEnvelope(t *testing.T) {
 		SlidingWindowSpec{Limit: 20, Window: 200, Precision: PrecisionBuckets, Buckets: 3},
 		TokenBucketSpec{Rate: Rate{3, 10}, Burst: 20},
 	} {
-		eachSeed(t, 40, func(t *testing.T, r *rand.Rand) {
+		eachSeed(t, 15, func(t *testing.T, r *rand.Rand) {
 			l := withCapacity(s, 1).New(Options{})
 			key := []byte("key")
 			var admitted []admission
@@ -114,6 +116,36 @@ func TestReloadKeepsTheEnvelope(t *testing.T) {
 	}
 }
 
+// TestLateReload is told of a moment before some that callers have named. What a
+// window has counted counts nevertheless; a bucket is clamped as of the moment
+// of the reload.
+func TestLateReload(t *testing.T) {
+	eachCase(t, func(t *testing.T, s Spec) {
+		eachSeed(t, 50, func(t *testing.T, r *rand.Rand) {
+			l := s.New(Options{MaxKeys: 10})
+			key := []byte("key")
+			window := int64(s.Policy().Window)
+			var now int64
+			var last Decision
+			for range 30 {
+				now = walk(r, now, s, last)
+				last = l.Take(key, drawCost(r, s), at(now))
+			}
+			late := max(0, now-r.Int64N(2*window))
+			next := withCapacity(s, 1+r.Int64N(s.Capacity()))
+			if name := s.Algorithm(); name == TokenBucketName || name == LeakyBucketName {
+				now = late
+			}
+			before := l.Peek(key, 0, at(now)).Remaining
+			l = Adopt(l, next, Options{MaxKeys: 10}, at(late))
+			want := max(0, before+next.Capacity()-s.Capacity())
+			if got := l.Peek(key, 0, at(now)).Remaining; got > want {
+				t.Fatalf("reload at %d: at %d %d remained, now %d, want at most %d", late, now, before, got, want)
+			}
+		})
+	})
+}
+
 func withCapacity(s Spec, n int64) Spec {
 	switch s := s.(type) {
 	case FixedWindowSpec:
@@ -125,8 +157,12 @@ func withCapacity(s Spec, n int64) Spec {
 	case TokenBucketSpec:
 		s.Burst = n
 		return s
+	case LeakyBucketSpec:
+		s.Burst = n
+		s.Queue, s.Immediate = min(s.Queue, n-1), min(s.Immediate, n-1)
+		return s
 	}
-	return s
+	return nil
 }
 
 func TestAdoptSameIsSame(t *testing.T) {

@@ -59,16 +59,7 @@ func TestConcurrentAdoptIsExact(t *testing.T) {
 		t.Run(kind(s), func(t *testing.T) {
 			const reloads, keys = 40, 32
 			now := at(int64(90 * time.Minute))
-			spec := func(i int) Spec {
-				grown := int64(1 + i)
-				switch s := s.(type) {
-				case LeakyBucketSpec:
-					s.Burst = grown
-					return s
-				default:
-					return withCapacity(s, grown)
-				}
-			}
+			spec := func(i int) Spec { return withCapacity(s, int64(1+i)) }
 			var current atomic.Pointer[Limiter]
 			first := spec(0).New(Options{})
 			current.Store(&first)

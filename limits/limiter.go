@@ -12,8 +12,9 @@ type Limiter interface {
 	// Peek answers as Take would, and charges nothing.
 	Peek(key []byte, cost int64, now Time) Decision
 	// Refund gives back what an allowed Take charged, when another limit of
-	// the same phase denied the request. A budget never grows beyond its
-	// capacity by it.
+	// the same phase denied the request. Call it at once, with the moment of
+	// the Take: of a bucket it is not known any more what came between. A
+	// budget never grows beyond its capacity by it.
 	Refund(key []byte, cost int64, now Time)
 
 	// Policy is the limit as clients are told of it.

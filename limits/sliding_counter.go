@@ -68,8 +68,7 @@ func (v counterView) used() int64 {
 	return fading + v.cur
 }
 
-// wait is how long it takes until used falls to at most room, if that isn't so
-// now.
+// wait is how long it takes until used, which is more than room, falls to it.
 func (v counterView) wait(room int64) int64 {
 	if v.cur <= room {
 		return v.early + fades(v.prev, room-v.cur, v.window) - v.elapsed
@@ -77,11 +76,9 @@ func (v counterView) wait(room int64) int64 {
 	return v.early + v.window - v.elapsed + fades(v.cur, room, v.window)
 }
 
-// fades is the least e for which count*(window-e) <= room*window.
+// fades is the least e for which count*(window-e) <= room*window; count is more
+// than room.
 func fades(count, room, window int64) int64 {
-	if count <= room {
-		return 0
-	}
 	left, _ := mulDivDown(room, window, count)
 	return window - left
 }

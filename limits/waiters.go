@@ -26,8 +26,8 @@ func NewWaiters(most int) *Waiters { return &Waiters{most: int64(most)} }
 // once and takes no place.
 //
 // It refuses at once, with ErrTooManyWaiters, if there is no place, and with
-// context.DeadlineExceeded if the deadline of ctx comes before the end of the
-// delay: such a request has not begun to wait, so give back what its limiters
+// context.DeadlineExceeded if the deadline of ctx comes no later than the end of
+// the delay: such a request has not begun to wait, so give back what its limiters
 // charged. If ctx ends during the wait, Wait returns its cause; nothing is to be
 // given back then, because the turn was kept for this request and others have
 // been told to come later.
@@ -40,7 +40,7 @@ func (w *Waiters) Wait(ctx context.Context, delay time.Duration) (started bool, 
 	if err := context.Cause(ctx); err != nil {
 		return false, err
 	}
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < delay {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= delay {
 		return false, context.DeadlineExceeded
 	}
 	if w.now.Add(1) > w.most {
