@@ -137,6 +137,7 @@ func (a *Agent) buildRoute(g *generation, r *config.Route, old *generation) (*pr
 		},
 		Service: r.Service, Pool: pool, Steps: a.steps(g, r),
 		StripPrefix: r.StripPrefix, HostHeader: r.HostHeader,
+		MaxBody: r.MaxBody,
 		Timeout: r.Timeout, ConnectTimeout: r.ConnectTimeout, IdleTimeout: r.IdleTimeout,
 	}
 	if was := old.route(r.Name); was != nil {
@@ -153,7 +154,20 @@ func (a *Agent) commit(g *generation) {
 	}
 	g.adoptions = nil
 	a.proxy.Swap(g.table)
+	a.proxy.SetErrorPages(errorPages(g.config))
 	a.current.Store(g)
 	a.set.Retain(g.pools)
 	a.follow(g)
+}
+
+// errorPages sorts the configured pages by status.
+func errorPages(c *config.Config) map[int]proxy.ErrorPage {
+	pages := map[int]proxy.ErrorPage{}
+	for i := range c.ErrorPages {
+		p := &c.ErrorPages[i]
+		for _, status := range p.Status {
+			pages[status] = proxy.ErrorPage{ContentType: p.ContentType, Body: p.Body}
+		}
+	}
+	return pages
 }

@@ -47,6 +47,7 @@ func (a *Agent) listenOne(c *config.Listener) (*server, error) {
 	s := &server{ln: ln, addr: addrPort(ln.Addr())}
 	s.listener = &proxy.Listener{
 		Name: c.Name, Port: s.addr.Port(), TrustedProxies: c.TrustedProxies, ReadForwarded: c.Forwarded == config.ForwardedStandard,
+		HealthPath: c.HealthPath, Ready: func() bool { return len(a.NotReady()) == 0 },
 		Path: router.PathOptions{MergeSlashes: c.MergeSlashes, RejectEncodedSlash: c.RejectEncodedSlashes},
 	}
 	s.Server = nethttp.New(a.proxy, nethttp.Options{

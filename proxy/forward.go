@@ -96,6 +96,10 @@ func (x *Exchange) answerFailed(fe *ForwardError) {
 	case TimedOut:
 		x.Answer(InstanceTimeout, "", fe)
 	case ClientBad:
+		if errors.Is(fe, errBodyTooLarge) {
+			x.Answer(BodyTooLarge, "", fe)
+			return
+		}
 		x.Answer(Malformed, "the request's body is broken", fe)
 	case ClientGone:
 		x.Gone(fe)

@@ -1,12 +1,16 @@
 package proxy
 
 import (
+	"errors"
 	"io"
 	"sync"
 )
 
 // maxKept bounds the request body that is kept for another attempt, in bytes.
 const maxKept = 64 << 10
+
+// errBodyTooLarge ends a body whose length the head did not tell.
+var errBodyTooLarge = &ForwardError{Cause: ClientBad, Sent: true, Err: errors.New("the body is larger than the route allows")}
 
 // keptBody stands between an engine and the request's body: it counts, and it
 // keeps what an idempotent request sends, so that another endpoint can be sent
@@ -67,6 +71,9 @@ func (k *keptBody) Next() ([]byte, error) {
 	k.started = true
 	b, err := k.body.Next()
 	k.x.BytesIn += int64(len(b))
+	if most := k.x.Route.MaxBody; most > 0 && k.x.BytesIn > most {
+		return nil, errBodyTooLarge
+	}
 	if err == io.EOF { //nolint:errorlint // Body.Next returns io.EOF itself
 		k.ended = true
 	}

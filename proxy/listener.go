@@ -20,6 +20,11 @@ type Listener struct {
 	ReadForwarded bool
 	Path          router.PathOptions
 
+	// HealthPath is answered by the gateway itself: 200 when Ready says so, else
+	// 503. Empty means none. A nil Ready means always.
+	HealthPath string
+	Ready      func() bool
+
 	// Open and Accepted count connections; Refused those over the bound.
 	Open              atomic.Int64
 	Accepted, Refused atomic.Uint64

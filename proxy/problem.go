@@ -39,14 +39,18 @@ var (
 	VersionUnknown     = &Problem{index: 18, Name: "malformed", Status: 505, Title: "The version of HTTP is not spoken here", ProxyError: "http_request_error"}
 )
 
+// NotReady answers the listener's health path while the gateway should get no
+// traffic.
+var NotReady = &Problem{index: 19, Name: "not-ready", Status: 503, Title: "The gateway should get no traffic at the moment", ProxyError: "destination_unavailable"}
+
 // problems counts the kinds above; Counters are indexed by Problem.index.
-const problems = 19
+const problems = 20
 
 // allProblems lists the kinds in the order of their index.
 var allProblems = [problems]*Problem{
 	NoRoute, MethodNotAllowed, Malformed, HeadTooLarge, BodyTooLarge, TokenMissing, TokenInvalid, ClaimsMissing,
 	KeysUnavailable, NoHealthyInstance, ServiceUnknown, InstanceRefused, InstanceBroke, InstanceTimeout, Overloaded,
-	QuotaExceeded, TransferNotCoded, MethodNotSupported, VersionUnknown,
+	QuotaExceeded, TransferNotCoded, MethodNotSupported, VersionUnknown, NotReady,
 }
 
 // Answer replies from the gateway itself. The err is for the log only; the
@@ -77,11 +81,20 @@ func (x *Exchange) answerWith(p *Problem, detail string) {
 	if p.Status == 503 && p != KeysUnavailable {
 		f.AddString(RetryAfter, "1")
 	}
-	f.AddString(ContentType, "application/problem+json")
 	status := append(f.Open(ProxyStatus), "lictor; error="...)
 	f.Close(append(status, p.ProxyError...))
-	body := x.problemBody(p, detail)
-	r.Length = int64(len(body))
+	if page, ok := x.p.errorPage(p.Status); ok {
+		f.AddString(ContentType, page.ContentType)
+		x.send(page.Body)
+		return
+	}
+	f.AddString(ContentType, "application/problem+json")
+	x.send(x.problemBody(p, detail))
+}
+
+// send completes an answer of the gateway's own with its body.
+func (x *Exchange) send(body []byte) {
+	x.Response.Length = int64(len(body))
 	x.editResponse()
 	if err := x.writeAnswer(body); err != nil {
 		if x.Err == nil {

@@ -16,6 +16,7 @@ type Proxy struct {
 	log       atomic.Pointer[Log]
 	inFlight  atomic.Int64
 	tunnels   tunnels
+	pages     atomic.Pointer[map[int]ErrorPage]
 	// Unmatched counts the requests that no route took.
 	Unmatched *RouteMetrics
 	// Answers counts the gateway's own answers by kind.
@@ -52,6 +53,9 @@ func (p *Proxy) Serve(x *Exchange) {
 	defer p.finish(x)
 
 	x.identify()
+	if x.answerHealth() {
+		return
+	}
 	table := p.table.Load()
 	if !run(table.Gateway, x) {
 		return
@@ -68,8 +72,7 @@ func (p *Proxy) Serve(x *Exchange) {
 		x.answerMethodNotAllowed(table, m)
 		return
 	}
-	x.enter(table.Routes[m.Rule])
-	if !run(x.Route.Steps, x) {
+	if !x.enter(table.Routes[m.Rule]) || !run(x.Route.Steps, x) {
 		return
 	}
 	x.forward()
@@ -115,11 +118,17 @@ func (x *Exchange) normalize() bool {
 	return true
 }
 
-func (x *Exchange) enter(r *Route) {
+// enter makes r the exchange's route.
+func (x *Exchange) enter(r *Route) bool {
 	x.Route = r
 	if r.Timeout > 0 {
 		x.Deadline = x.Start.Mono + r.Timeout
 	}
+	if r.MaxBody > 0 && x.Request.Length > r.MaxBody {
+		x.Answer(BodyTooLarge, "", nil)
+		return false
+	}
+	return true
 }
 
 func (x *Exchange) answerMethodNotAllowed(t *Table, m router.Match) {

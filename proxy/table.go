@@ -39,6 +39,9 @@ type Route struct {
 	// pieces of a body, and is the only bound on a tunnel. 0 means no bound.
 	Timeout, ConnectTimeout, IdleTimeout time.Duration
 
+	// MaxBody bounds the request's body in bytes; 0 means no bound.
+	MaxBody int64
+
 	// Metrics outlives the route: the same object serves the route of that
 	// name through every reload.
 	Metrics *RouteMetrics
