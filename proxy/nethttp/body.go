@@ -15,10 +15,10 @@ import (
 // defaultIdle bounds the wait for bytes of a request that no route has yet.
 const defaultIdle = 60 * time.Second
 
-// lingering is how long a client whose upload was cut short may go on sending
-// before its connection is closed, so that it gets to read the answer (RFC 9112
-// section 9.6).
-const lingering = time.Second
+// lingering is how long a client whose upload nobody wants may go on sending it:
+// if that ends in time the connection is kept, and if not the client has at
+// least had time to read the answer (RFC 9112 section 9.6).
+const lingering = 5 * time.Second
 
 // past is a deadline that has passed.
 var past = time.Unix(1, 0)
@@ -93,7 +93,7 @@ func (b *body) Next() ([]byte, error) {
 		return nil, &proxy.ForwardError{Cause: proxy.ClientGone, Err: errStopped}
 	}
 	n, err := b.r.Body.Read(b.buf[:])
-	if err == io.EOF { //nolint:errorlint // readers return io.EOF bare
+	if err == io.EOF {
 		b.disarm()
 		b.err = io.EOF
 	} else if err != nil {
@@ -145,6 +145,12 @@ func (b *body) stop() {
 	if b.d != nil {
 		_ = b.d.SetReadDeadline(past) // fails on a closed connection only
 	}
+}
+
+func (b *body) isStopped() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.stopped
 }
 
 // Ready implements proxy.Body.

@@ -83,7 +83,7 @@ func (c *call) expire() {
 // send sends the request and waits for the head of the response.
 func (c *call) send() (*http.Response, error) {
 	c.build()
-	resp, err := c.t.RoundTrip(c.req.WithContext(c.ctx)) //nolint:bodyclose // finish closes it
+	resp, err := c.t.RoundTrip(c.req.WithContext(c.ctx))
 	c.mu.Lock()
 	c.over = true
 	c.mu.Unlock()

@@ -44,7 +44,7 @@ func (f *Forwarder) Forward(x *proxy.Exchange, ep *upstream.Endpoint) error {
 		}
 		c := newCall(x, t)
 		c.begin(left, bounded)
-		resp, err := c.send() //nolint:bodyclose // accept and the reply's finish close it
+		resp, err := c.send()
 		if err == nil {
 			err = c.accept(resp)
 		}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -87,27 +86,4 @@ func (g *gate) isClosed() bool {
 func (g *gate) Close() error {
 	g.once.Do(func() { close(g.closed) })
 	return g.Listener.Close()
-}
-
-// entry is a connection that counts as open until it is closed, whoever owns it
-// by then.
-type entry struct {
-	net.Conn
-	open *atomic.Int64
-	once sync.Once
-}
-
-// Close closes the connection.
-func (e *entry) Close() error {
-	e.once.Do(func() { e.open.Add(-1) })
-	return e.Conn.Close()
-}
-
-// CloseWrite ends our direction only. net/http uses it to let a client read an
-// answer that came before the end of its upload.
-func (e *entry) CloseWrite() error {
-	if c, ok := e.Conn.(interface{ CloseWrite() error }); ok {
-		return c.CloseWrite()
-	}
-	return errors.ErrUnsupported
 }

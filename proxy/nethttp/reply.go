@@ -42,7 +42,7 @@ func (r *reply) Next() ([]byte, error) {
 	switch {
 	case err == nil:
 		return r.buf[:n], nil
-	case err == io.EOF: //nolint:errorlint // readers return io.EOF bare
+	case err == io.EOF:
 		r.err = io.EOF
 	default:
 		r.err = r.c.fault(err)

@@ -33,6 +33,7 @@ type responder struct {
 	bodiless bool // no bytes may follow the head
 	chunks   bool // trailers can follow the body
 	aborted  bool
+	last     bool      // the connection closes afterwards, with something unread
 	armed    time.Time // when the write deadline was set last
 }
 
@@ -41,7 +42,7 @@ func (w *responder) begin(rw http.ResponseWriter, r *http.Request, b *body) {
 	w.d, _ = rw.(deadlines)
 	b.w = w
 	w.expected = r.Header["Expect"] != nil && b.unfinished()
-	w.headOut, w.bodiless, w.chunks, w.aborted = false, false, false, false
+	w.headOut, w.bodiless, w.chunks, w.aborted, w.last = false, false, false, false, false
 	w.armed = time.Time{}
 }
 
@@ -101,11 +102,12 @@ func (w *responder) Head(r *proxy.Response) error {
 	if w.chunks {
 		announce(h, &r.Fields)
 	}
-	if w.r.ProtoMajor == 1 && w.body.unfinished() && r.Body != nil {
+	if w.r.ProtoMajor == 1 && w.body.unfinished() && (r.Body != nil || w.body.isStopped()) {
 		// The instance answers before it has everything, and may want the rest
-		// still. net/http would read it all first, unless this is the
-		// connection's last answer.
+		// still; or there is no rest to be had. net/http would read it all
+		// first, unless this is the connection's last answer.
 		h["Connection"] = []string{"close"}
+		w.last = true
 	}
 	w.rw.WriteHeader(r.Status)
 	return nil

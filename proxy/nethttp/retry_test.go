@@ -121,7 +121,7 @@ func TestBreakingInstanceIsNotStormed(t *testing.T) {
 	first.Add(idle)
 	release := make(chan struct{})
 	lines := make(chan string, 4*idle)
-	addr := startRaw(t, func(n int, c net.Conn, r *bufio.Reader) {
+	addr := startRaw(t, func(_ int, c net.Conn, r *bufio.Reader) {
 		for {
 			h, err := readHead(r)
 			if err != nil {
@@ -180,7 +180,11 @@ func TestBrokenRequestIsTriedElsewhere(t *testing.T) {
 		method, body string
 		status       int
 	}{
-		{"GET", "", 200}, {"PUT", "kept", 200}, {"DELETE", "", 200}, {"POST", "", 502}, {"POST", "sent", 502},
+		{"GET", "", 200},
+		{"PUT", "kept", 200},
+		{"DELETE", "", 200},
+		{"POST", "", 502},
+		{"POST", "sent", 502},
 		{"PUT", strings.Repeat("too much to keep", 8<<10), 502},
 	} {
 		addr, lines := startBreaker(t, false)

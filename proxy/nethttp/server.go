@@ -106,13 +106,9 @@ func (s *Server) Shutdown(ctx context.Context) error { return s.http.Shutdown(ct
 // Close ends everything but tunnels at once.
 func (s *Server) Close() error { return s.http.Close() }
 
-// connKey is the context key of a connection's *proxy.Conn.
-type connKey struct{}
-
 // connContext describes a connection once, for all of its requests.
 func (s *Server) connContext(ctx context.Context, c net.Conn) context.Context {
-	_, secure := c.(*tls.Conn)
-	return context.WithValue(ctx, connKey{}, proxy.NewConn(s.listener, peer(c.RemoteAddr()), secure))
+	return context.WithValue(ctx, clientKey{}, newClient(s.listener, c))
 }
 
 // peer returns the other end's address, the unspecified one when it has none,
@@ -144,7 +140,8 @@ func newWork() *work {
 func (s *Server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	w := s.work.Get().(*work)
 	x := &w.x
-	x.Conn, _ = r.Context().Value(connKey{}).(*proxy.Conn)
+	k, _ := r.Context().Value(clientKey{}).(*client)
+	x.Conn = k.conn
 	w.b.begin(rw, r)
 	w.w.begin(rw, r, &w.b)
 	x.W = &w.w
@@ -154,6 +151,9 @@ func (s *Server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		tooManyFields(rw)
 	}
 	aborted := w.w.aborted
+	if k.entry != nil && r.ProtoMajor == 1 && w.closesEarly() {
+		k.entry.unread.Store(true)
+	}
 	w.b.end(aborted)
 	w.w.end()
 	x.W, x.Conn = nil, nil
@@ -162,6 +162,12 @@ func (s *Server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if aborted {
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// closesEarly reports whether an HTTP/1 connection is about to be closed with
+// some of the request unread, after an answer that the client should get.
+func (w *work) closesEarly() bool {
+	return !w.w.aborted && w.b.unfinished() && (w.w.last || w.b.err != nil)
 }
 
 // tooManyFields answers a request that has more fields than an Exchange holds.
