@@ -3,6 +3,7 @@ module github.com/lictor/lictor
 go 1.26.0
 
 require (
+	github.com/DataDog/datadog-go v3.2.0+incompatible // indirect
 	github.com/agext/levenshtein v1.2.1 // indirect
 	github.com/apparentlymart/go-textseg/v15 v15.0.0 // indirect
 	github.com/apparentlymart/go-textseg/v17 v17.0.1 // indirect

@@ -53,6 +53,7 @@ type Agent struct {
 	sink     *accesslog.Sink
 	sources  []*source
 	registry *prometheus.Registry
+	statsd   *statsd
 	started  time.Time
 
 	servers []*server
@@ -118,6 +119,9 @@ func New(o Options) (*Agent, error) {
 		return nil, err
 	}
 	a.registry = newRegistry(a, c.Telemetry.MetricsPrefix)
+	if a.statsd, err = newStatsd(c.Telemetry, c.NodeName); err != nil {
+		return nil, err
+	}
 	if err := a.listen(c); err != nil {
 		a.closeListeners()
 		return nil, err
@@ -162,6 +166,7 @@ func (a *Agent) Run(ctx, hurry context.Context) error {
 		wg.Go(func() { a.followSource(base, s) })
 	}
 	wg.Go(func() { a.keepTime(base) })
+	wg.Go(func() { a.feedStatsd(base) })
 	wg.Go(func() { a.watchFiles(base) })
 	wg.Go(func() { a.register(base) })
 	wg.Go(func() { a.admin.serve(base) })
