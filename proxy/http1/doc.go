@@ -1,0 +1,28 @@
+// Package http1 is the gateway's own HTTP/1.1 engine (RFC 9112). It parses heads
+// in place, edits them once on the way out, and allocates nothing for a request.
+//
+//	client ──bytes──▶ headScan ──▶ parseRequest ──▶ Exchange, framing ─▶ proxy.Handler
+//	                                   body: chunks, or a length                │
+//	client ◀──bytes── appendResponse, appendChunk ◀── Responder ◀───────────────┤
+//	                                                                            ▼
+//	instance ◀──bytes── appendRequest, appendChunk ◀────────────────────── Forwarder
+//	instance ──bytes──▶ headScan ──▶ parseResponse ──▶ Exchange, framing ───────┘
+//
+// # The wire layer
+//
+// head.go, request.go, response.go, framing.go, chunked.go and encode.go are
+// functions and small state machines over slices. They do no I/O, keep no slice
+// beyond the exchange, and know nothing of connections. What they point into is
+// the caller's read buffer, which must stay as it is while the Request, the
+// Response or their Fields are in use. A chunked body's trailer section is the
+// one thing that is copied.
+//
+// # Strictness
+//
+// A message that two parsers could read in two ways is refused, in either
+// direction: the standard's leave to be lenient is what request smuggling lives
+// on. Only CRLF ends a line; nothing is unfolded, trimmed or guessed. What is
+// passed on is written anew: one Host, one framing field, chunks without
+// extensions. So an instance never sees the client's spelling of what delimits
+// its message. An *Error says what was wrong and how to answer it.
+package http1
