@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"runtime"
 	"strconv"
@@ -153,49 +153,23 @@ func first(pattern *regexp.Regexp, text string) string {
 	return ""
 }
 
-// cpuTime returns the CPU time of a process and of its children, in user and
-// system mode: nginx does its work in a child.
+// cpuTime returns the CPU time of a process in user and system mode, all threads
+// together; see proc(5).
 func cpuTime(pid int) (time.Duration, error) {
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	file := fmt.Sprintf("/proc/%d/stat", pid)
+	text, err := os.ReadFile(file)
 	if err != nil {
-		return 0, fmt.Errorf("listing processes: %w", err)
+		return 0, fmt.Errorf("reading the CPU time: %w", err)
 	}
-	var sum time.Duration
-	found := false
-	for _, file := range stats {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			continue // it ended while we were looking
-		}
-		id, parent, cpu, err := parseStat(string(text))
-		if err != nil {
-			return 0, fmt.Errorf("reading %s: %w", file, err)
-		}
-		if id == pid || parent == pid {
-			found = found || id == pid
-			sum += cpu
-		}
+	// The name, in brackets, may hold anything.
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	if len(fields) < 13 {
+		return 0, fmt.Errorf("reading the CPU time: %s is too short: %q", file, text)
 	}
-	if !found {
-		return 0, fmt.Errorf("process %d is gone", pid)
+	user, userErr := strconv.ParseInt(fields[11], 10, 64)
+	system, systemErr := strconv.ParseInt(fields[12], 10, 64)
+	if err := errors.Join(userErr, systemErr); err != nil {
+		return 0, fmt.Errorf("reading the CPU time: %w", err)
 	}
-	return sum, nil
-}
-
-// parseStat reads a line of /proc/PID/stat; see proc(5). The name, in brackets,
-// may hold anything.
-func parseStat(text string) (pid, parent int, cpu time.Duration, err error) {
-	head, _, _ := strings.Cut(text, " ")
-	rest := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
-	if len(rest) < 13 {
-		return 0, 0, 0, errors.New("too short a line")
-	}
-	user, userErr := strconv.ParseInt(rest[11], 10, 64)
-	system, systemErr := strconv.ParseInt(rest[12], 10, 64)
-	pid, pidErr := strconv.Atoi(head)
-	parent, parentErr := strconv.Atoi(rest[1])
-	if err := errors.Join(userErr, systemErr, pidErr, parentErr); err != nil {
-		return 0, 0, 0, err
-	}
-	return pid, parent, time.Duration(user+system) * clockTick, nil
+	return time.Duration(user+system) * clockTick, nil
 }

@@ -23,7 +23,7 @@ type proxy struct {
 // result is what one measurement says.
 type result struct {
 	requests int
-	cpu      time.Duration // of the proxy, all its processes
+	cpu      time.Duration // of the proxy
 	p50, p99 time.Duration
 }
 

@@ -95,7 +95,15 @@ func tryGateway(t testing.TB, o Options) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.Cleanup(g.process.Kill)
+	g.Log.showOnFailure(t, "the gateway") // after the following, which may fail the test
+	t.Cleanup(func() {
+		g.process.Kill()
+		for _, sign := range []string{"DATA RACE", "panic: ", "fatal error: "} {
+			if g.Log.Contains(sign) {
+				t.Errorf("the gateway printed %q", sign)
+			}
+		}
+	})
 
 	path := "/v1/ready"
 	if o.NotReady {
@@ -113,7 +121,6 @@ func tryGateway(t testing.TB, o Options) (*Gateway, error) {
 	if err != nil {
 		return g, fmt.Errorf("waiting for the gateway's %s: %w; it printed:\n%s", path, err, g.Log)
 	}
-	g.Log.showOnFailure(t, "the gateway")
 	return g, nil
 }
 
