@@ -58,15 +58,19 @@ const DefaultMaxKeys = 1_000_000
 // Options are what a limiter needs to know besides its Spec.
 type Options struct {
 	// MaxKeys is a hard bound on the keys held at once; 0, or less, means
-	// DefaultMaxKeys. A key above it takes the place of a key that has spent
-	// little, which is then as if never seen.
+	// DefaultMaxKeys, and more than a thousand million means that many. A key
+	// above it takes the place of a key that has spent little, which is then
+	// as if never seen.
 	MaxKeys int
 }
+
+const mostKeys = 1_000_000_000
 
 func (o Options) withDefaults() Options {
 	if o.MaxKeys <= 0 {
 		o.MaxKeys = DefaultMaxKeys
 	}
+	o.MaxKeys = min(o.MaxKeys, mostKeys)
 	return o
 }
 

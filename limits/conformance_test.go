@@ -77,8 +77,8 @@ func checkAttributeErrors(t *testing.T, b Block, err error) {
 		}
 		return
 	}
-	var a *AttributeError
-	if !errors.As(err, &a) {
+	a, ok := errors.AsType[*AttributeError](err)
+	if !ok {
 		t.Errorf("%v is no AttributeError", err)
 		return
 	}

@@ -65,7 +65,7 @@ func (b *FixedWindow) Spec() (Spec, error) {
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
-	if most := s.rules().most(); uint64(s.Limit) > most {
+	if most := s.rules().most(); s.Limit > most {
 		return nil, faultf("limit", "limit %d is more than %d, the most for a window of %s", s.Limit, most, window)
 	}
 	return s, nil
@@ -98,7 +98,7 @@ func (s FixedWindowSpec) rules() fixedWindow {
 		window: window,
 		offset: int64(s.Offset),
 		byKey:  s.ByKey,
-		bits:   64 - bits.Len64(uint64(math.MaxInt64/window)),
+		bits:   63 - bits.Len64(unsigned(math.MaxInt64/window)),
 	}
 }
 
@@ -112,15 +112,11 @@ type fixedWindow struct {
 }
 
 // most is the largest count that fits beside an index.
-func (r fixedWindow) most() uint64 { return 1<<r.bits - 1 }
+func (r fixedWindow) most() int64 { return 1<<r.bits - 1 }
 
-func (r fixedWindow) pack(index, count int64) uint64 {
-	return uint64(index)<<r.bits | uint64(count)
-}
+func (r fixedWindow) pack(index, count int64) int64 { return index<<r.bits | count }
 
-func (r fixedWindow) unpack(s uint64) (index, count int64) {
-	return int64(s >> r.bits), int64(s & r.most())
-}
+func (r fixedWindow) unpack(s int64) (index, count int64) { return s >> r.bits, s & r.most() }
 
 func (r fixedWindow) clock(now Time) int64 { return int64(now.Wall) }
 
@@ -129,16 +125,16 @@ func (r fixedWindow) clock(now Time) int64 { return int64(now.Wall) }
 func (r fixedWindow) lag(d digest) int64 {
 	shift := r.offset
 	if r.byKey {
-		shift = int64(d.lo % uint64(r.window))
+		shift = signed(d.lo % unsigned(r.window))
 	}
 	return shift - r.window
 }
 
-func (r fixedWindow) fresh(at int64) uint64 { return r.pack(r.indexAt(at), 0) }
+func (r fixedWindow) fresh(at int64) int64 { return r.pack(r.indexAt(at), 0) }
 
 func (r fixedWindow) indexAt(at int64) int64 { return max(at, 0) / r.window }
 
-func (r fixedWindow) expiry(s uint64) int64 {
+func (r fixedWindow) expiry(s int64) int64 {
 	index, count := r.unpack(s)
 	if count == 0 {
 		return index * r.window
@@ -146,14 +142,14 @@ func (r fixedWindow) expiry(s uint64) int64 {
 	return (index + 1) * r.window
 }
 
-func (r fixedWindow) debt(s uint64, at int64) int64 {
+func (r fixedWindow) debt(s int64, at int64) int64 {
 	_, used := r.view(s, at)
 	return used
 }
 
 // view is the window at a moment and how much of it is used. The index never
 // goes back: who comes late is counted in the newest window known.
-func (r fixedWindow) view(s uint64, at int64) (index, used int64) {
+func (r fixedWindow) view(s int64, at int64) (index, used int64) {
 	index, used = r.unpack(s)
 	if i := r.indexAt(at); i > index {
 		return i, 0
@@ -161,7 +157,7 @@ func (r fixedWindow) view(s uint64, at int64) (index, used int64) {
 	return index, used
 }
 
-func (r fixedWindow) decide(s uint64, cost, at int64) Decision {
+func (r fixedWindow) decide(s int64, cost, at int64) Decision {
 	var d Decision
 	index, used := r.view(s, at)
 	end := span((index+1)*r.window - at)
@@ -181,14 +177,14 @@ func (r fixedWindow) decide(s uint64, cost, at int64) Decision {
 	return d
 }
 
-func (r fixedWindow) charge(s uint64, cost, at int64) uint64 {
+func (r fixedWindow) charge(s int64, cost, at int64) int64 {
 	index, used := r.view(s, at)
 	return r.pack(index, used+cost)
 }
 
 // refund gives back only to the window of the charge. A late caller, who was
 // counted in a newer one, gets nothing back.
-func (r fixedWindow) refund(s uint64, cost, at int64) uint64 {
+func (r fixedWindow) refund(s int64, cost, at int64) int64 {
 	index, used := r.unpack(s)
 	if r.indexAt(at) != index {
 		return s
@@ -198,7 +194,7 @@ func (r fixedWindow) refund(s uint64, cost, at int64) uint64 {
 
 // inherit counts what was used in the old window in the new one. Windows of the
 // same grid keep their index.
-func (r fixedWindow) inherit(from fixedWindow, s uint64, was, at int64) uint64 {
+func (r fixedWindow) inherit(from fixedWindow, s int64, was, at int64) int64 {
 	index, used := from.view(s, was)
 	if from.window != r.window || was != at {
 		index = r.indexAt(at)

@@ -3,7 +3,6 @@ package limits
 import (
 	"errors"
 	"fmt"
-	"math/bits"
 	"strconv"
 	"strings"
 	"time"
@@ -124,37 +123,4 @@ func (r Rate) String() string {
 		return count + "/d"
 	}
 	return count + "/" + r.Window.String()
-}
-
-// ceilDiv divides two positive numbers and rounds up.
-func ceilDiv(a, b int64) int64 {
-	q := a / b
-	if a%b != 0 {
-		q++
-	}
-	return q
-}
-
-// mulDivUp is a*b/c rounded up, for a and b at least 0 and c positive, exact in
-// 128 bits. It reports false if the result has more than 63.
-func mulDivUp(a, b, c int64) (int64, bool) {
-	hi, lo := bits.Mul64(uint64(a), uint64(b))
-	if hi >= uint64(c) {
-		return 0, false
-	}
-	q, r := bits.Div64(hi, lo, uint64(c))
-	if r != 0 {
-		q++
-	}
-	return int64(q), q < 1<<63
-}
-
-// mulDivDown is as mulDivUp, rounded down.
-func mulDivDown(a, b, c int64) (int64, bool) {
-	hi, lo := bits.Mul64(uint64(a), uint64(b))
-	if hi >= uint64(c) {
-		return 0, false
-	}
-	q, _ := bits.Div64(hi, lo, uint64(c))
-	return int64(q), q < 1<<63
 }

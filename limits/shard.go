@@ -10,7 +10,7 @@ import (
 // and the map finds them; neither holds a pointer unless S does.
 type shard[S any, R rules[S, R]] struct {
 	mu      sync.Mutex
-	index   map[digest]int32
+	index   map[digest]uint32
 	entries []entry[S]
 	limit   int
 	// cursor is where the next sweep looks.
@@ -41,7 +41,7 @@ const (
 )
 
 // findLocked returns the state of a key, or that of one never seen.
-func (sh *shard[S, R]) findLocked(r R, d digest) (state S, i int32, held bool) {
+func (sh *shard[S, R]) findLocked(r R, d digest) (state S, i uint32, held bool) {
 	if i, held = sh.index[d]; held {
 		return sh.entries[i].state, i, true
 	}
@@ -74,9 +74,9 @@ func (sh *shard[S, R]) inheritLocked(r R, d digest, state S, clock int64) {
 
 func (sh *shard[S, R]) appendLocked(d digest, state S) {
 	if sh.index == nil {
-		sh.index = make(map[digest]int32)
+		sh.index = make(map[digest]uint32)
 	}
-	sh.index[d] = int32(len(sh.entries))
+	sh.index[d] = narrow(int64(len(sh.entries)))
 	sh.entries = append(sh.entries, entry[S]{digest: d, state: state})
 }
 
@@ -133,7 +133,7 @@ func (sh *shard[S, R]) removeLocked(i int) {
 	delete(sh.index, sh.entries[i].digest)
 	if i != last {
 		sh.entries[i] = sh.entries[last]
-		sh.index[sh.entries[i].digest] = int32(i)
+		sh.index[sh.entries[i].digest] = narrow(int64(i))
 	}
 	sh.entries[last] = entry[S]{}
 	sh.entries = sh.entries[:last]

@@ -108,7 +108,7 @@ func (r slidingBuckets) charge(s bucketsState, cost, at int64) bucketsState {
 		*r.part(s, i) = 0
 	}
 	s.index = index
-	*r.part(s, index) += uint32(cost)
+	*r.part(s, index) += narrow(cost)
 	return s
 }
 
@@ -118,7 +118,7 @@ func (r slidingBuckets) refund(s bucketsState, cost, at int64) bucketsState {
 	i := r.indexAt(at)
 	if first, last := r.held(s, s.index); first <= i && i <= last {
 		p := r.part(s, i)
-		*p -= uint32(min(cost, int64(*p)))
+		*p -= narrow(min(cost, int64(*p)))
 	}
 	return s
 }
@@ -129,7 +129,7 @@ func (r slidingBuckets) inherit(from slidingBuckets, s bucketsState, was, at int
 	index := max(from.indexAt(was), s.index)
 	used := from.used(s, index)
 	if from.width == r.width && from.count == r.count {
-		excess := uint32(max(0, used-r.limit))
+		excess := narrow(max(0, used-r.limit))
 		first, last := from.held(s, index)
 		for i := first; i <= last && excess > 0; i++ {
 			p := r.part(s, i)

@@ -112,7 +112,7 @@ func (r slidingCounter) decide(s counterState, cost, at int64) Decision {
 
 func (r slidingCounter) charge(s counterState, cost, at int64) counterState {
 	v := r.view(s, at)
-	return counterState{index: v.index, prev: uint32(v.prev), cur: uint32(v.cur + cost)}
+	return counterState{index: v.index, prev: narrow(v.prev), cur: narrow(v.cur + cost)}
 }
 
 // refund gives back to the window of the charge, which may have become the
@@ -120,9 +120,9 @@ func (r slidingCounter) charge(s counterState, cost, at int64) counterState {
 func (r slidingCounter) refund(s counterState, cost, at int64) counterState {
 	switch r.indexAt(at) {
 	case s.index:
-		s.cur -= uint32(min(cost, int64(s.cur)))
+		s.cur -= narrow(min(cost, int64(s.cur)))
 	case s.index - 1:
-		s.prev -= uint32(min(cost, int64(s.prev)))
+		s.prev -= narrow(min(cost, int64(s.prev)))
 	}
 	return s
 }
@@ -136,7 +136,7 @@ func (r slidingCounter) inherit(from slidingCounter, s counterState, was, at int
 	if same && used <= r.limit {
 		return s
 	}
-	now := counterState{index: r.indexAt(at), cur: uint32(min(used, r.limit))}
+	now := counterState{index: r.indexAt(at), cur: narrow(min(used, r.limit))}
 	if same {
 		now.index = v.index
 	}

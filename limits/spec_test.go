@@ -1,6 +1,7 @@
 package limits
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"reflect"
@@ -49,15 +50,15 @@ func TestSpecErrors(t *testing.T) {
 
 // wrong lists the attributes that an error of Spec complains of.
 func wrong(err error) []string {
-	switch err := err.(type) {
-	case *AttributeError:
-		return []string{err.Attribute}
-	case interface{ Unwrap() []error }:
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var all []string
-		for _, err := range err.Unwrap() {
+		for _, err := range joined.Unwrap() {
 			all = append(all, wrong(err)...)
 		}
 		return all
+	}
+	if a, ok := errors.AsType[*AttributeError](err); ok {
+		return []string{a.Attribute}
 	}
 	return nil
 }
