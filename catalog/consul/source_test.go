@@ -583,6 +583,27 @@ func TestLoopbackNeedsOurOwnNode(t *testing.T) {
 	})
 }
 
+// A change of the rules that comes between two queries, while a watch pauses,
+// must not wait for the service to change.
+func TestRulesThatChangeDuringThePause(t *testing.T) {
+	in(t, func(t *testing.T, f *fake) {
+		r := start(t, f, Config{}, "web")
+		local := entry("web1")
+		local.Service.Address = "127.0.0.1"
+		pass(time.Second)
+		f.change(func() { f.node = "elsewhere" })
+		r.here.Store(&place{Node: "elsewhere"})
+		f.set("web", local, entry("web2"))
+		r.want("web", "(web1) web2", "no pause after a query that took long")
+		f.set("web", local)
+		r.want("web", "(web1)", "it was judged by another node")
+		r.here.Store(&place{Node: "n1"}) // the watch is in its pause now
+		r.kick.strike()
+		pass(floorMin + floorJitter)
+		r.want("web", "web1", "it is judged anew when the pause is over")
+	})
+}
+
 func TestNeverSentUnlessConfigured(t *testing.T) {
 	in(t, func(t *testing.T, f *fake) {
 		start(t, f, Config{}, "web")

@@ -89,6 +89,9 @@ func (w *watch) run(ctx context.Context) {
 			w.rest(ctx, wake, kick, w.backoff)
 		default:
 			w.answered(ctx, kick, sent, a)
+			if kick.Err() != nil { // rung after the rules had been read, or during the pause
+				w.track.cur, w.settled = w.track.cur.plain(), false
+			}
 		}
 	}
 }
