@@ -28,7 +28,7 @@ type call struct {
 	t      *transport
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	req    http.Request
+	req    *http.Request
 	url    url.URL
 	trace  httptrace.ClientTrace
 	upload *upload // nil without a body
@@ -51,18 +51,30 @@ type call struct {
 	over bool // RoundTrip has returned
 }
 
-// connectTimeout is the context key of how long to wait for a connection.
-type connectTimeout struct{}
-
 func newCall(x *proxy.Exchange, t *transport) *call {
 	c := &call{x: x, t: t}
-	ctx := x.W.Context()
-	if d := x.Route.ConnectTimeout; d > 0 {
-		ctx = context.WithValue(ctx, connectTimeout{}, d)
-	}
 	c.trace = httptrace.ClientTrace{GetConn: c.getConn, GotConn: c.gotConn, Got1xxResponse: c.interim}
+	ctx := dialContext{x.W.Context(), x.Route.ConnectTimeout}
 	c.ctx, c.cancel = context.WithCancelCause(httptrace.WithClientTrace(ctx, &c.trace))
 	return c
+}
+
+// dialContext tells the dialer how long to wait for a connection. The transport
+// may go on dialling when the call is over.
+type dialContext struct {
+	context.Context
+	timeout time.Duration // 0 for no bound
+}
+
+// connectTimeout is the context key of that time.
+type connectTimeout struct{}
+
+// Value implements context.Context.
+func (c dialContext) Value(key any) any {
+	if key == (connectTimeout{}) {
+		return c.timeout
+	}
+	return c.Context.Value(key)
 }
 
 // begin starts the timer; left is the time until the head must be there.
@@ -83,7 +95,7 @@ func (c *call) expire() {
 // send sends the request and waits for the head of the response.
 func (c *call) send() (*http.Response, error) {
 	c.build()
-	resp, err := c.t.RoundTrip(c.req.WithContext(c.ctx))
+	resp, err := c.t.RoundTrip(c.req)
 	c.mu.Lock()
 	c.over = true
 	c.mu.Unlock()

@@ -88,9 +88,15 @@ func startGateway(t testing.TB, set setup, instances ...string) *gateway {
 	return g
 }
 
+// snapshot makes the instances the service's only ones.
+func (g *gateway) snapshot(instances ...catalog.Instance) {
+	v := &catalog.Service{Name: "web", Instances: instances}
+	g.set.Apply(&catalog.Snapshot{Source: "test", Services: map[string]*catalog.Service{"web": v}})
+}
+
 // apply makes the instances at the addresses the service's only ones.
 func (g *gateway) apply(addresses ...string) {
-	v := &catalog.Service{Name: "web"}
+	var all []catalog.Instance
 	for i, a := range addresses {
 		in := catalog.Instance{Key: "node/" + string(rune('a'+i)), Weight: 1, Local: true}
 		if path, ok := strings.CutPrefix(a, "unix:"); ok {
@@ -99,9 +105,9 @@ func (g *gateway) apply(addresses ...string) {
 			ap := netip.MustParseAddrPort(a)
 			in.Address, in.Port = ap.Addr().String(), int(ap.Port())
 		}
-		v.Instances = append(v.Instances, in)
+		all = append(all, in)
 	}
-	g.set.Apply(&catalog.Snapshot{Source: "test", Services: map[string]*catalog.Service{"web": v}})
+	g.snapshot(all...)
 }
 
 // waitIdle waits until nothing is in flight, and fails when an endpoint thinks

@@ -27,10 +27,10 @@ func (c *call) build() {
 	if host == "" {
 		host = string(q.Host)
 	}
-	c.req = http.Request{
+	c.req = (&http.Request{
 		Method: methodName(q), URL: &c.url, Header: h, Host: host,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-	}
+	}).WithContext(c.ctx)
 	if q.Body == nil {
 		if q.Verb.Idempotent() {
 			h[replayable] = nil

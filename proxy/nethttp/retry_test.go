@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lictor/lictor/catalog"
 	"github.com/lictor/lictor/proxy"
 	"github.com/lictor/lictor/proxy/nethttp"
 )
@@ -326,4 +327,36 @@ func TestUnixSocket(t *testing.T) {
 	if resp.StatusCode != 200 || body != "over a socket" {
 		t.Errorf("%d %q", resp.StatusCode, body)
 	}
+}
+
+// TestResolvedAddressesAreJudged has a name that is judged by its form when it
+// is registered, and by its addresses when it is dialled.
+func TestResolvedAddressesAreJudged(t *testing.T) {
+	ap := netip.MustParseAddrPort(startInstance(t, echo))
+	g := startGateway(t, nil)
+	for local, want := range map[bool]int{true: 200, false: 502} {
+		g.snapshot(catalog.Instance{Key: "node/name", Address: "localhost", Port: int(ap.Port()), Weight: 1, Local: local})
+		eventually(t, "the bench is over", func() bool {
+			resp, _ := do(t, newClient(t, nil), newRequest(t, "GET", g.url+"/", nil))
+			return resp.StatusCode == want
+		})
+		g.apply()
+	}
+}
+
+func TestRetiredEndpointClosesItsConnections(t *testing.T) {
+	closed := make(chan struct{}, 1)
+	addr := startRaw(t, func(_ int, c net.Conn, r *bufio.Reader) {
+		for {
+			if _, err := readHead(r); err != nil {
+				closed <- struct{}{}
+				return
+			}
+			_, _ = io.WriteString(c, ok)
+		}
+	})
+	g := startGateway(t, nil, addr)
+	do(t, newClient(t, nil), newRequest(t, "GET", g.url+"/", nil))
+	g.apply()
+	await(t, "the end of the idle connection", closed)
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -40,6 +41,13 @@ type Options struct {
 	Logger hclog.Logger
 }
 
+// An HTTP/2 client that has been silent with requests open is asked whether it
+// is still there.
+const (
+	pingAfter   = 30 * time.Second
+	pingTimeout = 15 * time.Second
+)
+
 // Server is the half of the engine that faces clients.
 type Server struct {
 	handler  proxy.Handler
@@ -69,6 +77,7 @@ func New(h proxy.Handler, o Options) *Server {
 		ReadHeaderTimeout:            o.ReadHeaderTimeout,
 		IdleTimeout:                  o.IdleTimeout,
 		MaxHeaderBytes:               o.MaxHeaderBytes,
+		HTTP2:                        &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
 		DisableGeneralOptionsHandler: true,
 		ConnContext:                  s.connContext,
 		ErrorLog:                     complaints(o.Logger),
@@ -136,11 +145,12 @@ func newWork() *work {
 	return w
 }
 
-// ServeHTTP implements http.Handler.
+// ServeHTTP implements http.Handler, for the connections that Serve accepts.
 func (s *Server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	defer s.report()
 	w := s.work.Get().(*work)
 	x := &w.x
-	k, _ := r.Context().Value(clientKey{}).(*client)
+	k := r.Context().Value(clientKey{}).(*client)
 	x.Conn = k.conn
 	w.b.begin(rw, r)
 	w.w.begin(rw, r, &w.b)
@@ -148,7 +158,7 @@ func (s *Server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if w.readRequest(r) {
 		s.handler.Serve(x)
 	} else {
-		tooManyFields(rw)
+		s.refuse(x)
 	}
 	aborted := w.w.aborted
 	if k.entry != nil && r.ProtoMajor == 1 && w.closesEarly() {
@@ -164,18 +174,37 @@ func (s *Server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// report logs a panic of the pipeline's as the fault that it is; net/http would
+// tell of it among the complaints about clients.
+func (s *Server) report() {
+	p := recover()
+	switch p {
+	case nil:
+		return
+	case http.ErrAbortHandler:
+	default:
+		s.log.Error("serving a request panicked", "listener", s.listener.Name, "panic", p, "stack", string(debug.Stack()))
+	}
+	panic(http.ErrAbortHandler)
+}
+
+// refuser is a Handler that also answers requests which never became one.
+type refuser interface {
+	Refuse(x *proxy.Exchange, why *proxy.Problem, detail string, err error)
+}
+
+// refuse answers a request that has more fields than an Exchange holds.
+func (s *Server) refuse(x *proxy.Exchange) {
+	x.Request.Fields.Reset(nil)
+	if h, ok := s.handler.(refuser); ok {
+		h.Refuse(x, proxy.HeadTooLarge, "", errTooManyFields)
+		return
+	}
+	x.W.Abort()
+}
+
 // closesEarly reports whether an HTTP/1 connection is about to be closed with
 // some of the request unread, after an answer that the client should get.
 func (w *work) closesEarly() bool {
 	return !w.w.aborted && w.b.unfinished() && (w.w.last || w.b.err != nil)
-}
-
-// tooManyFields answers a request that has more fields than an Exchange holds.
-func tooManyFields(rw http.ResponseWriter) {
-	h := rw.Header()
-	h["Content-Type"] = []string{"application/problem+json"}
-	h["Proxy-Status"] = []string{"lictor; error=" + proxy.HeadTooLarge.ProxyError}
-	rw.WriteHeader(proxy.HeadTooLarge.Status)
-	_, _ = rw.Write([]byte(`{"type":"urn:lictor:problem:` + proxy.HeadTooLarge.Name + `","title":"` + // the client may have gone
-		proxy.HeadTooLarge.Title + `","status":431}` + "\n"))
 }

@@ -20,6 +20,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/lictor/lictor/proxy"
 	"github.com/lictor/lictor/proxy/nethttp"
 )
@@ -191,6 +193,38 @@ func TestTLSOffersHTTP2(t *testing.T) {
 		if _, body := do(t, c, newRequest(t, "GET", "https://"+g.addr+"/", nil)); body != want {
 			t.Errorf("the instance saw %q, want %q", body, want)
 		}
+	}
+}
+
+// panicking is a step with a bug.
+type panicking struct{}
+
+func (panicking) Request(x *proxy.Exchange) bool {
+	if string(x.Request.Path) == "/panic" {
+		panic("a bug")
+	}
+	return true
+}
+
+func TestPanicEndsOneExchangeOnly(t *testing.T) {
+	var log bytes.Buffer
+	g := startGateway(t, func(r *proxy.Route, o *nethttp.Options, _ *nethttp.ForwarderOptions) {
+		r.Steps = append(r.Steps, panicking{})
+		o.Logger = hclog.New(&hclog.LoggerOptions{Output: &log, Level: hclog.Info})
+	}, startInstance(t, echo))
+	for name, set := range protocols {
+		c := newClient(t, set)
+		if resp, err := c.Do(newRequest(t, "POST", g.url+"/panic", strings.NewReader("x"))); err == nil {
+			resp.Body.Close()
+			t.Errorf("%s: status %d from a panic", name, resp.StatusCode)
+		}
+		if resp, body := do(t, c, newRequest(t, "POST", g.url+"/", strings.NewReader("fine"))); resp.StatusCode != 200 || body != "fine" {
+			t.Errorf("%s: %d %q", name, resp.StatusCode, body)
+		}
+	}
+	g.waitIdle()
+	if s := log.String(); strings.Count(s, "[ERROR]") != 2 || !strings.Contains(s, "a bug") || !strings.Contains(s, "panicking") {
+		t.Errorf("the log says %q", s)
 	}
 }
 

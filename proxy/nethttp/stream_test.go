@@ -395,3 +395,21 @@ func TestBrokenChunksFromTheClient(t *testing.T) {
 		t.Error("the instance took a part of the body for all of it")
 	}
 }
+
+func TestBodyOverTheRoutesBound(t *testing.T) {
+	g := startGateway(t, func(r *proxy.Route, _ *nethttp.Options, _ *nethttp.ForwarderOptions) { r.MaxBody = 1000 }, startInstance(t, echo))
+	for name, set := range protocols {
+		for _, c := range []struct {
+			size   int
+			status int
+		}{{1000, 200}, {1001, 413}, {300_000, 413}} {
+			for _, length := range []int64{int64(c.size), -1} {
+				r := newRequest(t, "POST", g.url+"/", io.LimitReader(zeros{}, int64(c.size)))
+				r.ContentLength = length
+				if resp, body := do(t, newClient(t, set), r); resp.StatusCode != c.status {
+					t.Errorf("%s: %d bytes, length %d: %d %.100s", name, c.size, length, resp.StatusCode, body)
+				}
+			}
+		}
+	}
+}

@@ -69,7 +69,7 @@ var errRetired = errors.New("the endpoint is gone")
 // dial connects to the endpoint; what it is asked for is the same thing said
 // otherwise. A host name is resolved each time.
 func (t *transport) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	if d, ok := ctx.Value(connectTimeout{}).(time.Duration); ok {
+	if d, ok := ctx.Value(connectTimeout{}).(time.Duration); ok && d > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, d)
 		defer cancel()
