@@ -52,14 +52,15 @@ func (w *work) forgetRequest() {
 // splitTarget takes a request target (RFC 9112 section 3.2) apart and decodes
 // nothing. Scheme and authority of the absolute form are cut off. What is no
 // path, as the authority form, comes back whole for the pipeline to refuse, and
-// so does an absolute form with user information (RFC 9110 section 4.2.4).
+// so does an absolute form with another scheme than HTTP's or with user
+// information (RFC 9110 section 4.2.4).
 func splitTarget(t []byte) (path, query []byte, has bool) {
 	path, query, has = bytes.Cut(t, []byte{'?'})
 	if len(path) == 0 || path[0] == '/' {
 		return path, query, has
 	}
-	_, rest, absolute := bytes.Cut(path, []byte("://"))
-	if !absolute {
+	scheme, rest, absolute := bytes.Cut(path, []byte("://"))
+	if !absolute || !(bytes.EqualFold(scheme, []byte("http")) || bytes.EqualFold(scheme, []byte("https"))) {
 		return path, query, has
 	}
 	slash := bytes.IndexByte(rest, '/')

@@ -196,6 +196,24 @@ func TestTLSOffersHTTP2(t *testing.T) {
 	}
 }
 
+// lockedBuffer is a log that is read while it is written.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
 // panicking is a step with a bug.
 type panicking struct{}
 
@@ -207,7 +225,7 @@ func (panicking) Request(x *proxy.Exchange) bool {
 }
 
 func TestPanicEndsOneExchangeOnly(t *testing.T) {
-	var log bytes.Buffer
+	var log lockedBuffer
 	g := startGateway(t, func(r *proxy.Route, o *nethttp.Options, _ *nethttp.ForwarderOptions) {
 		r.Steps = append(r.Steps, panicking{})
 		o.Logger = hclog.New(&hclog.LoggerOptions{Output: &log, Level: hclog.Info})
