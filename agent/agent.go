@@ -19,6 +19,7 @@ import (
 	"github.com/lictor/lictor/proxy"
 	"github.com/lictor/lictor/proxy/accesslog"
 	"github.com/lictor/lictor/proxy/nethttp"
+	"github.com/lictor/lictor/proxy/step/jwt"
 	"github.com/lictor/lictor/proxy/upstream"
 )
 
@@ -44,17 +45,18 @@ type Options struct {
 
 // Agent is one gateway.
 type Agent struct {
-	options  Options
-	log      hclog.InterceptLogger
-	clock    *limits.Clock
-	set      *upstream.Set
-	proxy    *proxy.Proxy
-	waiters  *limits.Waiters
-	sink     *accesslog.Sink
-	sources  []*source
-	registry *prometheus.Registry
-	statsd   *statsd
-	started  time.Time
+	options    Options
+	log        hclog.InterceptLogger
+	clock      *limits.Clock
+	set        *upstream.Set
+	proxy      *proxy.Proxy
+	waiters    *limits.Waiters
+	identities *jwt.Registry
+	sink       *accesslog.Sink
+	sources    []*source
+	registry   *prometheus.Registry
+	statsd     *statsd
+	started    time.Time
 
 	servers []*server
 	admin   *admin
@@ -76,15 +78,6 @@ type DiagnosticsError struct {
 // Error returns the rendered diagnostics.
 func (e *DiagnosticsError) Error() string { return e.Text }
 
-// ConfigOptions tells the configuration language what this program understands.
-func ConfigOptions() config.Options {
-	var o config.Options
-	for _, b := range upstream.Balancers() {
-		o.Balancers = append(o.Balancers, b.Name)
-	}
-	return o
-}
-
 // New loads the configuration, opens every address and builds the first
 // generation. It serves nothing before Run. A refused configuration is a
 // *DiagnosticsError.
@@ -105,6 +98,7 @@ func New(o Options) (*Agent, error) {
 	a.set = upstream.NewSet(upstream.Options{
 		Sources: sourceOrder(), Seed: rand.Uint64(), Logger: a.log.Named("upstream"), //nolint:gosec // balancing, not a secret
 	})
+	a.identities = jwt.NewRegistry(jwt.Options{Logger: a.log.Named("jwt")})
 	a.proxy = proxy.New(a.clock, nethttp.NewForwarder(nethttp.ForwarderOptions{
 		Slot: slotNetHTTP, Own: a.own,
 	}))
@@ -166,6 +160,7 @@ func (a *Agent) Run(ctx, hurry context.Context) error {
 		wg.Go(func() { a.followSource(base, s) })
 	}
 	wg.Go(func() { a.keepTime(base) })
+	wg.Go(func() { a.identities.Run(base) })
 	wg.Go(func() { a.feedStatsd(base) })
 	wg.Go(func() { a.watchFiles(base) })
 	wg.Go(func() { a.register(base) })

@@ -1,15 +1,18 @@
 package agent
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/lictor/lictor/agent/config"
 	"github.com/lictor/lictor/limits"
 	"github.com/lictor/lictor/proxy"
 	"github.com/lictor/lictor/proxy/router"
+	"github.com/lictor/lictor/proxy/step/jwt"
 	"github.com/lictor/lictor/proxy/step/limit"
 	"github.com/lictor/lictor/proxy/upstream"
 )
@@ -17,13 +20,14 @@ import (
 // generation is everything that one load of the policies made. It is immutable
 // once it is current.
 type generation struct {
-	number   uint64
-	config   *config.Config
-	files    *config.Files
-	limits   []*limit.Limit
-	table    *proxy.Table
-	pools    []*upstream.Pool
-	services []string // named by routes, sorted
+	number    uint64
+	config    *config.Config
+	files     *config.Files
+	limits    []*limit.Limit
+	providers *jwt.Set
+	table     *proxy.Table
+	pools     []*upstream.Pool
+	services  []string // named by routes, sorted
 
 	content [sha256.Size]byte // of all files, when they had been read
 
@@ -63,6 +67,9 @@ func (a *Agent) build(c *config.Config, files *config.Files, old *generation) (*
 		g.number = old.number + 1
 	}
 	a.buildLimits(g, old)
+	if err := a.buildProviders(g); err != nil {
+		return nil, err
+	}
 	var routes []*proxy.Route
 	var errs []error
 	for i := range c.Policy.Routes {
@@ -123,10 +130,31 @@ func (a *Agent) buildLimits(g *generation, old *generation) {
 	}
 }
 
+// providersTime bounds the fetching of remote keys at the start and in a reload.
+const providersTime = 6 * time.Second
+
+func (a *Agent) buildProviders(g *generation) error {
+	var list []*jwt.Spec
+	for _, p := range g.config.Policy.Providers {
+		if s, ok := p.Spec.(*jwt.Spec); ok {
+			list = append(list, s)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), providersTime)
+	defer cancel()
+	var err error
+	g.providers, err = a.identities.Prepare(ctx, list)
+	return err
+}
+
 func (a *Agent) buildRoute(g *generation, r *config.Route, old *generation) (*proxy.Route, error) {
 	pool, err := a.set.Pool(upstream.PoolSpec{
 		Service: r.Service, Tags: r.Tags, Port: r.Port, Balance: r.Balance, MaxConnections: r.MaxConnections,
 	})
+	if err != nil {
+		return nil, fmt.Errorf("route %q: %w", r.Name, err)
+	}
+	steps, err := a.steps(g, r)
 	if err != nil {
 		return nil, fmt.Errorf("route %q: %w", r.Name, err)
 	}
@@ -135,7 +163,7 @@ func (a *Agent) buildRoute(g *generation, r *config.Route, old *generation) (*pr
 			Name: r.Name, Hosts: r.Hosts, Path: r.Path, PathPattern: r.PathPattern, PathRegex: r.PathRegex,
 			PathPrefix: r.PathPrefix, Methods: r.Methods, Headers: r.Headers, Query: r.Query,
 		},
-		Service: r.Service, Pool: pool, Steps: a.steps(g, r),
+		Service: r.Service, Pool: pool, Steps: steps,
 		StripPrefix: r.StripPrefix, HostHeader: r.HostHeader,
 		MaxBody: r.MaxBody,
 		Timeout: r.Timeout, ConnectTimeout: r.ConnectTimeout, IdleTimeout: r.IdleTimeout,
@@ -153,6 +181,7 @@ func (a *Agent) commit(g *generation) {
 		g.adoptions[i].Commit(now)
 	}
 	g.adoptions = nil
+	a.identities.Adopt(g.providers)
 	a.proxy.Swap(g.table)
 	a.proxy.SetErrorPages(errorPages(g.config))
 	a.current.Store(g)

@@ -1,16 +1,40 @@
 package agent
 
 import (
+	"github.com/hashicorp/hcl/v2"
+
 	"github.com/lictor/lictor/agent/config"
 	"github.com/lictor/lictor/proxy"
+	"github.com/lictor/lictor/proxy/step/jwt"
 	"github.com/lictor/lictor/proxy/step/limit"
+	"github.com/lictor/lictor/proxy/upstream"
 )
+
+// ConfigOptions tells the configuration language what this program understands.
+func ConfigOptions() config.Options {
+	o := config.Options{
+		ProviderBlocks: []config.ProviderBlock{
+			{Type: "jwt", Decode: func(b hcl.Body, c config.BlockContext) (any, hcl.Diagnostics) {
+				return jwt.DecodeProvider(b, c.Name, c.Range, c.Path)
+			}},
+		},
+		StepBlocks: []config.StepBlock{
+			{Type: "jwt", Repeatable: true, Decode: func(b hcl.Body, c config.BlockContext) (any, hcl.Diagnostics) {
+				return jwt.DecodeRoute(b, c.Range, c.Providers["jwt"])
+			}},
+		},
+	}
+	for _, b := range upstream.Balancers() {
+		o.Balancers = append(o.Balancers, b.Name)
+	}
+	return o
+}
 
 // steps assembles a route's pipeline. The order of this function is the order in
 // which the steps run: limits whose key is known already come before anything
-// that costs more, so that a flood is refused cheaply; those keyed by identity
-// come once there is one.
-func (a *Agent) steps(g *generation, r *config.Route) []proxy.Step {
+// that costs more, so that a flood is refused before a signature is verified;
+// those keyed by identity come once there is one.
+func (a *Agent) steps(g *generation, r *config.Route) ([]proxy.Step, error) {
 	var known, identity []string
 	for _, name := range g.config.Policy.EffectiveLimits(r) {
 		if l := g.limit(name); l.Spec.OfIdentity() {
@@ -21,8 +45,26 @@ func (a *Agent) steps(g *generation, r *config.Route) []proxy.Step {
 	}
 	var steps []proxy.Step
 	steps = append(steps, a.phase(g, known)...)
+	if blocks := specs[*jwt.RouteSpec](r, "jwt"); len(blocks) > 0 {
+		s, err := jwt.New(blocks, g.providers.Provider)
+		if err != nil {
+			return nil, err
+		}
+		steps = append(steps, s)
+	}
 	steps = append(steps, a.phase(g, identity)...)
-	return steps
+	return steps, nil
+}
+
+// specs returns what the blocks of a type were decoded to, in their order.
+func specs[T any](r *config.Route, typ string) []T {
+	var out []T
+	for _, s := range r.Steps {
+		if s.Type == typ {
+			out = append(out, s.Spec.(T))
+		}
+	}
+	return out
 }
 
 // phase returns the step for limits that are charged all or nothing, as a list

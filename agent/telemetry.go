@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 
 	"github.com/lictor/lictor/proxy"
+	"github.com/lictor/lictor/proxy/step/jwt"
 	"github.com/lictor/lictor/proxy/upstream"
 )
 
@@ -26,6 +27,7 @@ type collector struct {
 	decisions, keys                                 *prometheus.Desc
 	answers, age, changes                           *prometheus.Desc
 	reloads, generation, logDropped, connections    *prometheus.Desc
+	verifications                                   *prometheus.Desc
 }
 
 func newCollector(a *Agent, prefix string) *collector {
@@ -46,6 +48,7 @@ func newCollector(a *Agent, prefix string) *collector {
 		answers:       desc("gateway_answers_total", "Answers made by the gateway itself.", "problem"),
 		age:           desc("catalog_age_seconds", "Time since the source last confirmed the catalog.", "source"),
 		changes:       desc("catalog_changes_total", "Changes of a service's instances.", "service"),
+		verifications: desc("jwt_verifications_total", "Tokens by how their verification ended.", "provider", "result"),
 		reloads:       desc("reloads_total", "Reloads of the configuration.", "result"),
 		generation:    desc("generation", "Generation of the policies that serve."),
 		logDropped:    desc("access_log_dropped_total", "Access log lines that were lost."),
@@ -82,6 +85,9 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		gauge(out, c.keys, float64(l.Limiter.Keys()), l.Spec.Name)
 	}
 	a.proxy.EachAnswerCount(func(problem string, n uint64) { counter(out, c.answers, float64(n), problem) })
+	a.identities.Each(func(p *jwt.Provider) {
+		p.Counters.Each(func(result string, n uint64) { counter(out, c.verifications, float64(n), p.Spec.Name, result) })
+	})
 	for _, s := range a.sources {
 		st := s.Status()
 		gauge(out, c.age, st.Age.Seconds(), s.Name())
