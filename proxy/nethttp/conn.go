@@ -13,8 +13,8 @@ type conn struct {
 	net.Conn
 	read, written atomic.Int64
 	// headEnd is the value of read at which the body of the present response
-	// begins, 0 until that is known. Its sign bit says that it is not to be
-	// found out, because an interim response came first.
+	// begins, 0 until that is known, and headUnknown once an interim response
+	// came first.
 	headEnd atomic.Int64
 	// chunk says that data of a first chunk came together with the head.
 	chunk atomic.Bool
@@ -22,6 +22,7 @@ type conn struct {
 	call atomic.Pointer[call]
 }
 
+// headUnknown says that the end of the head is not to be found out.
 const headUnknown = -1
 
 // Read counts, and looks for the end of the head: what came behind it can be

@@ -26,8 +26,7 @@ type Options struct {
 	// cleartext, with HTTP/2 by prior knowledge (RFC 9113 section 3.3).
 	TLS *tls.Config
 	// ReadHeaderTimeout bounds the reading of a request's head, TLS handshakes
-	// too. IdleTimeout bounds the wait for the next request; 0 stands for
-	// ReadHeaderTimeout. 0 in both means no bound.
+	// too. IdleTimeout bounds the wait for the next request. 0 means no bound.
 	ReadHeaderTimeout, IdleTimeout time.Duration
 	// MaxHeaderBytes bounds a request's head; 0 stands for net/http's 1 MiB.
 	MaxHeaderBytes int
