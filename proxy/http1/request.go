@@ -89,6 +89,9 @@ func versionFault(s []byte) error {
 		return errTargetOctet
 	}
 	version := s[1:]
+	if version[8] == '\n' || (version[8] == '\r' && version[9] != '\n') {
+		return octetFault(version[8])
+	}
 	if string(version[:5]) == "HTTP/" && '2' <= version[5] && version[5] <= '9' && version[6] == '.' &&
 		octets[version[7]]&digit != 0 && string(version[8:10]) == "\r\n" {
 		return errVersionMajor
