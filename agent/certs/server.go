@@ -78,34 +78,15 @@ func (s *ServerSet) config() *tls.Config {
 		GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) { return choice.choose(h), nil },
 	}
 	if s.authority != nil {
-		pool := s.authority.value
-		c.ClientAuth, c.ClientCAs = tls.RequireAndVerifyClientCert, pool
-		c.VerifyConnection = func(cs tls.ConnectionState) error { return stillTrusted(cs, pool) }
+		// A resumed session is judged by these too: crypto/tls asks again
+		// whether one of its chains ends here.
+		c.ClientAuth, c.ClientCAs = tls.RequireAndVerifyClientCert, s.authority.value
 	}
 	return c
 }
 
 // protocols are offered by ALPN (RFC 7301), the preferred one first.
 func protocols() []string { return []string{"h2", "http/1.1"} }
-
-// stillTrusted judges a client that resumes a session by today's authorities:
-// its certificate was verified by those of the first handshake.
-func stillTrusted(cs tls.ConnectionState, pool *x509.CertPool) error {
-	if !cs.DidResume {
-		return nil
-	}
-	if len(cs.PeerCertificates) == 0 {
-		return fmt.Errorf("the resumed session has no client certificate")
-	}
-	between := x509.NewCertPool()
-	for _, c := range cs.PeerCertificates[1:] {
-		between.AddCert(c)
-	}
-	_, err := cs.PeerCertificates[0].Verify(x509.VerifyOptions{
-		Roots: pool, Intermediates: between, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-	})
-	return err
-}
 
 // Server is what one listener shows to its clients, now.
 type Server struct {
