@@ -42,6 +42,9 @@ type Route struct {
 	// MaxBody bounds the request's body in bytes; 0 means no bound.
 	MaxBody int64
 
+	// UpstreamTLS is how its instances are spoken to; nil means in clear.
+	UpstreamTLS UpstreamTLS
+
 	// Metrics outlives the route: the same object serves the route of that
 	// name through every reload.
 	Metrics *RouteMetrics

@@ -77,9 +77,9 @@ func (c *Client) ClientConfig(host string) *tls.Config {
 	return t
 }
 
-// Refresh looks at the files, takes over what is new and sound, and logs what is
+// Look looks at the files, takes over what is new and sound, and logs what is
 // broken, at the second look.
-func (c *Client) Refresh(log hclog.Logger) {
+func (c *Client) Look(log hclog.Logger) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	changed := false

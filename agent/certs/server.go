@@ -1,7 +1,6 @@
 package certs
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -14,8 +13,6 @@ import (
 )
 
 const (
-	// every is how often files are looked at.
-	every = 2 * time.Second
 	// soon is how long before the end of a certificate it is warned of, and
 	// again is how often.
 	soon  = 14 * 24 * time.Hour
@@ -127,24 +124,14 @@ func (s *Server) Adopt(set *ServerSet) {
 	s.next.Store(set.config())
 }
 
-// Run looks at the files until ctx is done, and warns of certificates that end.
-func (s *Server) Run(ctx context.Context) {
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for {
-		s.Refresh()
-		s.warnOfEnd(time.Now())
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
+// Look looks at the files, takes over what is new and sound, and logs what is
+// broken, at the second look. It warns of certificates that end.
+func (s *Server) Look(now time.Time) {
+	s.refresh()
+	s.warnOfEnd(now)
 }
 
-// Refresh looks at the files, takes over what is new and sound, and logs what is
-// broken, at the second look.
-func (s *Server) Refresh() {
+func (s *Server) refresh() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	changed := false

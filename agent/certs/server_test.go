@@ -104,7 +104,7 @@ func TestServerRotation(t *testing.T) {
 	}
 	first, second := shown("one.example.com"), shown("two.example.com")
 
-	s.Refresh()
+	s.refresh()
 	if got := log.take(); got != "" {
 		t.Errorf("nothing changed, but the log says %s", got)
 	}
@@ -113,15 +113,15 @@ func TestServerRotation(t *testing.T) {
 	// lasts is.
 	cert, key = a.issue(ecKey(t), 90*24*time.Hour, "one.example.com")
 	f.write("one.pem", cert)
-	s.Refresh()
+	s.refresh()
 	if got := log.take(); got != "" {
 		t.Errorf("at the first look the log says %s", got)
 	}
-	s.Refresh()
+	s.refresh()
 	if got := log.take(); !strings.Contains(got, one.CertFile) || !strings.Contains(got, one.KeyFile) || !strings.Contains(got, "does not match") {
 		t.Errorf("the log does not tell of the broken pair: %q", got)
 	}
-	s.Refresh()
+	s.refresh()
 	if got := log.take(); got != "" {
 		t.Errorf("the same is logged again: %s", got)
 	}
@@ -130,7 +130,7 @@ func TestServerRotation(t *testing.T) {
 	}
 
 	f.write("one.key", key)
-	s.Refresh()
+	s.refresh()
 	if got := log.take(); !strings.Contains(got, "certificate replaced") {
 		t.Errorf("the log does not tell of the new pair: %q", got)
 	}
@@ -144,8 +144,8 @@ func TestServerRotation(t *testing.T) {
 	if err := os.Remove(two.CertFile); err != nil {
 		t.Fatal(err)
 	}
-	s.Refresh()
-	s.Refresh()
+	s.refresh()
+	s.refresh()
 	if got := log.take(); !strings.Contains(got, "no such file") || shown("two.example.com") != second {
 		t.Errorf("a file that is gone: the log says %q", got)
 	}
@@ -211,7 +211,7 @@ func TestServerClientCertificates(t *testing.T) {
 	}
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		f.write("ca.pem", friend.pem())
-		s.Refresh()
+		s.refresh()
 		if _, err := dial(nil, nil, version); err == nil {
 			t.Error("a client without a certificate was let in")
 		}
@@ -228,7 +228,7 @@ func TestServerClientCertificates(t *testing.T) {
 		}
 
 		f.write("ca.pem", stranger.pem())
-		s.Refresh()
+		s.refresh()
 		if _, err := dial(stranger, nil, version); err != nil {
 			t.Errorf("a client of the new authority: %v", err)
 		}
@@ -258,7 +258,7 @@ func TestServerTicketsSurvive(t *testing.T) {
 	}
 	cert, key = a.issue(ecKey(t), time.Hour, "a.example.com")
 	f.pair("a", cert, key)
-	s.Refresh()
+	s.refresh()
 	if !dial() {
 		t.Error("the session was lost with the certificate")
 	}
@@ -295,8 +295,8 @@ func TestServerWarnsOfEnd(t *testing.T) {
 	}
 }
 
-// TestServerRun lets the files be watched.
-func TestServerRun(t *testing.T) {
+// TestWatch lets the files of a server be watched.
+func TestWatch(t *testing.T) {
 	a, f, log := newAuthority(t, "a"), newFiles(t), &logText{}
 	cert, key := a.issue(ecKey(t), 400*24*time.Hour, "a.example.com")
 	next, nextKey := a.issue(ecKey(t), 400*24*time.Hour, "b.example.com")
@@ -309,7 +309,7 @@ func TestServerRun(t *testing.T) {
 		s := NewServer(set, log.logger())
 		ctx, stop := context.WithCancel(t.Context())
 		var run sync.WaitGroup
-		run.Go(func() { s.Run(ctx) })
+		run.Go(func() { Watch(ctx, s.Look) })
 		synctest.Wait()
 		f.pair("a", next, nextKey)
 		time.Sleep(every)
@@ -350,13 +350,13 @@ func TestClient(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	f.write("ca.pem", other.pem())
-	c.Refresh(log.logger())
+	c.Look(log.logger())
 	if now := c.ClientConfig("x"); now.RootCAs.Equal(got.RootCAs) || !now.RootCAs.Equal(other.pool) {
 		t.Error("the authorities were not replaced")
 	}
 	f.write("ca.pem", []byte("nothing"))
-	c.Refresh(log.logger())
-	c.Refresh(log.logger())
+	c.Look(log.logger())
+	c.Look(log.logger())
 	if now := c.ClientConfig("x"); !now.RootCAs.Equal(other.pool) || !strings.Contains(log.take(), spec.CAFile) {
 		t.Error("broken authorities were not refused aloud")
 	}

@@ -3,7 +3,7 @@
 //
 //	client ─▶ Server ─Exchange─▶ proxy.Handler ─Exchange─▶ Forwarder ─▶ instance
 //	          http.Server                                  one http.Transport
-//	                                                       an endpoint
+//	                                                       an endpoint and way of TLS
 //
 // The halves know nothing of each other: either can be joined to a half of
 // another engine.

@@ -31,12 +31,12 @@ type Forwarder struct {
 // NewForwarder returns a forwarder. It keeps its connections with the endpoints,
 // which close them when they retire.
 func NewForwarder(o ForwarderOptions) *Forwarder {
-	return &Forwarder{slot: o.Slot, open: func(ep *upstream.Endpoint) io.Closer { return newTransport(ep, o.Own) }}
+	return &Forwarder{slot: o.Slot, open: func(ep *upstream.Endpoint) io.Closer { return newTransports(ep, o.Own) }}
 }
 
 // Forward implements proxy.Forwarder.
 func (f *Forwarder) Forward(x *proxy.Exchange, ep *upstream.Endpoint) error {
-	t := ep.LoadOrAttach(f.slot, f.open).(*transport)
+	t := ep.LoadOrAttach(f.slot, f.open).(*transports).of(x.Route.UpstreamTLS)
 	for try := 1; ; try++ {
 		left, bounded := x.Remaining()
 		if bounded && left <= 0 {

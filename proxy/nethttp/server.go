@@ -151,6 +151,9 @@ func (s *Server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	x := &w.x
 	k := r.Context().Value(clientKey{}).(*client)
 	x.Conn = k.conn
+	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
+		k.conn.SetClientCert(r.TLS.PeerCertificates[0].Raw)
+	}
 	w.b.begin(rw, r)
 	w.w.begin(rw, r, &w.b)
 	x.W = &w.w

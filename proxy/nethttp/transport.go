@@ -2,6 +2,7 @@ package nethttp
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -9,11 +10,13 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/lictor/lictor/catalog"
+	"github.com/lictor/lictor/proxy"
 	"github.com/lictor/lictor/proxy/upstream"
 )
 
@@ -27,18 +30,63 @@ const (
 	maxHead = 256 << 10
 )
 
-// transport holds the connections to one endpoint. It implements io.Closer.
+// transports holds the connections to one endpoint. It implements io.Closer.
+type transports struct {
+	ep     *upstream.Endpoint
+	own    func(netip.AddrPort) bool
+	plain  *transport
+	secure sync.Map // from proxy.UpstreamTLS to *transport
+	closed atomic.Bool
+}
+
+func newTransports(ep *upstream.Endpoint, own func(netip.AddrPort) bool) *transports {
+	return &transports{ep: ep, own: own, plain: newTransport(ep, own, nil)}
+}
+
+// of returns the connections for routes that speak TLS in that way; nil is in
+// clear. A connection that was made for one route is never used for another that
+// asks for another authority, name or certificate.
+func (t *transports) of(secure proxy.UpstreamTLS) *transport {
+	if secure == nil {
+		return t.plain
+	}
+	if got, ok := t.secure.Load(secure); ok {
+		return got.(*transport)
+	}
+	got, _ := t.secure.LoadOrStore(secure, newTransport(t.ep, t.own, secure))
+	if t.closed.Load() {
+		got.(*transport).Close()
+	}
+	return got.(*transport)
+}
+
+// Close closes the idle connections. One that is handed back later is closed by
+// then.
+func (t *transports) Close() error {
+	t.closed.Store(true)
+	t.plain.Close()
+	t.secure.Range(func(_, s any) bool {
+		s.(*transport).Close()
+		return true
+	})
+	return nil
+}
+
+var _ io.Closer = (*transports)(nil)
+
+// transport holds the connections to one endpoint that are made in one way.
 type transport struct {
 	*http.Transport
 	ep     *upstream.Endpoint
 	own    func(netip.AddrPort) bool
+	tls    proxy.UpstreamTLS // nil for in clear
 	dialer net.Dialer
 	host   string // names the endpoint where the request has no Host
 	closed atomic.Bool
 }
 
-func newTransport(ep *upstream.Endpoint, own func(netip.AddrPort) bool) *transport {
-	t := &transport{ep: ep, own: own, host: ep.Target()}
+func newTransport(ep *upstream.Endpoint, own func(netip.AddrPort) bool, secure proxy.UpstreamTLS) *transport {
+	t := &transport{ep: ep, own: own, tls: secure, host: ep.Target()}
 	if strings.HasPrefix(t.host, unixPrefix) {
 		t.host = "localhost"
 	}
@@ -86,7 +134,26 @@ func (t *transport) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 		c.Close()
 		return nil, &dialError{errRetired}
 	}
+	if t.tls != nil {
+		if c, err = t.handshake(ctx, c); err != nil {
+			return nil, &dialError{err}
+		}
+	}
 	return &conn{Conn: c}, nil
+}
+
+// handshake speaks TLS on a connection, and closes it when that fails.
+func (t *transport) handshake(ctx context.Context, c net.Conn) (net.Conn, error) {
+	host, _, err := net.SplitHostPort(t.host)
+	if err != nil {
+		host = t.host
+	}
+	s := tls.Client(c, t.tls.ClientConfig(host))
+	if err := s.HandshakeContext(ctx); err != nil {
+		c.Close()
+		return nil, fmt.Errorf("TLS handshake with %s: %w", t.ep.Target(), err)
+	}
+	return s, nil
 }
 
 // judge refuses addresses that no request may be sent to, after names have been
@@ -107,10 +174,7 @@ func (t *transport) judge(_ context.Context, network, address string, _ syscall.
 
 // Close closes the idle connections. One that is handed back later is closed
 // by then.
-func (t *transport) Close() error {
+func (t *transport) Close() {
 	t.closed.Store(true)
 	t.CloseIdleConnections()
-	return nil
 }
-
-var _ io.Closer = (*transport)(nil)

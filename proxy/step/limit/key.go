@@ -25,6 +25,10 @@ func (l *Limit) appendPart(b []byte, x *proxy.Exchange, p *KeyPart) []byte {
 	switch p.Kind {
 	case ClientIP:
 		return l.appendAddress(b, kind, x.Client)
+	case ClientCert:
+		if digest := x.Conn.ClientCert(); digest != nil {
+			return limits.AppendPart(b, kind, digest)
+		}
 	case JWTClaim:
 		if x.Identity != nil {
 			if v, ok := x.Identity.Claim(p.Path); ok && v != "" {

@@ -32,10 +32,15 @@ type asker struct {
 	fields  []string // name, value
 	route   string
 	token   *verified
+	cert    string // verified, "" for none
 }
 
 func (a asker) exchange() *proxy.Exchange {
 	x := new(proxy.Exchange)
+	x.Conn = new(proxy.Conn)
+	if a.cert != "" {
+		x.Conn.SetClientCert([]byte(a.cert))
+	}
 	if a.address == "" {
 		a.address = "192.0.2.7"
 	}
@@ -60,6 +65,7 @@ func keyOf(l *Limit, a asker) string { return string(l.key(a.exchange())) }
 
 var (
 	byIP      = KeyPart{Kind: ClientIP}
+	byCert    = KeyPart{Kind: ClientCert}
 	byHeader  = KeyPart{Kind: RequestHeader, Name: "x-api-key"}
 	byHost    = KeyPart{Kind: RequestHost}
 	byMethod  = KeyPart{Kind: RequestMethod}
@@ -106,6 +112,10 @@ func TestWhoSharesABudget(t *testing.T) {
 		{"a method", []KeyPart{byMethod}, asker{method: "GET"}, asker{method: "POST"}, false},
 		{"unknown methods", []KeyPart{byMethod}, asker{method: "BREW"}, asker{method: "get"}, true},
 
+		{"a certificate", []KeyPart{byCert}, asker{address: "192.0.2.1", cert: "a"}, asker{address: "192.0.2.2", cert: "a"}, true},
+		{"two certificates", []KeyPart{byCert}, asker{cert: "a"}, asker{cert: "b"}, false},
+		{"no certificate: by address", []KeyPart{byCert}, asker{address: "192.0.2.1"}, asker{address: "192.0.2.2"}, false},
+
 		{"a route", []KeyPart{byRoute}, asker{route: "a"}, asker{route: "b"}, false},
 		{"a service", []KeyPart{byService}, asker{route: "a"}, asker{address: "192.0.2.9", route: "a"}, true},
 		{"no route: by address", []KeyPart{byRoute}, asker{address: "192.0.2.1"}, asker{address: "192.0.2.2"}, false},
@@ -138,7 +148,7 @@ func TestWhoSharesABudget(t *testing.T) {
 // else's budget nor that of a limit's other part.
 func TestFallbackHasANameOfItsOwn(t *testing.T) {
 	seen := map[string]string{}
-	for _, p := range []KeyPart{byIP, byHeader, byRoute, byService, bySub, {Kind: ClientCert}} {
+	for _, p := range []KeyPart{byIP, byHeader, byRoute, byService, bySub, byCert} {
 		k := keyOf(bucket(t, "a", 1, keyed(p)), asker{})
 		if other, taken := seen[k]; taken {
 			t.Errorf("%v falls back to the key of %s", p, other)

@@ -142,13 +142,9 @@ func decodePart(e hcl.Expression) (KeyPart, *hcl.Diagnostic) {
 		return KeyPart{}, fault(at, "Invalid key part", "A part of a key is made of names and quoted names; a number or a splat can't be one.")
 	}
 	for _, k := range plainParts {
-		if k.text != text {
-			continue
+		if k.text == text {
+			return KeyPart{Kind: k.kind}, nil
 		}
-		if k.kind == ClientCert {
-			return KeyPart{}, fault(at, "Not supported by this version", "client.cert is part of the configuration language, but this version does not support it.")
-		}
-		return KeyPart{Kind: k.kind}, nil
 	}
 	switch {
 	case steps[0] == "jwt" && len(steps) > 1:
