@@ -100,6 +100,7 @@ func (s *shard) evict(generation uint64, now time.Duration) {
 			s.ring[s.hand] = s.ring[last]
 			s.ring[last] = nil
 			s.ring = s.ring[:last]
+			s.hand++ // past the newest, which has a whole round to be used
 			delete(s.tokens, e.digest)
 			s.size -= e.token.size
 			return
