@@ -22,14 +22,17 @@ var secretWords = [][]byte{
 
 var redacted = []byte("REDACTED")
 
+// endsParameter marks the bytes that separate parameters, for any application.
+var endsParameter = [256]bool{'&': true, ';': true, '?': true, '#': true}
+
 // appendRedacted copies a query, parameter by parameter, without the values of
 // secret ones. Whatever some application takes for the end of a parameter ends
 // one here. extra are names besides the usual.
 func appendRedacted(b, query []byte, extra []string, escape func(b, s []byte) []byte) []byte {
 	for len(query) > 0 {
-		end := bytes.IndexAny(query, "&;?#")
-		if end < 0 {
-			end = len(query)
+		end := 0
+		for end < len(query) && !endsParameter[query[end]] {
+			end++
 		}
 		pair := query[:end]
 		if i := bytes.IndexByte(pair, '='); i >= 0 && secretParameter(pair[:i], extra) {
