@@ -20,7 +20,7 @@ type chunkState uint8
 
 const (
 	sizeDigits   chunkState = iota // maybe none yet
-	sizeGap                        // white space behind a size, or behind an extension: only ";" ends it
+	extGap                         // white space behind an extension: only ";" ends it
 	extNameGap                     // ";" and maybe white space
 	extName                        // some of a name
 	extEqualsGap                   // a name and white space
@@ -151,8 +151,8 @@ func (c *chunks) size(b byte) error {
 	switch b {
 	case '\r':
 		c.state = lineLF
-	case ';', ' ', '\t':
-		c.state = sizeGap
+	case ';':
+		c.state = extGap
 		return c.extension(b)
 	case '\n':
 		return errBareLF
@@ -163,15 +163,16 @@ func (c *chunks) size(b byte) error {
 }
 
 // extension takes a byte of chunk-ext (RFC 9112 section 7.1.1). White space is
-// taken where the grammar has BWS and nowhere else, so a line never ends with
-// it. What an extension means is ignored, and it is not passed on.
+// taken where the grammar has BWS, so a line never ends with it; but not behind
+// the size, where others read it as part of a number, or as the number's end.
+// What an extension means is ignored, and it is not passed on.
 func (c *chunks) extension(b byte) error {
 	if c.excess++; c.excess > maxExtension {
 		return errChunkExcess
 	}
 	o := octets[b]
 	switch c.state {
-	case sizeGap:
+	case extGap:
 		switch {
 		case b == ';':
 			c.state = extNameGap
@@ -226,7 +227,7 @@ func (c *chunks) extension(b byte) error {
 			c.state = extNameGap
 			return nil
 		case o&blank != 0:
-			c.state = sizeGap
+			c.state = extGap
 			return nil
 		}
 	case extQuoted:

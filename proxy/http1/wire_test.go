@@ -16,8 +16,8 @@ type message struct {
 	fr      framing
 	head    int // length of the head
 	body    string
-	trailer string // "name=value;" for each line that is left
-	n       int    // length of the message
+	trailer *proxy.Fields
+	n       int // length of the message
 }
 
 var errCut = errors.New("the input ends inside the message")
@@ -78,13 +78,13 @@ func (m *message) readBody(raw []byte, head *proxy.Fields) error {
 	case byClose:
 		m.body, m.n = string(rest), len(raw)
 	case byChunks:
-		var c chunks
+		c := new(chunks)
 		c.reset(head)
-		body, n, err := decode(&c, rest, len(rest))
+		body, n, err := decode(c, rest, len(rest))
 		if err != nil {
 			return err
 		}
-		m.body, m.n, m.trailer = body, m.head+n, lines(c.Trailer())
+		m.body, m.n, m.trailer = body, m.head+n, c.Trailer()
 	}
 	return nil
 }
@@ -115,7 +115,7 @@ func decode(c *chunks, p []byte, size int) (string, int, error) {
 	return body.String(), len(p), errCut
 }
 
-// lines writes the fields that are to be forwarded.
+// lines writes the fields that are to be forwarded, as "name=value;".
 func lines(f *proxy.Fields) string {
 	if f == nil {
 		return ""
