@@ -3,6 +3,8 @@ package config
 import (
 	"net/netip"
 	"time"
+
+	"github.com/lictor/lictor/agent/certs"
 )
 
 // Config is one whole configuration of an agent. Nobody changes it once it has
@@ -40,6 +42,13 @@ const (
 	ForwardedStandard = "forwarded"
 )
 
+// Values of Listener.ProxyProtocol.
+const (
+	ProxyOff      = "off"
+	ProxyOptional = "optional"
+	ProxyRequired = "required"
+)
+
 // Listener is one address that takes requests.
 type Listener struct {
 	Name string
@@ -51,8 +60,11 @@ type Listener struct {
 	TrustedProxies []netip.Prefix
 	// Forwarded is the one field that is read: ForwardedX or ForwardedStandard.
 	Forwarded string
-	// ProxyProtocol is off, optional or required.
+	// ProxyProtocol is ProxyOff, ProxyOptional or ProxyRequired: whether the
+	// trusted proxies begin a connection by saying whose it is.
 	ProxyProtocol string
+	// TLS is nil for a listener in clear.
+	TLS *certs.ServerSpec
 	// HealthPath is answered by the gateway itself; empty means none.
 	HealthPath string
 	// MergeSlashes says that "//" in a path is read as "/".

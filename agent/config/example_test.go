@@ -20,8 +20,9 @@ import (
 
 const examplePath = "../../config.hcl.example"
 
-// setting is a setting behind a comment sign, as opposed to prose.
-var setting = regexp.MustCompile(`^(\s*)# ([a-z][a-z0-9_]*\s* = \S.*)$`)
+// setting is a setting, or a line of a block, behind a comment sign, as opposed to
+// prose.
+var setting = regexp.MustCompile(`^(\s*)# (\s*(?:[a-z][a-z0-9_]*\s* = \S.*|[a-z_]+ \{|\}))$`)
 
 // block is a line of a whole block behind comment signs: its head, its end, or a
 // setting or comment in it.
@@ -144,6 +145,7 @@ func schemas(t *testing.T) []placed {
 		"listener": listenerBlock{}, "admin": adminBlock{}, "consul": consulBlock{}, "service": serviceBlock{},
 		"policies": policiesBlock{}, "drain": drainBlock{}, "telemetry": telemetryBlock{}, "access_log": accessLogBlock{},
 		"error_page": errorPageBlock{}, "route": routeBlock{}, "gateway": gatewayBlock{}, "defaults": defaultsBlock{}, "limit": limit.Block{},
+		"listener.tls": tlsBlock{}, "listener.tls.certificate": certificateBlock{}, "route.upstream_tls": upstreamTLSBlock{},
 		"consul.service": registrationBlock{}, "service.instance": instanceBlock{}, "service.check": checkBlock{},
 	}
 	out := []placed{{nil, top}}

@@ -29,6 +29,7 @@ type listenerBlock struct {
 	IdleTimeout       *hcl.Attribute `hcl:"idle_timeout,optional"`
 	MaxHeaderBytes    *hcl.Attribute `hcl:"max_header_bytes,optional"`
 	MaxConnections    *hcl.Attribute `hcl:"max_connections,optional"`
+	TLS               *tlsBlock      `hcl:"tls,block"`
 }
 
 // listenerAt returns a listener with nothing but an address.
@@ -37,7 +38,7 @@ func listenerAt(name, address string) Listener {
 		Name:              name,
 		Address:           address,
 		Forwarded:         ForwardedX,
-		ProxyProtocol:     "off",
+		ProxyProtocol:     ProxyOff,
 		MergeSlashes:      true,
 		ReadHeaderTimeout: defaultReadHeaderTimeout,
 		IdleTimeout:       defaultListenerIdle,
@@ -71,7 +72,11 @@ func (r *reader) listener(b *hcl.Block, o *Options) Listener {
 	}
 	l.TrustedProxies = r.prefixes(in.TrustedProxies)
 	l.Forwarded = r.enum(in.Forwarded, ForwardedX, ForwardedX, ForwardedStandard)
-	l.ProxyProtocol = r.enum(in.ProxyProtocol, "off", "off", "optional", "required")
+	l.ProxyProtocol = r.enum(in.ProxyProtocol, ProxyOff, ProxyOff, ProxyOptional, ProxyRequired)
+	if l.ProxyProtocol != ProxyOff && in.TrustedProxies == nil {
+		r.errorf(in.ProxyProtocol.Expr.Range(), "Missing required argument",
+			"The argument %q is required beside proxy_protocol, since headers of others are never believed.", "trusted_proxies")
+	}
 	l.HealthPath = r.str(in.HealthPath, "")
 	l.MergeSlashes = r.boolean(in.MergeSlashes, true)
 	l.RejectEncodedSlashes = r.enum(in.EncodedSlashes, "keep", "keep", "reject") == "reject"
@@ -79,6 +84,7 @@ func (r *reader) listener(b *hcl.Block, o *Options) Listener {
 	l.IdleTimeout = r.duration(in.IdleTimeout, defaultListenerIdle, time.Millisecond)
 	l.MaxHeaderBytes = r.size(in.MaxHeaderBytes, defaultMaxHeader, leastMaxHeader, mostMaxHeader)
 	l.MaxConnections = r.integer(in.MaxConnections, 0, 0, mostConnections)
+	l.TLS = r.listenerTLS(in.TLS)
 	return l
 }
 

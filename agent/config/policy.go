@@ -6,6 +6,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 
+	"github.com/lictor/lictor/agent/certs"
 	"github.com/lictor/lictor/proxy/step/limit"
 )
 
@@ -51,6 +52,8 @@ type Route struct {
 	Query   map[string]string
 
 	Service string
+	// UpstreamTLS is how its instances are spoken to; nil means in clear.
+	UpstreamTLS *certs.ClientSpec
 	// Tags are the tags that an instance needs, all of them.
 	Tags []string
 	// Port is the name of one port of a service with several; empty stands for

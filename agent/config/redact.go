@@ -75,7 +75,7 @@ func (l *Listener) redacted() object {
 	for _, p := range l.TrustedProxies {
 		proxies = append(proxies, p.String())
 	}
-	return object{
+	out := object{
 		"address":             l.Address,
 		"trusted_proxies":     proxies,
 		"forwarded":           l.Forwarded,
@@ -88,6 +88,10 @@ func (l *Listener) redacted() object {
 		"max_header_bytes":    l.MaxHeaderBytes,
 		"max_connections":     l.MaxConnections,
 	}
+	if l.TLS != nil {
+		out["tls"] = redactedListenerTLS(l.TLS)
+	}
+	return out
 }
 
 func errorPagesRedacted(pages []ErrorPage) []object {
@@ -150,6 +154,9 @@ func (r *Route) redacted() object {
 		"connect_timeout": r.ConnectTimeout.String(),
 		"idle_timeout":    r.IdleTimeout.String(),
 		"max_body":        r.MaxBody,
+	}
+	if r.UpstreamTLS != nil {
+		out["upstream_tls"] = redactedUpstreamTLS(r.UpstreamTLS)
 	}
 	for _, s := range r.Steps {
 		all, _ := out[s.Type].([]any)

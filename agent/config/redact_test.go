@@ -73,7 +73,7 @@ func TestRedactedIsComplete(t *testing.T) {
 			v.SetBool(!v.Bool())
 		case reflect.Int, reflect.Int64:
 			v.SetInt(v.Int() + 1)
-		case reflect.Uint8:
+		case reflect.Uint8, reflect.Uint16:
 			v.SetUint(v.Uint() + 1)
 		case reflect.Map:
 			v.Set(reflect.ValueOf(map[string]string{"a": "b"}))

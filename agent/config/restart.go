@@ -1,11 +1,17 @@
 package config
 
-import "reflect"
+import (
+	"reflect"
+	"slices"
+
+	"github.com/lictor/lictor/agent/certs"
+)
 
 // RestartNeeded names the settings, in the names of the configuration language,
 // that differ between two configurations of one agent and that a reload can't
 // change. What a reload does change is the policy, the paths of policies, the
-// static services and the log level.
+// static services, the log level, and what a listener with TLS
+// shows and asks for.
 func RestartNeeded(running, next *Config) []string {
 	var out []string
 	for _, s := range []struct {
@@ -15,7 +21,7 @@ func RestartNeeded(running, next *Config) []string {
 		{"node_name", running.NodeName, next.NodeName},
 		{"log_json", running.LogJSON, next.LogJSON},
 		{"data_dir", running.DataDir, next.DataDir},
-		{"listener", running.Listeners, next.Listeners},
+		{"listener", withoutTLS(running.Listeners), withoutTLS(next.Listeners)},
 		{"admin", running.Admin, next.Admin},
 		{"consul", running.Consul, next.Consul},
 		{"policies.watch", running.Policies.Watch, next.Policies.Watch},
@@ -28,4 +34,15 @@ func RestartNeeded(running, next *Config) []string {
 		}
 	}
 	return out
+}
+
+// withoutTLS leaves of a listener's TLS only that there is some.
+func withoutTLS(all []Listener) []Listener {
+	all = slices.Clone(all)
+	for i := range all {
+		if all[i].TLS != nil {
+			all[i].TLS = new(certs.ServerSpec)
+		}
+	}
+	return all
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lictor/lictor/agent/certs"
 	"github.com/lictor/lictor/proxy/step/limit"
 )
 
@@ -47,6 +48,25 @@ func TestRestartNeeded(t *testing.T) {
 		c.change(next)
 		if got := RestartNeeded(base(), next); !slices.Equal(got, c.want) {
 			t.Errorf("%s: got %v, want %v", f.Name, got, c.want)
+		}
+	}
+}
+
+// TestRestartNeededForTLS changes what a listener shows, which a reload does, and
+// whether it speaks TLS at all.
+func TestRestartNeededForTLS(t *testing.T) {
+	with := func(spec *certs.ServerSpec) *Config {
+		l := listenerAt("a", ":1")
+		l.TLS = spec
+		return &Config{Listeners: []Listener{l}}
+	}
+	a, b := &certs.ServerSpec{ClientCAFile: "a"}, &certs.ServerSpec{Pairs: []certs.Pair{{CertFile: "b"}}}
+	if got := RestartNeeded(with(a), with(b)); got != nil {
+		t.Errorf("other certificates: got %v", got)
+	}
+	for _, c := range [][2]*Config{{with(nil), with(a)}, {with(a), with(nil)}} {
+		if got := RestartNeeded(c[0], c[1]); !slices.Equal(got, []string{"listener"}) {
+			t.Errorf("TLS turned on or off: got %v", got)
 		}
 	}
 }

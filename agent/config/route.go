@@ -39,6 +39,8 @@ type routeBlock struct {
 	ConnectTimeout *hcl.Attribute `hcl:"connect_timeout,optional"`
 	IdleTimeout    *hcl.Attribute `hcl:"idle_timeout,optional"`
 	MaxBody        *hcl.Attribute `hcl:"max_body,optional"`
+
+	UpstreamTLS *upstreamTLSBlock `hcl:"upstream_tls,block"`
 }
 
 // attributes are those that a later check may point at.
@@ -90,6 +92,7 @@ func (r *reader) route(b *hcl.Block, o *Options, providers map[string][]string) 
 		ConnectTimeout: r.duration(in.ConnectTimeout, defaultConnectTimeout, time.Millisecond),
 		IdleTimeout:    r.duration(in.IdleTimeout, defaultRouteIdle, 0),
 		MaxBody:        r.size(in.MaxBody, 0, 0, 0),
+		UpstreamTLS:    r.upstreamTLS(in.UpstreamTLS),
 	}
 	t.origin = routeOrigin{attrs: map[string]hcl.Range{}, limits: ranges(names), methods: ranges(methods), hosts: ranges(hosts)}
 	for _, a := range in.attributes() {

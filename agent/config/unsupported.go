@@ -23,8 +23,6 @@ var notYet = []struct {
 	{in: "", block: "jwt", label: []string{"name"}},
 	{in: "", block: "store", label: []string{"type"}},
 	{in: "", block: "tracing"},
-	{in: "listener", block: "tls"},
-	{in: "listener", attr: "proxy_protocol", ok: []string{"off"}},
 	{in: "consul", block: "connect"},
 	{in: "policies", attr: "kv_prefix", ok: []string{""}},
 	{in: "limit", attr: "scope", ok: []string{"local"}},

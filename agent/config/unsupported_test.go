@@ -22,11 +22,10 @@ var labels = map[string]string{
 
 // valueOf is a value that the language has and this version lacks.
 var valueOf = map[string]string{
-	"proxy_protocol": "required",
-	"health_path":    "/health",
-	"kv_prefix":      "lictor/",
-	"scope":          "shared",
-	"max_body":       "1MB",
+	"health_path": "/health",
+	"kv_prefix":   "lictor/",
+	"scope":       "shared",
+	"max_body":    "1MB",
 }
 
 func diagnose(t *testing.T, text string) string {

@@ -7,7 +7,7 @@ listener "public" {
   address             = "0.0.0.0:8080"
   trusted_proxies     = ["10.0.0.0/8", "fd00::/8", "192.0.2.7"]
   forwarded           = "forwarded"
-  proxy_protocol      = "off"
+  proxy_protocol      = "required"
   health_path         = ""
   merge_slashes       = false
   encoded_slashes     = "reject"
@@ -19,6 +19,18 @@ listener "public" {
 
 listener "inner" {
   address = "[::1]:8081"
+  tls {
+    certificate {
+      cert_file = "../tls/good.pem"
+      key_file  = "../tls/good.key"
+    }
+    certificate {
+      cert_file = "../tls/expired.pem"
+      key_file  = "../tls/expired.key"
+    }
+    min_version    = 1.3
+    client_ca_file = "../tls/ca.pem"
+  }
 }
 
 admin {
@@ -133,9 +145,16 @@ route "orders" {
 route "exact" {
   path    = "/health"
   service = "orders"
+  upstream_tls {
+    ca_file     = "../tls/ca.pem"
+    server_name = "orders.internal"
+    cert_file   = "../tls/good.pem"
+    key_file    = "../tls/good.key"
+  }
 }
 
 route "pattern" {
+  upstream_tls {}
   path_pattern = "/users/{id}/orders"
   strip_prefix = "/users"
   service      = "users"
