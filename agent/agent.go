@@ -58,6 +58,8 @@ type Agent struct {
 	statsd     *statsd
 	started    time.Time
 
+	instanceTLS instanceTLS
+
 	servers []*server
 	admin   *admin
 
@@ -116,7 +118,7 @@ func New(o Options) (*Agent, error) {
 	if a.statsd, err = newStatsd(c.Telemetry, c.NodeName); err != nil {
 		return nil, err
 	}
-	if err := a.listen(c); err != nil {
+	if err := a.listen(g); err != nil {
 		a.closeListeners()
 		return nil, err
 	}
@@ -163,6 +165,7 @@ func (a *Agent) Run(ctx, hurry context.Context) error {
 	wg.Go(func() { a.identities.Run(base) })
 	wg.Go(func() { a.feedStatsd(base) })
 	wg.Go(func() { a.watchFiles(base) })
+	wg.Go(func() { a.watchCertificates(base) })
 	wg.Go(func() { a.register(base) })
 	wg.Go(func() { a.admin.serve(base) })
 	for _, s := range a.servers {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/lictor/lictor/agent/certs"
 	"github.com/lictor/lictor/agent/config"
 	"github.com/lictor/lictor/limits"
 	"github.com/lictor/lictor/proxy"
@@ -28,6 +29,9 @@ type generation struct {
 	table     *proxy.Table
 	pools     []*upstream.Pool
 	services  []string // named by routes, sorted
+
+	certificates map[string]*certs.ServerSet // of listeners, by name
+	clients      []*certs.Client             // of routes that speak TLS to their instances
 
 	content [sha256.Size]byte // of all files, when they had been read
 
@@ -68,6 +72,9 @@ func (a *Agent) build(c *config.Config, files *config.Files, old *generation) (*
 	}
 	a.buildLimits(g, old)
 	if err := a.buildProviders(g); err != nil {
+		return nil, err
+	}
+	if err := a.buildTLS(g); err != nil {
 		return nil, err
 	}
 	var routes []*proxy.Route
@@ -168,6 +175,9 @@ func (a *Agent) buildRoute(g *generation, r *config.Route, old *generation) (*pr
 		MaxBody: r.MaxBody,
 		Timeout: r.Timeout, ConnectTimeout: r.ConnectTimeout, IdleTimeout: r.IdleTimeout,
 	}
+	if out.UpstreamTLS, err = a.upstreamTLS(g, r); err != nil {
+		return nil, err
+	}
 	if was := old.route(r.Name); was != nil {
 		out.Metrics = was.Metrics
 	}
@@ -186,6 +196,7 @@ func (a *Agent) commit(g *generation) {
 	a.proxy.SetErrorPages(errorPages(g.config))
 	a.current.Store(g)
 	a.set.Retain(g.pools)
+	a.showCertificates(g)
 	a.follow(g)
 }
 

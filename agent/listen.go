@@ -1,13 +1,16 @@
 package agent
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"slices"
 
+	"github.com/lictor/lictor/agent/certs"
 	"github.com/lictor/lictor/agent/config"
+	"github.com/lictor/lictor/agent/proxyprotocol"
 	"github.com/lictor/lictor/proxy"
 	"github.com/lictor/lictor/proxy/nethttp"
 	"github.com/lictor/lictor/proxy/router"
@@ -19,16 +22,24 @@ type server struct {
 	listener *proxy.Listener
 	ln       net.Listener
 	addr     netip.AddrPort
+	certs    *certs.Server          // nil for a listener in clear
+	front    *proxyprotocol.Options // nil for one that nobody announces clients to
 }
 
 // Serve takes requests until the server is shut down.
-func (s *server) Serve() error { return s.Server.Serve(s.ln) }
+func (s *server) Serve() error {
+	if s.front != nil {
+		return s.Server.Serve(proxyprotocol.Wrap(s.ln, *s.front))
+	}
+	return s.Server.Serve(s.ln)
+}
 
 // listen opens every address of the configuration, or none.
-func (a *Agent) listen(c *config.Config) error {
+func (a *Agent) listen(g *generation) error {
 	var errs []error
+	c := g.config
 	for i := range c.Listeners {
-		s, err := a.listenOne(&c.Listeners[i])
+		s, err := a.listenOne(&c.Listeners[i], g.certificates[c.Listeners[i].Name])
 		if err != nil {
 			errs = append(errs, fmt.Errorf("listener %q: %w", c.Listeners[i].Name, err))
 			continue
@@ -39,7 +50,8 @@ func (a *Agent) listen(c *config.Config) error {
 	return errors.Join(errs...)
 }
 
-func (a *Agent) listenOne(c *config.Listener) (*server, error) {
+// listenOne opens one address; set is nil for a listener in clear.
+func (a *Agent) listenOne(c *config.Listener, set *certs.ServerSet) (*server, error) {
 	ln, err := net.Listen("tcp", c.Address)
 	if err != nil {
 		return nil, err
@@ -50,11 +62,36 @@ func (a *Agent) listenOne(c *config.Listener) (*server, error) {
 		HealthPath: c.HealthPath, Ready: func() bool { return len(a.NotReady()) == 0 },
 		Path: router.PathOptions{MergeSlashes: c.MergeSlashes, RejectEncodedSlash: c.RejectEncodedSlashes},
 	}
+	var secure *tls.Config
+	if set != nil {
+		s.certs = certs.NewServer(set, a.log.Named("tls").With("listener", c.Name))
+		secure = s.certs.Config()
+	}
+	s.front = a.front(c)
 	s.Server = nethttp.New(a.proxy, nethttp.Options{
-		Listener: s.listener, ReadHeaderTimeout: c.ReadHeaderTimeout, IdleTimeout: c.IdleTimeout,
+		Listener: s.listener, TLS: secure, ReadHeaderTimeout: c.ReadHeaderTimeout, IdleTimeout: c.IdleTimeout,
 		MaxHeaderBytes: int(c.MaxHeaderBytes), MaxConnections: c.MaxConnections, Logger: a.log.Named("proxy"),
 	})
 	return s, nil
+}
+
+// front says whose word on the client's address is taken, nil for nobody's.
+func (a *Agent) front(c *config.Listener) *proxyprotocol.Options {
+	o := &proxyprotocol.Options{
+		Timeout: c.ReadHeaderTimeout, Logger: a.log.Named("proxy").With("listener", c.Name),
+		Trusted: func(peer netip.Addr) bool {
+			return slices.ContainsFunc(c.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(peer) })
+		},
+	}
+	switch c.ProxyProtocol {
+	case config.ProxyOptional:
+		o.Mode = proxyprotocol.Optional
+	case config.ProxyRequired:
+		o.Mode = proxyprotocol.Required
+	default:
+		return nil
+	}
+	return o
 }
 
 // closeListeners gives the addresses back when the start fails.
