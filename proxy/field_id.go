@@ -149,7 +149,11 @@ func Classify(name []byte) ID {
 		return Other
 	}
 	id := idTable.ids[idHash(idTable.mul, name)]
-	if id != Other && equalFold(name, idTable.lower[id]) {
+	if id == Other {
+		return Other
+	}
+	// Nearly every name comes in one of two spellings, which compare at once.
+	if string(name) == names[id] || string(name) == idTable.lower[id] || equalFold(name, idTable.lower[id]) {
 		return id
 	}
 	return Other

@@ -91,12 +91,16 @@ func fill(raw string) string {
 // set of buffers that has seen a message before.
 func TestNothingIsAllocated(t *testing.T) {
 	for name, f := range map[string]func() func(){
-		"request":           func() func() { return newSteady(t, usualRequest).request },
-		"empty lines":       func() func() { return newSteady(t, "\n"+usualRequest).request },
-		"absolute-form":     func() func() { return newSteady(t, "GET http://b/c HTTP/1.1\nHost: a\n\n").request },
-		"nominations":       func() func() { return newSteady(t, "GET / HTTP/1.1\nHost: a\nConnection: x, close\nX: y\n\n").request },
-		"WebSocket":         func() func() { return newSteady(t, "GET / HTTP/1.1\nHost: a\nConnection: Upgrade\nUpgrade: websocket\n\n").request },
-		"128 fields":        func() func() { return newSteady(t, "GET / HTTP/1.1\nHost: a\n"+strings.Repeat("X: y\n", 127)+"\n").request },
+		"request":       func() func() { return newSteady(t, usualRequest).request },
+		"empty lines":   func() func() { return newSteady(t, "\n"+usualRequest).request },
+		"absolute-form": func() func() { return newSteady(t, "GET http://b/c HTTP/1.1\nHost: a\n\n").request },
+		"nominations":   func() func() { return newSteady(t, "GET / HTTP/1.1\nHost: a\nConnection: x, close\nX: y\n\n").request },
+		"WebSocket": func() func() {
+			return newSteady(t, "GET / HTTP/1.1\nHost: a\nConnection: Upgrade\nUpgrade: websocket\n\n").request
+		},
+		"128 fields": func() func() {
+			return newSteady(t, "GET / HTTP/1.1\nHost: a\n"+strings.Repeat("X: y\n", 127)+"\n").request
+		},
 		"response":          func() func() { return newSteady(t, usualResponse).response },
 		"chunks":            func() func() { return newSteady(t, fill(chunkedBody)).chunked },
 		"trailers":          func() func() { return newSteady(t, "1\na\n0\nX-Sum: 1\nContent-Length: 5\n\n").chunked },

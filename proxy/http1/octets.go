@@ -71,34 +71,24 @@ const (
 	each01 = 0x0101010101010101
 	each20 = 0x20 * each01
 	each21 = 0x21 * each01
-	each7f = 0x7f * each01
 	each80 = 0x80 * each01
 )
 
-// controls marks the octets of x that are controls (below 0x20, or DEL) by
-// their highest bit. The lowest mark is exact; those above it may not be, since
-// borrows run upwards.
-func controls(x uint64) uint64 {
-	del := x ^ each7f
-	return ((x-each20)&^x | (del-each01)&^del) & each80
-}
-
-// unseen does the same for octets that are not visible ASCII.
-func unseen(x uint64) uint64 {
-	del := x ^ each7f
-	return ((x-each21)&^x | (del-each01)&^del | x) & each80
-}
-
 // textEnd returns the index of the first octet of b at or after i that no field
 // value may hold, len(b) when there is none.
+//
+// It marks octets below 0x20 and DEL by their highest bit. Borrows and carries
+// run upwards, so no octet goes unmarked, and the lowest mark is wrong only for
+// HTAB and behind 0xff. The table has the last word on it.
 func textEnd(b []byte, i int) int {
 	for ; i+8 <= len(b); i += 8 {
-		if m := controls(binary.LittleEndian.Uint64(b[i:])); m != 0 {
-			i += bits.TrailingZeros64(m) >> 3
-			if b[i] != '\t' {
+		x := binary.LittleEndian.Uint64(b[i:])
+		if marks := ((x - each20) | (x + each01)) &^ x & each80; marks != 0 {
+			i += bits.TrailingZeros64(marks) >> 3
+			if octets[b[i]]&textual == 0 {
 				return i
 			}
-			i -= 7 // go on behind the tab
+			i -= 7 // go on behind it
 		}
 	}
 	for i < len(b) && octets[b[i]]&textual != 0 {
@@ -108,11 +98,12 @@ func textEnd(b []byte, i int) int {
 }
 
 // visibleEnd returns the index of the first octet of b at or after i that is
-// not visible ASCII, len(b) when there is none.
+// not visible ASCII, len(b) when there is none. Here the lowest mark is exact.
 func visibleEnd(b []byte, i int) int {
 	for ; i+8 <= len(b); i += 8 {
-		if m := unseen(binary.LittleEndian.Uint64(b[i:])); m != 0 {
-			return i + bits.TrailingZeros64(m)>>3
+		x := binary.LittleEndian.Uint64(b[i:])
+		if marks := ((x - each21) | (x + each01) | x) & each80; marks != 0 {
+			return i + bits.TrailingZeros64(marks)>>3
 		}
 	}
 	for i < len(b) && b[i] > ' ' && b[i] < 0x7f {

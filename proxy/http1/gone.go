@@ -1,0 +1,72 @@
+package http1
+
+import "time"
+
+// While an instance is slow, nobody reads from the client, so nobody notices
+// when it goes away. A goroutine that waited for that beside each request would
+// cost more than the request. So one for all looks after those exchanges that
+// have gone on since it looked last.
+
+const (
+	// sweepEvery is how long a client may be gone before it is noticed, at
+	// least; at most it is twice as long.
+	sweepEvery = 500 * time.Millisecond
+	// sweepBatch is how many connections are looked at under one lock.
+	sweepBatch = 256
+)
+
+// sweep runs for as long as there may be connections.
+func (s *Server) sweep() {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for now := range tick.C {
+		s.setDate(now)
+		for from := 0; from >= 0; {
+			from = s.sweepSome(from)
+		}
+		s.mu.Lock()
+		if len(s.conns) == 0 && s.draining.Load() {
+			s.sweeping = false
+			s.mu.Unlock()
+			return
+		}
+		s.mu.Unlock()
+	}
+}
+
+// sweepSome looks at a batch and returns where the next one begins, -1 after the
+// last. A connection that changes its place meanwhile is looked at next time.
+func (s *Server) sweepSome(from int) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	to := min(from+sweepBatch, len(s.conns))
+	for _, c := range s.conns[min(from, to):to] {
+		seq := c.seq.Load()
+		long := seq&1 == 1 && seq == c.swept
+		c.swept = seq
+		if long && (s.closed.Load() || c.hasGone()) {
+			c.interrupt()
+		}
+	}
+	if to == len(s.conns) {
+		return -1
+	}
+	return to
+}
+
+// interrupt tells the present exchange, if there is one, that its client has
+// gone. The caller holds s.mu, which is what keeps tunnels from being told.
+//
+// Whoever waits is woken by a deadline. By the time that strikes, the connection
+// to the instance may serve another exchange: so a deadline is but a question,
+// and who is asked looks at its own state and waits on if there is no reason
+// not to.
+func (c *conn) interrupt() {
+	c.gone.Store(c.seq.Load())
+	if u := c.waiting.Load(); u != nil {
+		u.wake()
+	}
+	if cancel := c.cancel.Load(); cancel != nil {
+		(*cancel)()
+	}
+}

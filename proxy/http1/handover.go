@@ -1,0 +1,73 @@
+package http1
+
+import (
+	"crypto/tls"
+	"net"
+	"time"
+)
+
+// preface is what an HTTP/2 connection begins with (RFC 9113 section 3.4), as
+// far as it looks like a head.
+const preface = "PRI * HTTP/2.0\r\n\r\n"
+
+// handshake makes a TLS connection of c if it has to be one. It reports false
+// when the connection is not to be served here.
+func (c *conn) handshake() bool {
+	if c.s.tls == nil {
+		return true
+	}
+	if t := c.s.o.ReadHeaderTimeout; t > 0 {
+		if c.nc.SetDeadline(time.Now().Add(t)) != nil {
+			return false
+		}
+	}
+	t := tls.Server(c.nc, c.s.tls)
+	if t.Handshake() != nil || t.SetDeadline(time.Time{}) != nil {
+		return false
+	}
+	if t.ConnectionState().NegotiatedProtocol == "h2" {
+		c.handOver(t)
+		return false
+	}
+	c.secure = true
+	c.setStream(t)
+	return true
+}
+
+// handOver gives the connection to the engine for HTTP/2, and forgets it.
+func (c *conn) handOver(nc net.Conn) {
+	c.leave()
+	l := c.s.o.Listener
+	l.Open.Add(-1)
+	l.Accepted.Add(^uint64(0))
+	c.taken = true
+	if nc.SetDeadline(time.Time{}) != nil {
+		nc.Close()
+		return
+	}
+	c.s.o.H2(nc)
+}
+
+// replayed is a connection of which something has been read already.
+type replayed struct {
+	net.Conn
+	early []byte
+}
+
+// Read returns what was read already, then what comes.
+func (r *replayed) Read(p []byte) (int, error) {
+	if len(r.early) > 0 {
+		n := copy(p, r.early)
+		r.early = r.early[n:]
+		return n, nil
+	}
+	return r.Conn.Read(p)
+}
+
+// CloseWrite ends our direction only.
+func (r *replayed) CloseWrite() error {
+	if w, ok := r.Conn.(interface{ CloseWrite() error }); ok {
+		return w.CloseWrite()
+	}
+	return r.Conn.Close()
+}
