@@ -7,7 +7,7 @@ func hit(t testing.TB) func() {
 	p := every(t)
 	s := step(t, []*Provider{p}, &RouteSpec{
 		Provider: "main", Forward: true, Headers: []HeaderSpec{{"X-User", "sub"}},
-		Require: []Requirement{{"scope", []Value{{String: ptr("orders:read")}}}},
+		Require: []Requirement{{"scope", []Value{{String: new("orders:read")}}}},
 	})
 	text := token(t, "RS256", good(object{"scope": "orders:list orders:read", "jti": "0e1a9e2c-1f5c-4a1b-8c4d-2a90b6d6e0a1", "name": "Ada Lovelace"}))
 	x, client := exchange("", "Host: api.example.com", "User-Agent: test", "Accept: */*", "X-User: root", "Authorization: Bearer "+text)

@@ -308,17 +308,23 @@ func TestRouteErrors(t *testing.T) {
 		{"unknown provider", `provider = "mai"`, []string{`Did you mean "main"?`}},
 		{"misspelt", `provider = "main"
 		requires = {}`, []string{`Did you mean "require"?`}},
-		{"headers", `provider = "main"
+		{
+			"headers", `provider = "main"
 		claims_to_headers = { "X-A" = "a", "x_a" = "b", "Host" = "a", "X-Forwarded-For" = "a", "x_request_id" = "a", "a b" = "a", "X-E" = "", "X-L" = ["a"], "Authorization" = "a" }`,
-			[]string{"x_a is set already", "Host can't", "X-Forwarded-For can't", "x_request_id can't", `"a b" can't be the name`, "The name of a claim", "A string is required", "Authorization can't"}},
-		{"require", `provider = "main"
+			[]string{"x_a is set already", "Host can't", "X-Forwarded-For can't", "x_request_id can't", `"a b" can't be the name`, "The name of a claim", "A string is required", "Authorization can't"},
+		},
+		{
+			"require", `provider = "main"
 		require = { a = [], b = {}, c = null, d = "", e = [["x"]], f = [null], g = x }`,
-			[]string{"An empty list", "true, false or a list", "true, false or a list", "An empty string", "true, false or a list", "true, false or a list", "Variables may not be used"}},
-		{"types", `provider = ["main"]
+			[]string{"An empty list", "true, false or a list", "true, false or a list", "An empty string", "true, false or a list", "true, false or a list", "Variables may not be used"},
+		},
+		{
+			"types", `provider = ["main"]
 		optional          = "x"
 		claims_to_headers = "sub"
 		require           = ["scope"]`,
-			[]string{"A string is required", "true or false", "An object", "An object"}},
+			[]string{"A string is required", "true or false", "An object", "An object"},
+		},
 		{"nulls are defaults", `provider = "main"
 		optional          = null
 		forward           = null

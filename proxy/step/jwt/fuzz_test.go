@@ -75,13 +75,13 @@ func FuzzSigned(f *testing.F) {
 		text := sign(t, "EdDSA", header, claims, keyring().ed)
 		check(t, p, text, now+time.Duration(shift%100_000)*time.Second)
 		s := step(t, []*Provider{p}, &RouteSpec{Provider: "main", Headers: []HeaderSpec{{"X-User", "sub"}, {"X-List", "aud"}}, Require: []Requirement{
-			{"iss", []Value{{String: ptr("https://id.example.com")}}},
+			{"iss", []Value{{String: new("https://id.example.com")}}},
 		}})
 		x, _ := exchange("", "Authorization: Bearer "+text)
 		if s.Request(x) != (x.Identity != nil) {
 			t.Fatal("a request without an identity passed")
 		}
-		lines, _ := upstream(x)
+		lines, _ := forwarded(x)
 		for _, l := range lines {
 			if strings.ContainsAny(l, "\r\n\x00\x7f") {
 				t.Fatalf("%q goes upstream", l)

@@ -242,8 +242,8 @@ func exchange(query string, lines ...string) (*proxy.Exchange, *client) {
 	return x, c
 }
 
-// upstream returns what goes to the instance: the field lines, and the query.
-func upstream(x *proxy.Exchange) (lines []string, query string) {
+// forwarded returns what goes to the instance: the field lines, and the query.
+func forwarded(x *proxy.Exchange) (lines []string, query string) {
 	f := &x.Request.Fields
 	for i := range f.Len() {
 		if f.Live(i) {

@@ -93,7 +93,7 @@ func TestLocations(t *testing.T) {
 				if forward {
 					want, wantQ = c.kept, c.keptQ
 				}
-				gotLines, gotQ := upstream(x)
+				gotLines, gotQ := forwarded(x)
 				wantLines := strings.Split(fill.Replace(want), "\n")
 				if want == "" {
 					wantLines = nil
@@ -111,8 +111,19 @@ func TestLocations(t *testing.T) {
 func TestClaimsToHeaders(t *testing.T) {
 	p := every(t)
 	s := step(t, []*Provider{p}, &RouteSpec{Provider: "main", Forward: false, Optional: true, Headers: []HeaderSpec{
-		{"X-User", "sub"}, {"X-Level", "level"}, {"X-Admin", "admin"}, {"X-City", "address.city"}, {"X-Dot", "a.b"},
-		{"X-Roles", "roles"}, {"X-Evil", "evil"}, {"X-Space", "space"}, {"X-Object", "address"}, {"X-Odd", "odd"}, {"X-None", "none"}, {"X-Name", "name"}, {"X-C1", "c1"},
+		{"X-User", "sub"},
+		{"X-Level", "level"},
+		{"X-Admin", "admin"},
+		{"X-City", "address.city"},
+		{"X-Dot", "a.b"},
+		{"X-Roles", "roles"},
+		{"X-Evil", "evil"},
+		{"X-Space", "space"},
+		{"X-Object", "address"},
+		{"X-Odd", "odd"},
+		{"X-None", "none"},
+		{"X-Name", "name"},
+		{"X-C1", "c1"},
 	}})
 	forged := []string{"X-User: root", "x-user: root", "X_User: root", "x_USER: root", "X-Evil: 1", "X_Evil: 1", "X-City: Rome", "X-Other: stays", "X-Users: stay", "XUser: stays"}
 	stays := []string{"X-Other: stays", "X-Users: stay", "XUser: stays"}
@@ -121,7 +132,7 @@ func TestClaimsToHeaders(t *testing.T) {
 	if !s.Request(x) || x.Identity != nil {
 		t.Fatal("a request without a token was refused")
 	}
-	if got, _ := upstream(x); !slices.Equal(got, stays) {
+	if got, _ := forwarded(x); !slices.Equal(got, stays) {
 		t.Errorf("without a token %q go upstream", got)
 	}
 
@@ -134,7 +145,7 @@ func TestClaimsToHeaders(t *testing.T) {
 		t.Fatalf("%d: %s", client.status, client.body)
 	}
 	want := append(slices.Clone(stays), "X-User: ada", "X-Level: 1.50", "X-Admin: true", "X-City: Paris", "X-Dot: literal", "X-Roles: x,2,true", "X-Name: Zoë")
-	got, _ := upstream(x)
+	got, _ := forwarded(x)
 	slices.Sort(got)
 	slices.Sort(want)
 	if !slices.Equal(got, want) {
@@ -174,10 +185,10 @@ func TestRequire(t *testing.T) {
 		{"c", text("1"), 1, false},
 		{"c", text("true"), true, false},
 		{"c", text("A"), "a", false},
-		{"c", []Value{{Bool: ptr(true)}}, true, true},
-		{"c", []Value{{Bool: ptr(true)}}, false, false},
-		{"c", []Value{{Bool: ptr(true)}}, "true", false},
-		{"c", []Value{{Bool: ptr(false)}}, nil, false},
+		{"c", []Value{{Bool: new(true)}}, true, true},
+		{"c", []Value{{Bool: new(true)}}, false, false},
+		{"c", []Value{{Bool: new(true)}}, "true", false},
+		{"c", []Value{{Bool: new(false)}}, nil, false},
 		{"c", []Value{number("3")}, raw("3.0"), true},
 		{"c", []Value{number("3")}, raw("30e-1"), true},
 		{"c", []Value{number("3")}, raw("3.0000000000000000000001"), false},
@@ -202,7 +213,7 @@ func TestRequire(t *testing.T) {
 // TestLiteralFirst prefers the claim whose name is the whole name, whatever it
 // holds.
 func TestLiteralFirst(t *testing.T) {
-	s := step(t, []*Provider{every(t)}, &RouteSpec{Provider: "main", Require: []Requirement{{"c.d", []Value{{String: ptr("a")}}}}})
+	s := step(t, []*Provider{every(t)}, &RouteSpec{Provider: "main", Require: []Requirement{{"c.d", []Value{{String: new("a")}}}}})
 	x, _ := exchange("", "Authorization: Bearer "+token(t, "EdDSA", good(object{"c.d": "b", "c": object{"d": "a"}})))
 	if s.Request(x) {
 		t.Error("the path was taken although the name is there")

@@ -143,8 +143,7 @@ func TestReload(t *testing.T) {
 	_, err = g.Prepare(t.Context(), []*Spec{local("one", a), local("bad", filepath.Join(t.TempDir(), "none")), local("worse", file(t, []byte("[]")))})
 	var names []string
 	for _, e := range err.(interface{ Unwrap() []error }).Unwrap() {
-		var bad *ProviderError
-		if errors.As(e, &bad) {
+		if bad, ok := errors.AsType[*ProviderError](e); ok {
 			names = append(names, bad.Provider)
 		}
 	}

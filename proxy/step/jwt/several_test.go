@@ -35,7 +35,7 @@ func TestAnyOfThem(t *testing.T) {
 	mineExpired := token(t, "EdDSA", good(object{"exp": 1}))
 	foreign := sign(t, "RS256", object{"alg": "RS256", "kid": "k1"}, good(object{"iss": other.Issuer}), m.other)
 	forged := sign(t, "RS256", object{"alg": "RS256", "kid": "k1"}, good(object{"iss": other.Issuer}), m.rsa)
-	admin := []Requirement{{"admin", []Value{{Bool: ptr(true)}}}}
+	admin := []Requirement{{"admin", []Value{{Bool: new(true)}}}}
 
 	for _, c := range []struct {
 		name   string
@@ -76,7 +76,7 @@ func TestAnyOfThem(t *testing.T) {
 			if said := strings.Join(client.fields["www-authenticate"], "|") + client.body; !strings.Contains(said, c.want) {
 				t.Errorf("it said %s, want %s", said, c.want)
 			}
-			lines, _ := upstream(x)
+			lines, _ := forwarded(x)
 			if passed && strings.Contains(strings.Join(lines, "\n"), forged) {
 				t.Error("a forged token goes upstream")
 			}

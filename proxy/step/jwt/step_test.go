@@ -29,7 +29,7 @@ func TestEveryAlgorithm(t *testing.T) {
 func TestAnswers(t *testing.T) {
 	p := every(t)
 	s := step(t, []*Provider{p}, &RouteSpec{Provider: "main", Require: []Requirement{
-		{Claim: "scope", Values: []Value{{String: ptr("orders:read")}, {String: ptr("orders:list")}}},
+		{Claim: "scope", Values: []Value{{String: new("orders:read")}, {String: new("orders:list")}}},
 	}})
 	for _, c := range []struct {
 		name, token string
@@ -44,8 +44,10 @@ func TestAnswers(t *testing.T) {
 		{"expired", "Bearer " + token(t, "ES256", good(object{"exp": 5})), 401, `Bearer realm="main", error="invalid_token", error_description="the token has expired"`, "token-invalid"},
 		{"another issuer", "Bearer " + token(t, "ES256", good(object{"iss": "https://evil.example"})), 401, `Bearer realm="main", error="invalid_token", error_description="the token can't be trusted"`, "token-invalid"},
 		{"another audience", "Bearer " + token(t, "ES256", good(object{"aud": "bank"})), 401, `Bearer realm="main", error="invalid_token", error_description="the token can't be trusted"`, "token-invalid"},
-		{"too little", "Bearer " + token(t, "ES256", good(object{"scope": "orders:reader orders:list"})), 403,
-			`Bearer realm="main", error="insufficient_scope", error_description="the token lacks a claim that is required here", scope="orders:read orders:list"`, "claims-missing"},
+		{
+			"too little", "Bearer " + token(t, "ES256", good(object{"scope": "orders:reader orders:list"})), 403,
+			`Bearer realm="main", error="insufficient_scope", error_description="the token lacks a claim that is required here", scope="orders:read orders:list"`, "claims-missing",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var lines []string
@@ -88,5 +90,3 @@ func TestKeysUnavailable(t *testing.T) {
 		}
 	}
 }
-
-func ptr[T any](v T) *T { return &v }
