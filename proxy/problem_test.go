@@ -35,6 +35,7 @@ var problems = []struct {
 	{proxy.QuotaExceeded, "https://iana.org/assignments/http-problem-types#quota-exceeded", 429, "http_request_denied"},
 	{proxy.TransferNotCoded, "urn:lictor:problem:malformed", 501, "http_request_error"},
 	{proxy.MethodNotSupported, "urn:lictor:problem:malformed", 501, "http_request_error"},
+	{proxy.NotReady, "urn:lictor:problem:not-ready", 503, "destination_unavailable"},
 	{proxy.VersionUnknown, "urn:lictor:problem:malformed", 505, "http_request_error"},
 }
 

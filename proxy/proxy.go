@@ -160,7 +160,6 @@ func (p *Proxy) finish(x *Exchange) {
 // forget drops what would keep other things alive while the engine keeps the
 // Exchange for its next request.
 func (x *Exchange) forget() {
-	x.attempt.Release() // held only if a step or an engine panicked
 	x.Route, x.Endpoint, x.Identity = nil, nil, nil
 	x.Request.Body, x.Response.Body, x.Response.Tunnel = nil, nil, nil
 	x.Err = nil
