@@ -1,7 +1,9 @@
 package http1
 
 import (
+	"bytes"
 	"strconv"
+	"strings"
 
 	"github.com/lictor/lictor/proxy"
 )
@@ -13,7 +15,7 @@ import (
 // expressible; then the error is an *Error and the head must not be sent.
 func appendRequest(out []byte, x *proxy.Exchange) ([]byte, error) {
 	q := &x.Request
-	if (q.Verb == proxy.MethodOther && !isToken(q.Method)) || len(q.Path) == 0 || !isVisible(q.Path) || !isVisible(q.Query) {
+	if len(q.Path) == 0 || !isVisible(q.Path) || !isVisible(q.Query) || (q.Protocol > proxy.HTTP11 && !expressible(q)) {
 		return out, errUnsendable
 	}
 	out = append(out, q.Method...)
@@ -24,14 +26,7 @@ func appendRequest(out []byte, x *proxy.Exchange) ([]byte, error) {
 		out = append(out, q.Query...)
 	}
 	out = append(out, " HTTP/1.1\r\nHost: "...)
-	switch {
-	case x.Route != nil && x.Route.HostHeader != "":
-		out = append(out, x.Route.HostHeader...)
-	case q.Protocol > proxy.HTTP11 && len(q.Host) > 0 && !validHost(q.Host):
-		return out, errUnsendable
-	default:
-		out = append(out, q.Host...) // empty for an HTTP/1.0 request without one
-	}
+	out = appendAuthority(out, x)
 	out = append(out, "\r\n"...)
 	f := &q.Fields
 	out = f.AppendLines(out)
@@ -51,6 +46,27 @@ func appendRequest(out []byte, x *proxy.Exchange) ([]byte, error) {
 		out = append(out, "Content-Length: 0\r\n"...) // RFC 9110 section 8.6
 	}
 	return append(out, "\r\n"...), nil
+}
+
+// expressible reports whether the parts of a request that came in by another
+// version of HTTP are what an HTTP/1.1 parser would have let in.
+func expressible(q *proxy.Request) bool {
+	return isToken(q.Method) && bytes.IndexByte(q.Query, '#') < 0 && (len(q.Host) == 0 || validHost(q.Host))
+}
+
+// appendAuthority appends the value of Host: the route's if it has one, else the
+// client's, else, for an HTTP/1.0 request without Host, the instance's own.
+func appendAuthority(out []byte, x *proxy.Exchange) []byte {
+	switch host := x.Request.Host; {
+	case x.Route != nil && x.Route.HostHeader != "":
+		return append(out, x.Route.HostHeader...)
+	case len(host) > 0:
+		return append(out, host...)
+	case x.Endpoint != nil && !strings.HasPrefix(x.Endpoint.Target(), "unix:"):
+		return append(out, x.Endpoint.Target()...)
+	default:
+		return append(out, "localhost"...)
+	}
 }
 
 func appendLength(out []byte, n int64) []byte {

@@ -7,11 +7,15 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/lictor/lictor/catalog"
 	"github.com/lictor/lictor/proxy"
+	"github.com/lictor/lictor/proxy/upstream"
 )
 
 // TestAppendRequest shows what an instance is sent for what a client has sent.
@@ -24,7 +28,7 @@ func TestAppendRequest(t *testing.T) {
 		{name: "absolute-form", in: "GET http://b:81/c?d HTTP/1.1\nHost: h\n\n", out: "GET /c?d HTTP/1.1\nHost: b:81\n\n"},
 		{name: "asterisk-form", in: "OPTIONS * HTTP/1.1\nHost: h\n\n", out: "OPTIONS * HTTP/1.1\nHost: h\n\n"},
 		{name: "a Host of the route's", in: "GET / HTTP/1.1\nHost: h\n\n", hostHeader: "orders.internal", out: "GET / HTTP/1.1\nHost: orders.internal\n\n"},
-		{name: "HTTP/1.0", in: "GET / HTTP/1.0\n\n", out: "GET / HTTP/1.1\nHost: \n\n"},
+		{name: "HTTP/1.0", in: "GET / HTTP/1.0\n\n", out: "GET / HTTP/1.1\nHost: localhost\n\n"},
 		{name: "own method", in: "PROPFIND / HTTP/1.1\nHost: h\n\n", out: "PROPFIND / HTTP/1.1\nHost: h\n\n"},
 		{name: "length", in: "POST / HTTP/1.1\nHost: h\nContent-Length: 005\nX: 1\n\nhello", out: "POST / HTTP/1.1\nHost: h\nX: 1\nContent-Length: 5\n\n"},
 		{name: "chunks", in: "POST / HTTP/1.1\nHost: h\nTransfer-Encoding: Chunked\n\n0\n\n", out: "POST / HTTP/1.1\nHost: h\nTransfer-Encoding: chunked\n\n"},
@@ -81,6 +85,7 @@ func TestUnsendable(t *testing.T) {
 		{"GET", "", "", "h"},
 		{"GET", "/", "a b", "h"},
 		{"GET", "/", "a\r\nX: b", "h"},
+		{"GET", "/", "a#b", "h"},
 		{"GET", "/", "", "h b"},
 		{"GET", "/", "", "u@h"},
 	} {
@@ -92,6 +97,33 @@ func TestUnsendable(t *testing.T) {
 		if out, err := appendRequest(nil, x); !errors.Is(err, errUnsendable) {
 			t.Errorf("%q: %q, %v", c, out, err)
 		}
+	}
+}
+
+// TestHostOfTheInstance shows what stands in for a Host that nobody has sent.
+func TestHostOfTheInstance(t *testing.T) {
+	for address, want := range map[string]string{"10.0.0.1": "10.0.0.1:80", "2001:db8::1": "[2001:db8::1]:80"} {
+		set := upstream.NewSet(upstream.Options{})
+		pool, err := set.Pool(upstream.PoolSpec{Service: "orders"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		set.Apply(&catalog.Snapshot{Source: "static", Services: map[string]*catalog.Service{"orders": {Name: "orders", Instances: []catalog.Instance{
+			{Key: "a", Address: address, Port: 80, Weight: 1},
+		}}}})
+		m, err := readRequest(crlf("GET / HTTP/1.0\n\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var a upstream.Attempt
+		if m.x.Endpoint, _ = pool.Acquire(&a, time.Now()); m.x.Endpoint == nil {
+			t.Fatal("no endpoint")
+		}
+		out, err := appendRequest(nil, &m.x)
+		if err != nil || string(out) != "GET / HTTP/1.1\r\nHost: "+want+"\r\n\r\n" {
+			t.Errorf("%q, %v", out, err)
+		}
+		a.Release()
 	}
 }
 
@@ -128,7 +160,7 @@ func sameRequest(t testing.TB, m *message) {
 	default:
 		out = append(out, m.body...)
 	}
-	again, err := readRequest(append(out[:len(out):len(out)], "GET"...))
+	again, err := readRequest(append(slices.Clip(out), "GET"...))
 	if err != nil {
 		t.Fatalf("%q: %v", out, err)
 	}

@@ -2,6 +2,8 @@ package http1
 
 import (
 	"errors"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -11,7 +13,7 @@ import (
 func TestHeadInPieces(t *testing.T) {
 	head := crlf("\nPOST / HTTP/1.1\nHost: a\nContent-Length: 5\n\n")
 	for _, extra := range []string{"", "h", "hello", "hello\r\n\r\n", "\r\n"} {
-		raw := append(head[:len(head):len(head)], extra...)
+		raw := append(slices.Clip(head), extra...)
 		var s headScan
 		dropped := 0
 		for n := 1; n <= len(raw); n++ {
@@ -178,6 +180,38 @@ func TestOctetScans(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+// TestOctetScansOfEdges does it with the octets next to the bounds only, which
+// borrow from and carry into each other.
+func TestOctetScansOfEdges(t *testing.T) {
+	const edges = "\x00\t\x1f !~\x7f\x80\xa0\xff\xff\xff~~  aaaa"
+	naive := func(b []byte, ok func(byte) bool) int {
+		for i, c := range b {
+			if !ok(c) {
+				return i
+			}
+		}
+		return len(b)
+	}
+	r := rand.New(rand.NewPCG(3, 4))
+	for range 200_000 {
+		b := make([]byte, 8+r.IntN(10))
+		for i := range b {
+			b[i] = edges[r.IntN(len(edges))]
+		}
+		if r.IntN(2) == 0 { // so that some have only the last one to find
+			for i := range 7 {
+				b[i] |= 0x80
+			}
+		}
+		if got, want := textEnd(b, 0), naive(b, func(c byte) bool { return octets[c]&textual != 0 }); got != want {
+			t.Fatalf("textEnd(%q) = %d, want %d", b, got, want)
+		}
+		if got, want := visibleEnd(b, 0), naive(b, func(c byte) bool { return c > ' ' && c < 0x7f }); got != want {
+			t.Fatalf("visibleEnd(%q) = %d, want %d", b, got, want)
 		}
 	}
 }

@@ -18,7 +18,7 @@ const (
 // octets says of every octet which classes it belongs to.
 var octets = func() (t [256]uint8) {
 	for i := range t {
-		c := byte(i) //nolint:gosec // the index of an array of 256
+		c := byte(i)
 		if c >= 0x20 && c != 0x7f || c == '\t' {
 			t[i] |= textual
 			if c != '"' && c != '\\' {
@@ -49,10 +49,10 @@ var hexDigits = func() (t [256]uint8) {
 		t[i] = 0xff
 	}
 	for i, c := range "0123456789abcdef" {
-		t[c] = uint8(i) //nolint:gosec // at most 15
+		t[c] = uint8(i)
 	}
 	for i, c := range "ABCDEF" {
-		t[c] = uint8(10 + i) //nolint:gosec // at most 15
+		t[c] = uint8(10 + i)
 	}
 	return t
 }()

@@ -84,7 +84,7 @@ func sameName(a, b []byte) bool {
 // appendAnnounced appends a Trailer field (RFC 9110 section 6.6.2) with those of
 // the announced names that may come, or nothing.
 func appendAnnounced(out []byte, f *proxy.Fields) []byte {
-	any := false
+	first := true
 	for i := f.Next(proxy.TrailerField, 0); i >= 0; i = f.Next(proxy.TrailerField, i+1) {
 		rest := f.Value(i)
 		for len(rest) > 0 {
@@ -92,16 +92,16 @@ func appendAnnounced(out []byte, f *proxy.Fields) []byte {
 			if name, rest = cutElement(rest); !mayTrail(name) || nominated(f, name) {
 				continue
 			}
-			if any {
-				out = append(out, ", "...)
-			} else {
+			if first {
 				out = append(out, "Trailer: "...)
+			} else {
+				out = append(out, ", "...)
 			}
-			any = true
+			first = false
 			out = append(out, name...)
 		}
 	}
-	if any {
+	if !first {
 		out = append(out, "\r\n"...)
 	}
 	return out

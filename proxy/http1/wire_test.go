@@ -100,7 +100,7 @@ func decode(c *chunks, p []byte, size int) (string, int, error) {
 			body.Write(data)
 			at += n
 			piece = piece[n:]
-			if err == io.EOF {
+			if err == io.EOF { //nolint:errorlint // next returns io.EOF itself
 				return body.String(), at, nil
 			}
 			if err != nil {
