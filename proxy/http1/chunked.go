@@ -93,9 +93,6 @@ func (c *chunks) next(p []byte) (data []byte, n int, err error) {
 			n++
 		}
 	}
-	if c.state == chunksDone {
-		return nil, n, io.EOF
-	}
 	return nil, n, nil
 }
 

@@ -3,6 +3,7 @@ package http1
 import (
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -101,6 +102,8 @@ func TestChunkedAccepted(t *testing.T) {
 		{"long", "400\n" + long + "\n0\n\n", long, ""},
 		{"data that looks like the end", "7\n\n0\n\n\n0\n\n", "\r\n0\r\n\r\n", ""},
 		{"extensions", "5;a\nhello\n0;b=c;d=\"e\\\"; \tf\xff\"\n\n", "hello", ""},
+		{"extensions without a value", "5;a;b;\tc  ;d\nhello\n0\n\n", "hello", ""},
+		{"white space between extensions", "5;a=b  \t; c=\"d\" \t ;e\nhello\n0\n\n", "hello", ""},
 		{"empty quoted value", "5;a=\"\"\nhello\n0\n\n", "hello", ""},
 		{"BWS", "5;\ta = b ; c\t=\t\"d\" ;e\nhello\n0\n\n", "hello", ""},
 		{"extensions in proportion", strings.Repeat("40;signature=0123456789abcdef0123456789abcdef0123456789abcdef\n"+long[:64]+"\n", 100) + "0\n\n", strings.Repeat(long[:64], 100), ""},
@@ -108,6 +111,7 @@ func TestChunkedAccepted(t *testing.T) {
 		{"trailers and no data", "0\nGrpc-Status: 0\n\n", "", "Grpc-Status=0;"},
 		{"forbidden trailers", "0\nContent-Length: 5\nTransfer-Encoding: gzip\nHost: b\nAuthorization: c\nX-Forwarded-For: d\n" +
 			"Content-Encoding: e\nSet-Cookie: f\nContent_Length: g\nX_Forwarded-For: h\nTrailer: i\nConnection: X-Sum\nCache-Control: j\nX-Sum: k\n\n", "", "X-Sum=k;"},
+		{"long name", "0\n" + long[:80] + ": a\n\n", "", long[:80] + "=a;"},
 		{"nominated trailers", "0\nX-Hop: a\nx-end: b\n\n", "", "x-end=b;"},
 		{"long trailer", "0\nX: " + long + long + "\n\n", "", "X=" + long + long + ";"},
 	} {
@@ -119,7 +123,7 @@ func TestChunkedAccepted(t *testing.T) {
 			}
 			head := new(proxy.Fields)
 			head.Reset(nil)
-			head.AddName("Connection", "close, X-HOP")
+			head.AddName("Connection", "close , X-HOP")
 			var d chunks
 			for size := 1; size <= len(raw); size++ {
 				d.reset(head)
@@ -133,7 +137,7 @@ func TestChunkedAccepted(t *testing.T) {
 				if string(raw[n:]) != "GET /next" {
 					t.Errorf("in pieces of %d: the next request begins at %q", size, raw[n:])
 				}
-				if _, n, err := d.next(raw[n:]); n != 0 || err == nil {
+				if _, n, err := d.next(raw[n:]); n != 0 || err != io.EOF {
 					t.Errorf("after the end: %d bytes, %v", n, err)
 				}
 			}

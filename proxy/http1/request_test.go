@@ -58,6 +58,7 @@ var refusals = []struct {
 	{"3.2", "octet above 0x7F", "GET /\xc3\xa4 HTTP/1.1\nHost: a\n\n", errTargetOctet, 400},
 	{"3.2", "NUL in the target", "GET /\x00 HTTP/1.1\nHost: a\n\n", errTargetOctet, 400},
 	{"3.2", "DEL in the target", "GET /a\x7f HTTP/1.1\nHost: a\n\n", errTargetOctet, 400},
+	{"3.2", "no target", "GET  HTTP/1.1\nHost: a\n\n", errTarget, 400},
 	{"3.2", "no slash in front", "GET a/b HTTP/1.1\nHost: a\n\n", errTarget, 400},
 	{"3.2", "only a query", "GET ?a HTTP/1.1\nHost: a\n\n", errTarget, 400},
 	{"3.2", "no Host", "GET / HTTP/1.1\nX: a\n\n", errHostMissing, 400},
