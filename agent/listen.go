@@ -67,7 +67,7 @@ func (a *Agent) listenOne(c *config.Listener, set *certs.ServerSet) (*server, er
 		s.certs = certs.NewServer(set, a.log.Named("tls").With("listener", c.Name))
 		secure = s.certs.Config()
 	}
-	s.front = a.front(c)
+	s.front = a.front(c, s.listener)
 	s.Server = nethttp.New(a.proxy, nethttp.Options{
 		Listener: s.listener, TLS: secure, ReadHeaderTimeout: c.ReadHeaderTimeout, IdleTimeout: c.IdleTimeout,
 		MaxHeaderBytes: int(c.MaxHeaderBytes), MaxConnections: c.MaxConnections, Logger: a.log.Named("proxy"),
@@ -76,9 +76,9 @@ func (a *Agent) listenOne(c *config.Listener, set *certs.ServerSet) (*server, er
 }
 
 // front says whose word on the client's address is taken, nil for nobody's.
-func (a *Agent) front(c *config.Listener) *proxyprotocol.Options {
+func (a *Agent) front(c *config.Listener, l *proxy.Listener) *proxyprotocol.Options {
 	o := &proxyprotocol.Options{
-		Timeout: c.ReadHeaderTimeout, Logger: a.log.Named("proxy").With("listener", c.Name),
+		Timeout: c.ReadHeaderTimeout, Refused: func() { l.Refused.Add(1) }, Logger: a.log.Named("proxy").With("listener", c.Name),
 		Trusted: func(peer netip.Addr) bool {
 			return slices.ContainsFunc(c.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(peer) })
 		},

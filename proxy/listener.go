@@ -25,7 +25,8 @@ type Listener struct {
 	HealthPath string
 	Ready      func() bool
 
-	// Open and Accepted count connections; Refused those over the bound.
+	// Open and Accepted count connections; Refused those over the bound,
+	// and those that the PROXY protocol kept out.
 	Open              atomic.Int64
 	Accepted, Refused atomic.Uint64
 }

@@ -2,10 +2,10 @@ package proxyprotocol
 
 import (
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -33,6 +33,10 @@ type Options struct {
 	Trusted func(netip.Addr) bool
 	// Timeout bounds the wait for the whole header; 0 means no bound.
 	Timeout time.Duration
+	// Refused is called for each connection that is closed for its header, or
+	// for the lack of one. A peer that closes without a word is none. Nil does
+	// nothing.
+	Refused func()
 	// Logger gets what was refused, at debug. Nil logs nothing.
 	Logger hclog.Logger
 }
@@ -47,10 +51,6 @@ type Listener struct {
 	closed  chan struct{}
 	once    sync.Once
 	all     sync.WaitGroup
-
-	// Refused counts the connections that were closed for their header, or for
-	// the lack of one.
-	Refused atomic.Uint64
 }
 
 type accepted struct {
@@ -61,6 +61,9 @@ type accepted struct {
 // Wrap reads headers on the connections of ln. It begins at once; Close ends it
 // and closes ln.
 func Wrap(ln net.Listener, o Options) *Listener {
+	if o.Refused == nil {
+		o.Refused = func() {}
+	}
 	if o.Logger == nil {
 		o.Logger = hclog.NewNullLogger()
 	}
@@ -142,7 +145,7 @@ func (l *Listener) hand(a accepted) {
 }
 
 func (l *Listener) refuse(c net.Conn, why error) {
-	l.Refused.Add(1)
+	l.o.Refused()
 	l.o.Logger.Debug("connection refused by the PROXY protocol", "peer", c.RemoteAddr().String(), "error", why)
 	c.Close()
 }
@@ -173,13 +176,21 @@ func (l *Listener) read(c net.Conn) {
 	told, err := readHeader(c, l.o.Mode)
 	close(over)
 	<-watched
-	if err != nil {
+	switch {
+	case errors.Is(err, errSilent):
+		c.Close()
+		return
+	case err != nil:
 		l.refuse(c, err)
 		return
 	}
 	_ = c.SetReadDeadline(time.Time{}) // likewise
 	l.hand(accepted{c: told})
 }
+
+// errSilent is a peer that has closed without a word, as the health checks of
+// balancers do.
+var errSilent = errors.New("the peer has sent nothing")
 
 // past is a deadline that has passed.
 var past = time.Unix(1, 0)
@@ -203,7 +214,10 @@ func readHeader(c net.Conn, mode Mode) (net.Conn, error) {
 		}
 		n, err = c.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]
-		if err != nil && n == 0 {
+		switch {
+		case errors.Is(err, io.EOF) && len(b) == 0:
+			return nil, errSilent
+		case err != nil && n == 0:
 			return nil, err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -43,6 +44,7 @@ type front struct {
 	t    *testing.T
 	fake *fakeListener
 	*Listener
+	count *atomic.Int32 // of refused connections
 }
 
 // balancer is the peer that is trusted.
@@ -52,7 +54,8 @@ func newFront(t *testing.T, mode Mode, timeout time.Duration) *front {
 	t.Helper()
 	fake := &fakeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
 	trusted := netip.MustParsePrefix("10.0.0.0/8")
-	f := &front{t, fake, Wrap(fake, Options{Mode: mode, Trusted: trusted.Contains, Timeout: timeout})}
+	count := new(atomic.Int32)
+	f := &front{t, fake, Wrap(fake, Options{Mode: mode, Trusted: trusted.Contains, Timeout: timeout, Refused: func() { count.Add(1) }}), count}
 	t.Cleanup(func() { f.Close() })
 	return f
 }
@@ -142,7 +145,7 @@ func TestListener(t *testing.T) {
 			f.send(near, c.pieces...)
 			if c.client == "" {
 				f.refused(near)
-				if n := f.Refused.Load(); n != 1 {
+				if n := f.count.Load(); n != 1 {
 					t.Errorf("%d were counted", n)
 				}
 				return
@@ -182,5 +185,23 @@ func TestListenerClose(t *testing.T) {
 	f.refused(unaccepted)
 	if _, err := f.Accept(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestListenerSilentPeer: a balancer that only looks whether someone listens is
+// no refusal.
+func TestListenerSilentPeer(t *testing.T) {
+	f := newFront(t, Required, patience)
+	f.connect(balancer).Close()
+	after := f.connect(balancer)
+	f.send(after, "PROXY UNKNOWN\r\nhello")
+	if who, _ := f.accepted(5); who != balancer {
+		t.Errorf("got %s", who)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if n := f.count.Load(); n != 0 {
+		t.Errorf("%d were counted", n)
 	}
 }

@@ -1,0 +1,308 @@
+package nethttp_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"log"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/lictor/lictor/proxy"
+	"github.com/lictor/lictor/proxy/accesslog"
+	"github.com/lictor/lictor/proxy/nethttp"
+)
+
+// verifying is a way of TLS. Its name is empty for the instance's own address.
+type verifying struct {
+	name  string
+	roots *x509.CertPool
+}
+
+// ClientConfig implements proxy.UpstreamTLS.
+func (v *verifying) ClientConfig(host string) *tls.Config {
+	if v.name != "" {
+		host = v.name
+	}
+	return &tls.Config{RootCAs: v.roots, ServerName: host, MinVersion: tls.VersionTLS12}
+}
+
+// startSecure serves by TLS with a certificate for example.com and 127.0.0.1,
+// and returns its address and authority.
+func startSecure(t *testing.T, h http.HandlerFunc) (*httptest.Server, *x509.CertPool) {
+	t.Helper()
+	s := httptest.NewUnstartedServer(h)
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // refused handshakes are what the tests are about
+	s.EnableHTTP2 = true                           // which the gateway must not fall for
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	pool := x509.NewCertPool()
+	pool.AddCert(s.Certificate())
+	return s, pool
+}
+
+func TestUpstreamTLS(t *testing.T) {
+	var names sync.Map // asked for by SNI
+	instance, pool := startSecure(t, func(w http.ResponseWriter, r *http.Request) {
+		names.Store(r.TLS.ServerName, r.Proto)
+		n, _ := io.Copy(io.Discard, r.Body)
+		w.Header().Set("X-Body", strings.Repeat("x", int(n)))
+		_, _ = io.WriteString(w, "hello")
+	})
+	address := instance.Listener.Addr().String()
+	for _, c := range []struct {
+		name   string
+		secure *verifying
+		sni    string
+		want   string // of the error in the log, "" for a 200
+	}{
+		{"by name", &verifying{"example.com", pool}, "example.com", ""},
+		{"by address", &verifying{"", pool}, "", ""},
+		{"another name", &verifying{"other.test", pool}, "", "not other.test"},
+		{"another authority", &verifying{"example.com", x509.NewCertPool()}, "", "unknown authority"},
+		{"the system's authorities", &verifying{"example.com", nil}, "", "x509"},
+		{"in clear", nil, "", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := startGateway(t, func(r *proxy.Route, _ *nethttp.Options, _ *nethttp.ForwarderOptions) {
+				if c.secure != nil {
+					r.UpstreamTLS = c.secure
+				}
+			}, address)
+			logged := startLog(t, g)
+			resp, body := do(t, newClient(t, nil), newRequest(t, "POST", g.url+"/", strings.NewReader("abc")))
+			switch {
+			case c.name == "in clear":
+				if resp.StatusCode != http.StatusBadRequest {
+					t.Errorf("got %d, want the instance's complaint", resp.StatusCode)
+				}
+			case c.want == "":
+				if resp.StatusCode != http.StatusOK || body != "hello" || resp.Header.Get("X-Body") != "xxx" {
+					t.Errorf("got %d %q", resp.StatusCode, body)
+				}
+				if proto, ok := names.Load(c.sni); !ok || proto != "HTTP/1.1" {
+					t.Errorf("%q was not asked for, or by %v", c.sni, proto)
+				}
+			default:
+				if resp.StatusCode != http.StatusBadGateway || !strings.Contains(body, "instance-refused") {
+					t.Errorf("got %d %q", resp.StatusCode, body)
+				}
+				g.waitIdle()
+				if got := logged(); !strings.Contains(got, c.want) || !strings.Contains(got, address) {
+					t.Errorf("the log says %q, want %q", got, c.want)
+				}
+			}
+		})
+	}
+}
+
+// TestUpstreamTLSKeepsApart sends requests of several routes to one endpoint. A
+// connection that one route trusts is none for the other.
+func TestUpstreamTLSKeepsApart(t *testing.T) {
+	instance, pool := startSecure(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.RemoteAddr) })
+	good, same, bad := &verifying{"example.com", pool}, &verifying{"", pool}, &verifying{"example.com", x509.NewCertPool()}
+	g := startGateway(t, nil, instance.Listener.Addr().String())
+	routes := []*proxy.Route{}
+	for _, r := range []struct {
+		path   string
+		secure proxy.UpstreamTLS
+	}{{"/good", good}, {"/again", good}, {"/same", same}, {"/bad", bad}} {
+		route := *g.route
+		route.Rule.Name, route.Rule.PathPrefix, route.UpstreamTLS, route.Metrics = r.path[1:], r.path, r.secure, nil
+		routes = append(routes, &route)
+	}
+	table, err := proxy.NewTable(2, nil, routes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.proxy.Swap(table)
+	c := newClient(t, nil)
+	get := func(path string) string {
+		t.Helper()
+		resp, body := do(t, c, newRequest(t, "GET", g.url+path, nil))
+		if resp.StatusCode != http.StatusOK {
+			return resp.Status
+		}
+		return body
+	}
+	first := get("/good")
+	if again := get("/again"); again != first {
+		t.Errorf("the same way of TLS: %s and %s are two connections", first, again)
+	}
+	if other := get("/same"); other == first {
+		t.Error("another way of TLS: the connection was shared")
+	}
+	if got := get("/bad"); got != "502 Bad Gateway" {
+		t.Errorf("a route that trusts nobody: got %s", got)
+	}
+}
+
+// TestUpstreamTLSWebSocket lets a tunnel through.
+func TestUpstreamTLSWebSocket(t *testing.T) {
+	instance, pool := startSecure(t, func(w http.ResponseWriter, _ *http.Request) {
+		c, rw, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		_, _ = io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+		_, _ = io.Copy(c, rw)
+	})
+	g := startGateway(t, func(r *proxy.Route, _ *nethttp.Options, _ *nethttp.ForwarderOptions) {
+		r.UpstreamTLS = &verifying{"example.com", pool}
+	}, instance.Listener.Addr().String())
+	r := newRequest(t, "GET", g.url+"/", nil)
+	r.Header.Set("Connection", "Upgrade")
+	r.Header.Set("Upgrade", "websocket")
+	resp, err := newClient(t, nil).Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	stream, ok := resp.Body.(io.ReadWriter)
+	if !ok || resp.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatalf("got %s", resp.Status)
+	}
+	if _, err := io.WriteString(stream, "hello"); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, 5)
+	if _, err := io.ReadFull(stream, got); err != nil || string(got) != "hello" {
+		t.Errorf("got %q and %v", got, err)
+	}
+}
+
+// memory is an access log that is kept.
+type memory struct{ bytes.Buffer }
+
+// Close implements io.Closer.
+func (*memory) Close() error { return nil }
+
+// startLog gives the gateway an access log. The function ends it and returns
+// what was logged.
+func startLog(t *testing.T, g *gateway) func() string {
+	t.Helper()
+	sink, out := accesslog.NewSink(1), new(memory)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- sink.Run(ctx, func() (io.WriteCloser, error) { return out, nil }) }()
+	g.proxy.SetLog(&proxy.Log{Sink: sink})
+	end := sync.OnceValue(func() string {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		return out.String()
+	})
+	t.Cleanup(func() { end() })
+	return end
+}
+
+// bothEnds returns a certificate for clients and for 127.0.0.1, and itself as
+// the authority.
+func bothEnds(t *testing.T) (tls.Certificate, *x509.CertPool) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(leaf)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, pool
+}
+
+// certHandler answers with the digest of the client's certificate.
+type certHandler struct {
+	mu    sync.Mutex
+	seen  [][]byte
+	conns map[*proxy.Conn]bool
+}
+
+func (h *certHandler) Serve(x *proxy.Exchange) {
+	h.mu.Lock()
+	h.seen = append(h.seen, slices.Clone(x.Conn.ClientCert()))
+	h.conns[x.Conn] = true
+	h.mu.Unlock()
+	x.Response.Status, x.Response.Length = http.StatusNoContent, 0
+	x.Response.Fields.Reset(nil)
+	_ = x.W.Head(&x.Response)
+	_ = x.W.End(nil)
+}
+
+// TestClientCert shows the pipeline who the client is, on every request of its
+// connection, and only when its certificate was verified.
+func TestClientCert(t *testing.T) {
+	cert, pool := bothEnds(t)
+	want := sha256.Sum256(cert.Certificate[0])
+	for _, c := range []struct {
+		name   string
+		auth   tls.ClientAuthType
+		shown  bool
+		want   []byte
+		protos func(*http.Protocols)
+	}{
+		{"verified", tls.RequireAndVerifyClientCert, true, want[:], nil},
+		{"verified, HTTP/2", tls.RequireAndVerifyClientCert, true, want[:], func(p *http.Protocols) { p.SetHTTP2(true) }},
+		{"not verified", tls.RequireAnyClientCert, true, nil, nil},
+		{"none", tls.VerifyClientCertIfGiven, false, nil, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := &certHandler{conns: map[*proxy.Conn]bool{}}
+			ln := httptest.NewUnstartedServer(nil).Listener
+			s := nethttp.New(h, nethttp.Options{
+				Listener: &proxy.Listener{Name: "test"}, ReadHeaderTimeout: patience,
+				TLS: &tls.Config{Certificates: []tls.Certificate{cert}, ClientAuth: c.auth, ClientCAs: pool, MinVersion: tls.VersionTLS12},
+			})
+			var served sync.WaitGroup
+			served.Go(func() { _ = s.Serve(ln) })
+			defer served.Wait()
+			defer s.Close()
+			client := newClient(t, c.protos)
+			config := &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+			if c.shown {
+				config.Certificates = []tls.Certificate{cert}
+			}
+			client.Transport.(*http.Transport).TLSClientConfig = config
+			for range 3 {
+				do(t, client, newRequest(t, "GET", "https://"+ln.Addr().String()+"/", nil))
+			}
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			if len(h.conns) != 1 || len(h.seen) != 3 {
+				t.Errorf("%d requests on %d connections", len(h.seen), len(h.conns))
+			}
+			for i, got := range h.seen {
+				if !slices.Equal(got, c.want) {
+					t.Errorf("request %d: got %x, want %x", i, got, c.want)
+				}
+			}
+		})
+	}
+}
