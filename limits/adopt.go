@@ -64,17 +64,17 @@ type adoptable interface {
 	// current is the limiter that decides in this one's stead.
 	current() adoptable
 	made() (Spec, Options)
-	secret() seeds
-	reseed(s seeds)
+	secret() seed
+	reseed(s seed)
 	adopt(old Limiter, now Time)
 }
 
 func (k *keyed[S, R]) made() (Spec, Options) { return k.spec, k.options }
 
-func (k *keyed[S, R]) secret() seeds { return k.seeds }
+func (k *keyed[S, R]) secret() seed { return k.seed }
 
 // reseed makes the digests of both limiters the same. Nobody uses k yet.
-func (k *keyed[S, R]) reseed(s seeds) { k.seeds = s }
+func (k *keyed[S, R]) reseed(s seed) { k.seed = s }
 
 func (k *keyed[S, R]) current() adoptable { return k.latest() }
 

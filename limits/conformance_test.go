@@ -140,7 +140,7 @@ func TestSpecConformance(t *testing.T) {
 			t.Errorf("%d keys, want 1", l.Keys())
 		}
 		top := l.Top(3, at(0))
-		if len(top) != 1 || top[0].Remaining != 0 || top[0].Reset <= 0 || !regexp.MustCompile(`^[0-9a-f]{32}$`).MatchString(top[0].Digest) {
+		if len(top) != 1 || top[0].Remaining != 0 || top[0].Reset <= 0 || !regexp.MustCompile(`^[0-9a-f]{16}$`).MatchString(top[0].Digest) {
 			t.Errorf("top %+v", top)
 		}
 	})

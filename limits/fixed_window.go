@@ -89,16 +89,17 @@ func (s FixedWindowSpec) Policy() Policy { return Policy{Quota: s.Limit, Window:
 func (s FixedWindowSpec) Capacity() int64 { return s.Limit }
 
 // New makes a limiter that has counted nothing.
-func (s FixedWindowSpec) New(o Options) Limiter { return newKeyed(s, s.rules(), o) }
+func (s FixedWindowSpec) New(o Options) Limiter { return newWindowTable(s, s.rules(), o) }
 
 func (s FixedWindowSpec) rules() fixedWindow {
 	window := int64(s.Window)
 	return fixedWindow{
-		limit:  s.Limit,
-		window: window,
-		offset: int64(s.Offset),
-		byKey:  s.ByKey,
-		bits:   63 - bits.Len64(unsigned(math.MaxInt64/window)),
+		limit:     s.Limit,
+		window:    window,
+		perWindow: divisorOf(window),
+		offset:    int64(s.Offset),
+		byKey:     s.ByKey,
+		bits:      63 - bits.Len64(unsigned(math.MaxInt64/window)),
 	}
 }
 
@@ -106,6 +107,7 @@ func (s FixedWindowSpec) rules() fixedWindow {
 // charged last, and in the low bits how much of it is used.
 type fixedWindow struct {
 	limit, window int64
+	perWindow     divisor
 	offset        int64
 	byKey         bool
 	bits          int // of the count
@@ -125,14 +127,14 @@ func (r fixedWindow) clock(now Time) int64 { return int64(now.Wall) }
 func (r fixedWindow) lag(d digest) int64 {
 	shift := r.offset
 	if r.byKey {
-		shift = signed(d.lo % unsigned(r.window))
+		shift = signed(d.below(unsigned(r.window)))
 	}
 	return shift - r.window
 }
 
 func (r fixedWindow) fresh(at int64) int64 { return r.pack(r.indexAt(at), 0) }
 
-func (r fixedWindow) indexAt(at int64) int64 { return max(at, 0) / r.window }
+func (r fixedWindow) indexAt(at int64) int64 { return r.perWindow.divide(max(at, 0)) }
 
 func (r fixedWindow) expiry(s int64) int64 {
 	index, count := r.unpack(s)

@@ -118,4 +118,4 @@ func (k *keyed[S, R]) dump() string {
 func dump(l Limiter) string { return l.(interface{ dump() string }).dump() }
 
 // edges is the key's lag behind the wall clock.
-func (k *keyed[S, R]) edges(key []byte) int64 { return k.rules.lag(k.seeds.digest(key)) }
+func (k *keyed[S, R]) edges(key []byte) int64 { return k.rules.lag(k.seed.digest(key)) }

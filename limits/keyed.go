@@ -1,9 +1,6 @@
 package limits
 
 import (
-	"cmp"
-	"math/bits"
-	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -45,18 +42,13 @@ type keyed[S any, R rules[S, R]] struct {
 	spec    Spec
 	options Options
 	rules   R
-	seeds   seeds
+	seed    seed
 	shards  []shard[S, R]
 	shift   uint // of a digest, to get the shard's number
 
 	handing sync.Mutex // held while the entries move to the heir
 	heir    atomic.Pointer[keyed[S, R]]
 }
-
-const (
-	maxShards    = 64
-	keysPerShard = 1024 // below this, fewer shards: a shard fills up alone
-)
 
 func newKeyed[S any, R rules[S, R]](spec Spec, r R, o Options) Limiter {
 	return newKeyedBound(spec, r, o, o.withDefaults().MaxKeys)
@@ -65,34 +57,30 @@ func newKeyed[S any, R rules[S, R]](spec Spec, r R, o Options) Limiter {
 // newKeyedBound is newKeyed for rules that bound the keys further than the
 // options do, because their states are large.
 func newKeyedBound[S any, R rules[S, R]](spec Spec, r R, o Options, maxKeys int) Limiter {
-	n := min(maxShards, max(1, maxKeys/keysPerShard))
-	n = 1 << (bits.Len(uint(n)) - 1)
+	limits := divide(maxKeys)
 	k := &keyed[S, R]{
 		spec:    spec,
 		options: o.withDefaults(),
 		rules:   r,
-		seeds:   newSeeds(),
-		shards:  make([]shard[S, R], n),
-		shift:   uint(64 - bits.Len(uint(n-1))),
+		seed:    newSeed(),
+		shards:  make([]shard[S, R], len(limits)),
+		shift:   shiftFor(len(limits)),
 	}
 	for i := range k.shards {
 		k.shards[i].horizon = noHorizon
-		k.shards[i].limit = maxKeys / n
-		if i < maxKeys%n {
-			k.shards[i].limit++
-		}
+		k.shards[i].limit = limits[i]
 	}
 	return k
 }
 
-func (k *keyed[S, R]) shard(d digest) *shard[S, R] { return &k.shards[d.hi>>k.shift] }
+func (k *keyed[S, R]) shard(d digest) *shard[S, R] { return &k.shards[d>>k.shift] }
 
 func (k *keyed[S, R]) Take(key []byte, cost int64, now Time) Decision {
-	return k.decide(k.seeds.digest(key), cost, now, true)
+	return k.decide(k.seed.digest(key), cost, now, true)
 }
 
 func (k *keyed[S, R]) Peek(key []byte, cost int64, now Time) Decision {
-	return k.decide(k.seeds.digest(key), cost, now, false)
+	return k.decide(k.seed.digest(key), cost, now, false)
 }
 
 func (k *keyed[S, R]) decide(d digest, cost int64, now Time, charge bool) Decision {
@@ -121,7 +109,7 @@ func (k *keyed[S, R]) decide(d digest, cost int64, now Time, charge bool) Decisi
 
 func (k *keyed[S, R]) Refund(key []byte, cost int64, now Time) {
 	if cost > 0 {
-		k.refund(k.seeds.digest(key), cost, now)
+		k.refund(k.seed.digest(key), cost, now)
 	}
 }
 
@@ -155,12 +143,9 @@ func (k *keyed[S, R]) Keys() int {
 }
 
 func (k *keyed[S, R]) Top(n int, now Time) []KeyUsage {
-	if n <= 0 {
-		return nil
-	}
 	k = k.latest()
 	clock := k.rules.clock(now)
-	var top []KeyUsage
+	top := ranking{most: n}
 	for i := range k.shards {
 		sh := &k.shards[i]
 		sh.mu.Lock()
@@ -170,27 +155,9 @@ func (k *keyed[S, R]) Top(n int, now Time) []KeyUsage {
 			if k.rules.expiry(e.state) <= at {
 				continue
 			}
-			d := k.rules.decide(e.state, 0, at)
-			if len(top) >= 2*n {
-				top = least(top, n)
-			}
-			top = append(top, KeyUsage{Digest: e.digest.String(), Remaining: d.Remaining, Reset: d.ResetAfter})
+			top.add(e.digest, k.rules.decide(e.state, 0, at))
 		}
 		sh.mu.Unlock()
 	}
-	return least(top, n)
-}
-
-// least sorts by what remains, then by who waits longest, and keeps n.
-func least(keys []KeyUsage, n int) []KeyUsage {
-	slices.SortFunc(keys, compareUsage)
-	return keys[:min(n, len(keys))]
-}
-
-func compareUsage(a, b KeyUsage) int {
-	return cmp.Or(
-		cmp.Compare(a.Remaining, b.Remaining),
-		cmp.Compare(b.Reset, a.Reset),
-		cmp.Compare(a.Digest, b.Digest),
-	)
+	return top.list()
 }

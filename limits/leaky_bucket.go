@@ -97,5 +97,5 @@ func (s LeakyBucketSpec) New(o Options) Limiter {
 	if s.Queue == 0 {
 		immediate = s.Burst
 	}
-	return newKeyed(s, newMeter(s.Rate, s.Burst, immediate), o)
+	return newBucketTable(s, newMeter(s.Rate, s.Burst, immediate), o)
 }

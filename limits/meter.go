@@ -9,14 +9,24 @@ type meter struct {
 	interval  int64 // T, nanoseconds for one unit to come back
 	burst     int64 // B, units that can be spent at once
 	immediate int64 // units of debt that don't delay; burst for a meter that polices
+
+	// What follows is derived from the above.
+	full        int64 // the debt of a key that has nothing left, B*T
+	undelayed   int64 // the debt that doesn't delay
+	perInterval divisor
 }
 
 func newMeter(r Rate, burst, immediate int64) meter {
-	return meter{interval: int64(r.Interval()), burst: burst, immediate: immediate}
+	t := int64(r.Interval())
+	return meter{
+		interval:    t,
+		burst:       burst,
+		immediate:   immediate,
+		full:        burst * t,
+		undelayed:   immediate * t,
+		perInterval: divisorOf(t),
+	}
 }
-
-// full is the debt of a key that has nothing left.
-func (m meter) full() int64 { return m.burst * m.interval }
 
 func (m meter) clock(now Time) int64 { return int64(now.Mono) }
 
@@ -31,22 +41,21 @@ func (m meter) debt(tat, at int64) int64 { return tat - at }
 
 func (m meter) decide(tat, cost, at int64) Decision {
 	var d Decision
-	full := m.full()
 	ahead := max(tat, at) - at
 	debt := ahead
 	switch {
 	case cost > m.burst:
 		d.RetryAfter = Never
-	case ahead <= full-cost*m.interval:
+	case ahead <= m.full-cost*m.interval:
 		d.Allowed = true
-		d.Delay = span(max(0, ahead-m.immediate*m.interval))
+		d.Delay = span(max(0, ahead-m.undelayed))
 		debt += cost * m.interval
 	default:
-		d.RetryAfter = span(ahead - (full - cost*m.interval))
+		d.RetryAfter = span(ahead - (m.full - cost*m.interval))
 	}
-	d.Remaining = max(0, (full-debt)/m.interval)
+	d.Remaining = m.perInterval.divide(max(0, m.full-debt))
 	if debt > 0 {
-		d.NextAfter = span(debt + (d.Remaining+1)*m.interval - full)
+		d.NextAfter = span(debt + (d.Remaining+1)*m.interval - m.full)
 	}
 	d.ResetAfter = span(debt)
 	return d
@@ -67,8 +76,8 @@ func (m meter) refund(tat, cost, at int64) int64 {
 // lets them come back at the new rate from now on.
 func (m meter) inherit(from meter, tat, was, at int64) int64 {
 	debt, ok := mulDivUp(max(0, tat-was), m.interval, from.interval)
-	if !ok || debt > m.full() {
-		debt = m.full()
+	if !ok || debt > m.full {
+		debt = m.full
 	}
 	return at + debt
 }

@@ -328,8 +328,8 @@ func TestRefundOfOneAmongOthers(t *testing.T) {
 		}
 		eachSeed(t, 200, func(t *testing.T, r *rand.Rand) {
 			l, want := s.New(Options{MaxKeys: 1}), s.New(Options{MaxKeys: 1})
-			keyed := want.(interface{ reseed(seeds) }) // the same edges for both
-			keyed.reseed(l.(interface{ secret() seeds }).secret())
+			keyed := want.(interface{ reseed(seed) }) // the same edges for both
+			keyed.reseed(l.(interface{ secret() seed }).secret())
 			key := []byte("key")
 			window := int64(s.Policy().Window)
 			first := window + r.Int64N(window)

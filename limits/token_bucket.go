@@ -60,5 +60,5 @@ func (s TokenBucketSpec) Capacity() int64 { return s.Burst }
 
 // New makes a limiter whose buckets are all full.
 func (s TokenBucketSpec) New(o Options) Limiter {
-	return newKeyed(s, newMeter(s.Rate, s.Burst, s.Burst), o)
+	return newBucketTable(s, newMeter(s.Rate, s.Burst, s.Burst), o)
 }

@@ -1,0 +1,94 @@
+package limits
+
+import (
+	"math"
+	"sync/atomic"
+)
+
+// row is a cache line of 64 bytes: four keys and the one word that is known of
+// each. A table of them has no pointers, so the garbage collector never looks
+// inside.
+type row [rowSlots]slot
+
+const rowSlots = 4
+
+// slot holds a key. Its digest is written by the holder of the segment's lock
+// only; its word by anybody, who compares and swaps it.
+//
+// A word that is moved has been taken away: the key is on its way to another
+// slot, another table, or out of the store, and whoever finds that asks again
+// under the lock. A slot changes hands by the steps
+//
+//	word = moved, digest = new, word = new
+//
+// in this order, so whoever loads the digest, the word and the same digest again
+// has a word that belongs to it.
+type slot struct {
+	digest atomic.Uint64
+	word   atomic.Int64
+}
+
+const (
+	// vacant, in place of a digest, marks a slot that was never used.
+	vacant = 0
+	// closed marks one that must not be, because the bound on keys is no
+	// multiple of a row.
+	closed = 2
+	// moved is before any moment and less than any count.
+	moved = math.MinInt64
+)
+
+// put fills a slot whose word is moved.
+func (s *slot) put(d digest, word int64) {
+	s.digest.Store(uint64(d))
+	s.word.Store(word)
+}
+
+// load returns the word of the slot if it still is that of d.
+func (s *slot) load(d digest) (word int64, ok bool) {
+	word = s.word.Load()
+	return word, word != moved && s.digest.Load() == uint64(d)
+}
+
+// rows are what a segment has of them at one time.
+type rows []row
+
+// makeRows makes enough rows for n keys.
+func makeRows(n int) rows {
+	rs := make(rows, (n+rowSlots-1)/rowSlots)
+	for i := n; i < len(rs)*rowSlots; i++ {
+		rs[len(rs)-1][i%rowSlots].digest.Store(closed)
+	}
+	return rs
+}
+
+// first and second are the two rows in which a key may be. Each takes bits of
+// its own, and neither those that chose the segment.
+func (rs rows) first(d digest) *row { return &rs[d.scale(26, len(rs))] }
+
+func (rs rows) second(d digest) *row { return &rs[d.scale(0, len(rs))] }
+
+// scale maps the 32 bits from the one given on to a number below n.
+func (d digest) scale(from uint, n int) uint64 {
+	return uint64(uint32(d>>from)) * uint64(n) >> 32 //nolint:gosec // G115: the cut is meant, and no length is negative
+}
+
+// find returns the slot of a key, or nil.
+func (rs rows) find(d digest) *slot {
+	if len(rs) == 0 {
+		return nil
+	}
+	r := rs.first(d)
+	for i := range r {
+		if r[i].digest.Load() == uint64(d) {
+			return &r[i]
+		}
+	}
+	r = rs.second(d)
+	for i := range r {
+		if r[i].digest.Load() == uint64(d) {
+			return &r[i]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,48 @@
+package limits
+
+import "fmt"
+
+// What the tests ask of any store is asked of a table by these.
+
+func (t *table[R]) bounds() []int {
+	var all []int
+	for i := range t.segments {
+		all = append(all, t.segments[i].limit)
+	}
+	return all
+}
+
+func (t *table[R]) reclaimed() bool {
+	for i := range t.segments {
+		if t.segments[i].horizon != noHorizon {
+			return true
+		}
+	}
+	return false
+}
+
+// dump writes out everything that a limiter knows.
+func (t *table[R]) dump() string {
+	var out string
+	for i := range t.segments {
+		sg := &t.segments[i]
+		p := sg.rows.Load()
+		if p == nil && sg.horizon == noHorizon {
+			continue
+		}
+		out += fmt.Sprintf("%d: used %d horizon %d", i, sg.used, sg.horizon)
+		if p != nil {
+			for j := range *p {
+				for k := range (*p)[j] {
+					s := &(*p)[j][k]
+					out += fmt.Sprintf(" %x=%d", s.digest.Load(), s.word.Load())
+				}
+			}
+		}
+		out += "\n"
+	}
+	return out
+}
+
+// edges is the key's lag behind the wall clock.
+func (t *table[R]) edges(key []byte) int64 { return t.rules.lag(t.seed.digest(key)) }
