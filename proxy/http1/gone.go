@@ -45,7 +45,7 @@ func (s *Server) sweepSome(from int) int {
 		long := seq&1 == 1 && seq == c.swept
 		c.swept = seq
 		if long && (s.closed.Load() || c.hasGone()) {
-			c.interrupt()
+			c.interrupt(seq)
 		}
 	}
 	if to == len(s.conns) {
@@ -54,15 +54,15 @@ func (s *Server) sweepSome(from int) int {
 	return to
 }
 
-// interrupt tells the present exchange, if there is one, that its client has
-// gone. The caller holds s.mu, which is what keeps tunnels from being told.
+// interrupt tells the exchange of that number, if it is still there, that its
+// client has gone. The caller holds s.mu, which is what keeps tunnels from being told.
 //
 // Whoever waits is woken by a deadline. By the time that strikes, the connection
 // to the instance may serve another exchange: so a deadline is but a question,
 // and who is asked looks at its own state and waits on if there is no reason
 // not to.
-func (c *conn) interrupt() {
-	c.gone.Store(c.seq.Load())
+func (c *conn) interrupt(seq uint32) {
+	c.gone.Store(seq)
 	if u := c.waiting.Load(); u != nil {
 		u.wake()
 	}

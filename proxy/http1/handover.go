@@ -30,7 +30,7 @@ func (c *conn) handshake() bool {
 		return false
 	}
 	c.secure = true
-	c.setStream(t)
+	c.nc = t
 	return true
 }
 

@@ -211,7 +211,7 @@ func (s *Server) stop() {
 	}
 	for _, c := range s.conns {
 		if c.seq.Load()&1 == 0 {
-			_ = c.nc.SetReadDeadline(past) // fails on a closed connection only
+			_ = c.sock.SetReadDeadline(past) // fails on a closed connection only
 		}
 	}
 }
@@ -247,8 +247,8 @@ func (s *Server) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range s.conns {
-		c.nc.Close()
-		c.interrupt()
+		c.sock.Close()
+		c.interrupt(c.seq.Load())
 	}
 	return nil
 }

@@ -1,0 +1,183 @@
+package http1
+
+import (
+	"errors"
+	"io"
+	"time"
+
+	"github.com/lictor/lictor/proxy"
+)
+
+var errNotQuiet = errors.New("the idle connection was closed, or the instance spoke without being asked")
+
+// fill implements source, for heads and bodies of responses. While it waits for
+// a head the route's timeout is the bound, then its idle timeout.
+func (k *call) fill(p []byte) (int, error) {
+	k.bound()
+	for {
+		k.arm()
+		n, err := k.u.raw.read(k.u, p)
+		if n > 0 {
+			k.received = true
+			return n, nil
+		}
+		switch {
+		case err == nil:
+			continue
+		case err == io.EOF: //nolint:errorlint // net.Conn returns io.EOF itself
+			if fe := k.up.fault(); fe != nil {
+				return 0, fe
+			}
+			return 0, io.EOF
+		case !isTimeout(err):
+			return 0, k.fault(err)
+		}
+		k.u.readBy.lost()
+		if fe := k.verdict(); fe != nil {
+			return 0, fe
+		}
+	}
+}
+
+// bound says how long the next wait may take.
+func (k *call) bound() {
+	if !k.inBody {
+		k.until, k.bounded = k.x.Deadline, k.x.Deadline != 0
+		return
+	}
+	idle := k.x.Route.IdleTimeout
+	if k.bounded = idle > 0; k.bounded {
+		k.until = k.now() + idle
+	}
+}
+
+// arm sets the read deadline for that.
+func (k *call) arm() {
+	if t, moved := k.moveTo(&k.u.readBy); moved {
+		_ = k.u.nc.SetReadDeadline(t) // fails on a closed connection only
+	}
+}
+
+func (k *call) armWrite() {
+	if t, moved := k.moveTo(&k.u.writeBy); moved {
+		_ = k.u.nc.SetWriteDeadline(t) // fails on a closed connection only
+	}
+}
+
+// moveTo is alarm.move, for a moment instead of a time span: while the alarm
+// fits, the clock need not be read.
+func (k *call) moveTo(a *alarm) (t time.Time, moved bool) {
+	if !k.bounded {
+		return a.move(0, 0)
+	}
+	within := k.x.Route.Timeout
+	if k.inBody {
+		within = k.x.Route.IdleTimeout
+	}
+	slack := slackOf(within)
+	if a.fits(k.until, slack) {
+		return t, false
+	}
+	a.at = k.until + slack
+	return time.Now().Add(k.until - k.now() + slack), true
+}
+
+// verdict says why a wait should end that was broken off, nil when it should not.
+func (k *call) verdict() *proxy.ForwardError {
+	fe := &proxy.ForwardError{Sent: k.sent, Received: k.received}
+	switch client := k.up.fault(); {
+	case client != nil:
+		fe.Cause, fe.Err = client.Cause, client.Err
+	case k.clientGone():
+		fe.Cause, fe.Err = proxy.ClientGone, errClientGone
+	case k.bounded && k.now() >= k.until:
+		fe.Cause, fe.Err = proxy.TimedOut, errHeadTimeout
+		if k.inBody {
+			fe.Err = errIdle
+		}
+	default:
+		return nil
+	}
+	return fe
+}
+
+// write sends p, and notes how far that got.
+func (k *call) write(p []byte) error {
+	k.bound()
+	for {
+		k.armWrite()
+		n, err := k.u.nc.Write(p)
+		k.sent = k.sent || n > 0
+		if p = p[n:]; err == nil {
+			return nil
+		}
+		if err = k.stalled(err); err != nil {
+			return err
+		}
+	}
+}
+
+// writeAll sends the three pieces, as one if possible.
+func (k *call) writeAll() error {
+	k.bound()
+	k.vec = k.two[:]
+	defer clear(k.two[:])
+	for {
+		k.armWrite()
+		n, err := k.vec.WriteTo(k.u.nc)
+		k.sent = k.sent || n > 0
+		if err == nil {
+			return nil
+		}
+		if err = k.stalled(err); err != nil {
+			return err
+		}
+	}
+}
+
+// stalled returns nil when a failed write is to go on.
+func (k *call) stalled(err error) error {
+	if !isTimeout(err) {
+		return err
+	}
+	k.u.writeBy.lost()
+	if fe := k.verdict(); fe != nil {
+		return fe
+	}
+	return nil
+}
+
+// broken implements source.
+func (k *call) broken(err error) error { return k.fault(err) }
+
+// spaces implements source.
+func (k *call) spaces() *spaces { return &k.f.room }
+
+// fault says what a failure means.
+func (k *call) fault(err error) *proxy.ForwardError {
+	var fe *proxy.ForwardError
+	if !errors.As(err, &fe) {
+		fe = &proxy.ForwardError{Cause: proxy.Broke, Err: err}
+		if client := k.up.fault(); client != nil {
+			fe.Cause, fe.Err = client.Cause, client.Err
+		} else if k.clientGone() {
+			fe.Cause = proxy.ClientGone
+		}
+	}
+	fe.Sent, fe.Received = k.sent, k.received
+	return fe
+}
+
+// clientFault makes a failure of the client's body one of the attempt's.
+func clientFault(err error) *proxy.ForwardError {
+	var fe *proxy.ForwardError
+	if errors.As(err, &fe) {
+		return fe
+	}
+	return &proxy.ForwardError{Cause: proxy.ClientBad, Err: err}
+}
+
+// quiet reports whether an idle connection may be used again: neither has it
+// been closed, nor has the instance said anything. What it said would be taken
+// for the answer to somebody's request.
+func (u *upConn) quiet() bool { return u.raw.quiet(u) }

@@ -1,0 +1,141 @@
+package http1
+
+import (
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+
+	"github.com/lictor/lictor/proxy"
+)
+
+// stopper is a Responder that can break off a read from its client.
+type stopper interface{ StopBody() }
+
+// upload sends what was not here of a request's body when its head went out. It
+// runs on a goroutine of its own, because an instance may answer, break off or
+// stop listening while the client is slow or never ends.
+type upload struct {
+	k       *call
+	run     func()
+	done    chan struct{} // gets one when the goroutine ends
+	running bool          // it has not been waited for
+	over    atomic.Bool   // the call needs no more of it
+	reading atomic.Bool   // it may be waiting for the client
+	head    [maxChunkHead]byte
+	vec     net.Buffers
+	three   [3][]byte
+
+	mu       sync.Mutex
+	complete bool // all was sent
+	failure  *proxy.ForwardError
+}
+
+func (u *upload) init(k *call) {
+	u.k = k
+	u.run = u.send
+	u.done = make(chan struct{}, 1)
+}
+
+func (u *upload) reset() {
+	u.running, u.complete, u.failure = false, true, nil
+	u.over.Store(false)
+	u.reading.Store(false)
+}
+
+func (u *upload) start() {
+	u.complete, u.running = false, true
+	go u.run()
+}
+
+// fault returns what the client's side did wrong, nil for nothing.
+func (u *upload) fault() *proxy.ForwardError {
+	if !u.running {
+		return nil
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.failure
+}
+
+// send is the goroutine.
+func (u *upload) send() {
+	complete, failure := u.pump()
+	u.mu.Lock()
+	u.complete, u.failure = complete, failure
+	u.mu.Unlock()
+	if failure != nil {
+		u.k.u.wake() // who waits for the answer to half a request waits for ever
+	}
+	u.done <- struct{}{}
+}
+
+func (u *upload) pump() (complete bool, failure *proxy.ForwardError) {
+	x := u.k.x
+	b, chunked := x.Request.Body, x.Request.Length < 0
+	for {
+		u.reading.Store(true)
+		if u.over.Load() {
+			return false, nil
+		}
+		p, err := b.Next()
+		u.reading.Store(false)
+		switch {
+		case err == io.EOF: //nolint:errorlint // Body.Next returns io.EOF itself
+			return !chunked || u.write(appendLastChunk(u.head[:0], b.Trailer()), nil, nil), nil
+		case err != nil && u.over.Load():
+			return false, nil
+		case err != nil:
+			return false, clientFault(err)
+		case len(p) == 0:
+		case chunked && !u.write(appendChunkHead(u.head[:0], len(p)), p, lineEnd):
+			return false, nil
+		case !chunked && !u.write(p, nil, nil):
+			return false, nil
+		}
+	}
+}
+
+// write sends three pieces. That the instance does not take them shows in its
+// answer, or in that there is none.
+func (u *upload) write(p, q, r []byte) bool {
+	c := u.k.u
+	u.three = [3][]byte{p, q, r}
+	u.vec = u.three[:]
+	for {
+		if t, moved := c.writeBy.move(u.k.now(), u.k.x.Route.IdleTimeout); moved {
+			_ = c.nc.SetWriteDeadline(t) // fails on a closed connection only
+		}
+		if u.over.Load() {
+			return false
+		}
+		n, err := u.vec.WriteTo(c.nc)
+		if err == nil {
+			return true
+		}
+		if c.writeBy.lost(); !isTimeout(err) || n == 0 && u.k.now() >= c.writeBy.at {
+			return false
+		}
+	}
+}
+
+// takeBack returns when nobody reads the client's body any more, and whether
+// the instance has got all of it.
+func (u *upload) takeBack() (complete bool) {
+	if !u.running {
+		return u.complete
+	}
+	select {
+	case <-u.done:
+	default:
+		u.over.Store(true)
+		if s, ok := u.k.x.W.(stopper); ok && u.reading.Load() {
+			s.StopBody()
+			u.k.received = true // the client's body is lost, so nobody else can be asked
+		}
+		_ = u.k.u.nc.SetWriteDeadline(past) // fails on a closed connection only
+		<-u.done
+	}
+	u.running = false
+	return u.complete
+}
