@@ -30,8 +30,15 @@ func TestRequestsAreCounted(t *testing.T) {
 	}}
 	g := newGateway(t, m, silent)
 	for _, c := range []struct{ verb, path, status string }{
-		{"GET", "/orders", "200"}, {"GET", "/orders", "204"}, {"POST", "/orders", "302"}, {"BREW", "/orders", "418"}, {"GET", "/orders", "503"},
-		{"GET", "/nothing", ""}, {"GET", "/%00", ""}, {"HEAD", "/orders", "599"}, {"GET", "/orders", "999"},
+		{"GET", "/orders", "200"},
+		{"GET", "/orders", "204"},
+		{"POST", "/orders", "302"},
+		{"BREW", "/orders", "418"},
+		{"GET", "/orders", "503"},
+		{"GET", "/nothing", ""},
+		{"GET", "/%00", ""},
+		{"HEAD", "/orders", "599"},
+		{"GET", "/orders", "999"},
 	} {
 		status = c.status
 		g.serve(method(c.verb, c.path) + "hello")
@@ -107,7 +114,7 @@ func TestMetricsSurviveReload(t *testing.T) {
 
 func TestMethods(t *testing.T) {
 	idempotent := "GET HEAD PUT DELETE OPTIONS TRACE"
-	for _, name := range strings.Fields(idempotent + " POST PATCH CONNECT") {
+	for name := range strings.FieldsSeq(idempotent + " POST PATCH CONNECT") {
 		v := proxy.MethodOf([]byte(name))
 		if v.String() != name || v.Idempotent() != strings.Contains(" "+idempotent+" ", " "+name+" ") {
 			t.Errorf("%s is %v, idempotent %v", name, v, v.Idempotent())

@@ -74,7 +74,7 @@ var slash = []byte("/")
 // answerNone answers when no endpoint can be had. After a failed attempt the
 // failure is the better answer.
 func (x *Exchange) answerNone(why upstream.Reason) {
-	if fe := (*ForwardError)(nil); errors.As(x.Err, &fe) {
+	if fe, ok := errors.AsType[*ForwardError](x.Err); ok {
 		x.answerFailed(fe)
 		return
 	}
@@ -159,8 +159,7 @@ func (x *Exchange) mayRetry(fe *ForwardError) bool {
 }
 
 func asForwardError(err error) *ForwardError {
-	var fe *ForwardError
-	if errors.As(err, &fe) {
+	if fe, ok := errors.AsType[*ForwardError](err); ok {
 		return fe
 	}
 	return &ForwardError{Cause: Broke, Sent: true, Err: err}

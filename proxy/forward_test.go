@@ -324,7 +324,7 @@ func TestForwardError(t *testing.T) {
 	if !errors.Is(err, errScripted) || !strings.Contains(err.Error(), "timeout: scripted failure") {
 		t.Errorf("%v", err)
 	}
-	for c := proxy.Cause(0); c < 8; c++ {
+	for c := range proxy.Cause(8) {
 		if c.String() == "" {
 			t.Errorf("cause %d has no word", c)
 		}
@@ -337,8 +337,13 @@ func TestForwardError(t *testing.T) {
 // TestStripPrefix: whole segments, and never more than there is.
 func TestStripPrefix(t *testing.T) {
 	for _, c := range []struct{ prefix, path, want string }{
-		{"", "/orders/1", "/orders/1"}, {"/orders", "/orders", "/"}, {"/orders", "/orders/", "/"}, {"/orders", "/orders/1/", "/1/"},
-		{"/orders/", "/orders/1", "/orders/1"}, {"/ord", "/orders/1", "/orders/1"}, {"/else", "/orders", "/orders"},
+		{"", "/orders/1", "/orders/1"},
+		{"/orders", "/orders", "/"},
+		{"/orders", "/orders/", "/"},
+		{"/orders", "/orders/1/", "/1/"},
+		{"/orders/", "/orders/1", "/orders/1"},
+		{"/ord", "/orders/1", "/orders/1"},
+		{"/else", "/orders", "/orders"},
 	} {
 		g := newGateway(t, &memory{reply: []byte(reply)}, func(s *setup) { s.route.StripPrefix = c.prefix })
 		g.serve(get(c.path))

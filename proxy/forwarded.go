@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"net/netip"
+	"slices"
 )
 
 // This file reads the two fields that carry the client's address through
@@ -90,13 +91,13 @@ func (c *forwardChain) readLines(f *Fields, id ID, parse func([]byte) (hop, bool
 // split.
 func cutLast(s []byte) (rest, element []byte) {
 	quoted := false
-	for i := len(s) - 1; i >= 0; i-- {
+	for i, c := range slices.Backward(s) {
 		switch {
-		case s[i] == '"':
+		case c == '"':
 			if !escaped(s, i) {
 				quoted = !quoted
 			}
-		case s[i] == ',' && !quoted:
+		case c == ',' && !quoted:
 			return s[:i], s[i+1:]
 		}
 	}

@@ -225,7 +225,7 @@ func appendMillis(b []byte, d time.Duration) []byte {
 	us := d.Microseconds()
 	b = strconv.AppendInt(b, us/1000, 10)
 	us %= 1000
-	return append(b, '.', byte('0'+us/100), byte('0'+us/10%10), byte('0'+us%10)) //nolint:gosec // single digits
+	return append(b, '.', byte('0'+us/100), byte('0'+us/10%10), byte('0'+us%10))
 }
 
 // second is the text of one second of wall time, shared by all log lines in it.
@@ -245,5 +245,5 @@ func (l *Log) appendTime(b []byte, wall time.Duration) []byte {
 	}
 	b = append(b, s.text[:]...)
 	ms := wall % time.Second / time.Millisecond
-	return append(b, byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10), 'Z') //nolint:gosec // single digits
+	return append(b, byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10), 'Z')
 }

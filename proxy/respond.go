@@ -3,6 +3,7 @@ package proxy
 import (
 	"errors"
 	"io"
+	"slices"
 
 	"github.com/lictor/lictor/proxy/upstream"
 )
@@ -12,8 +13,8 @@ var errTunnelRefused = errors.New("switching protocols without being asked to")
 // respond passes the instance's answer on to the client, head and body, and
 // gives the connection back.
 func (x *Exchange) respond() {
-	for i := len(x.Route.responses) - 1; i >= 0; i-- {
-		x.Route.responses[i].Response(x)
+	for _, s := range slices.Backward(x.Route.responses) {
+		s.Response(x)
 	}
 	x.editResponse()
 	if x.Response.Tunnel != nil || x.Response.Status == statusSwitching {
@@ -28,8 +29,7 @@ func (x *Exchange) respond() {
 		return
 	}
 	x.Err = err
-	var fe *ForwardError
-	if errors.As(err, &fe) {
+	if fe, ok := errors.AsType[*ForwardError](err); ok {
 		x.report(outcome(fe), x.p.clock.Now().Mono)
 	}
 	x.W.Abort()

@@ -19,6 +19,7 @@ type stream struct {
 }
 
 func (s *stream) Ready() bool { return len(s.script) == 0 || !strings.HasPrefix(s.script[0], "wait:") }
+
 func (s *stream) Next() ([]byte, error) {
 	if len(s.script) == 0 {
 		if s.err != nil {

@@ -19,14 +19,14 @@ func (x *Exchange) tunnel() {
 	defer x.p.forwarder.Done(x, false)
 	if !x.Request.WebSocket || up == nil {
 		if up != nil {
-			up.Close() //nolint:errcheck,gosec // it is being thrown away
+			up.Close() //nolint:errcheck // it is being thrown away
 		}
 		x.report(upstream.Broke, x.UpstreamEnd)
 		x.Answer(InstanceBroke, "", errTunnelRefused)
 		return
 	}
 	if err := x.W.Head(&x.Response); err != nil {
-		up.Close() //nolint:errcheck,gosec // it is being thrown away
+		up.Close() //nolint:errcheck // it is being thrown away
 		x.Err = err
 		x.W.Abort()
 		return
@@ -34,7 +34,7 @@ func (x *Exchange) tunnel() {
 	x.headOut = true
 	down, err := x.W.Tunnel()
 	if err != nil {
-		up.Close() //nolint:errcheck,gosec // it is being thrown away
+		up.Close() //nolint:errcheck // it is being thrown away
 		x.Err = err
 		x.W.Abort()
 		return
@@ -52,8 +52,8 @@ func join(down, up io.ReadWriteCloser, idle time.Duration) (in, out int64) {
 	var once sync.Once
 	closeBoth := func() {
 		once.Do(func() {
-			down.Close() //nolint:errcheck,gosec // nothing is left to do about it
-			up.Close()   //nolint:errcheck,gosec // nothing is left to do about it
+			down.Close()
+			up.Close()
 		})
 	}
 	defer closeBoth()
@@ -74,7 +74,7 @@ func join(down, up io.ReadWriteCloser, idle time.Duration) (in, out int64) {
 
 // pump copies until an end or an error; moved tells the idle watch of progress.
 func pump(dst io.Writer, src io.Reader, moved *atomic.Int64) int64 {
-	n, _ := io.CopyBuffer(writerOnly{dst}, readCounter{src, moved}, make([]byte, 16<<10)) //nolint:errcheck // an end is an end
+	n, _ := io.CopyBuffer(writerOnly{dst}, readCounter{src, moved}, make([]byte, 16<<10)) // an end is an end, whatever the error
 	return n
 }
 
@@ -148,8 +148,8 @@ func (t *tunnels) closeAll() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for p := range t.open {
-		p.down.Close() //nolint:errcheck,gosec // the end of the process
-		p.up.Close()   //nolint:errcheck,gosec // the end of the process
+		p.down.Close()
+		p.up.Close()
 	}
 }
 

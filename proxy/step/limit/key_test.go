@@ -100,8 +100,11 @@ func TestWhoSharesABudget(t *testing.T) {
 		{"missing: one /64", []KeyPart{byHeader}, asker{address: "2001:db8::1"}, asker{address: "2001:db8::2"}, true},
 		{"empty is missing", []KeyPart{byHeader}, asker{fields: []string{"X-API-Key", ""}}, asker{}, true},
 		{
-			"a value that looks like an address", []KeyPart{byHeader},
-			asker{address: "192.0.2.1"}, asker{address: "192.0.2.2", fields: []string{"X-API-Key", "\xc0\x00\x02\x01"}}, false,
+			"a value that looks like an address",
+			[]KeyPart{byHeader},
+			asker{address: "192.0.2.1"},
+			asker{address: "192.0.2.2", fields: []string{"X-API-Key", "\xc0\x00\x02\x01"}},
+			false,
 		},
 
 		{"a host", []KeyPart{byHost}, asker{host: "API.example.com:8080"}, asker{host: "api.example.com."}, true},
@@ -129,8 +132,11 @@ func TestWhoSharesABudget(t *testing.T) {
 		{"empty claim", []KeyPart{bySub}, asker{token: sub("main", "")}, asker{}, true},
 
 		{
-			"parts do not run together", []KeyPart{byHeader, byRoute},
-			asker{fields: []string{"X-API-Key", "ab"}, route: "c"}, asker{fields: []string{"X-API-Key", "a"}, route: "bc"}, false,
+			"parts do not run together",
+			[]KeyPart{byHeader, byRoute},
+			asker{fields: []string{"X-API-Key", "ab"}, route: "c"},
+			asker{fields: []string{"X-API-Key", "a"}, route: "bc"},
+			false,
 		},
 		{"composite", []KeyPart{bySub, byRoute}, asker{token: sub("main", "u"), route: "a"}, asker{token: sub("main", "u"), route: "b"}, false},
 		{"the order of the parts is the policy's", []KeyPart{byRoute, byIP}, asker{route: "a"}, asker{route: "a"}, true},
