@@ -223,3 +223,31 @@ func TestChunkedDataThatNeverEnds(t *testing.T) {
 		}
 	}
 }
+
+// TestChunkedIsReadAgain shows that nothing of one body is left in the next.
+func TestChunkedIsReadAgain(t *testing.T) {
+	var c chunks
+	for _, body := range []struct{ raw, trailer string }{
+		{"1;a=b\na\n0\nX: y\n\n", "X=y;"}, {"0\n\n", ""}, {"0\nZ: w\n\n", "Z=w;"}, {"0\nHost: a\n\n", ""},
+	} {
+		c.reset(nil)
+		if c.Trailer() != nil {
+			t.Error("a trailer section before the end")
+		}
+		raw := crlf(body.raw)
+		if _, n, err := decode(&c, raw, len(raw)); n != len(raw) || err != nil {
+			t.Fatal(n, err)
+		}
+		if lines(c.Trailer()) != body.trailer || (c.Trailer() == nil) != (string(raw) == "0\r\n\r\n") {
+			t.Errorf("%q: trailers %q", raw, lines(c.Trailer()))
+		}
+	}
+	c.reset(nil) // and not of one that was given up
+	if _, _, err := c.next([]byte("12;a")); err != nil {
+		t.Fatal(err)
+	}
+	c.reset(nil)
+	if body, n, err := decode(&c, []byte("1\r\nx\r\n0\r\n\r\n"), 64); body != "x" || n != 11 || err != nil {
+		t.Error(body, n, err)
+	}
+}
