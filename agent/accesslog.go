@@ -47,7 +47,7 @@ type unclosed struct{ io.Writer }
 func (unclosed) Close() error { return nil }
 
 func (a *Agent) runAccessLog(ctx context.Context) {
-	path := a.current.Load().config.AccessLog.Path
+	path := a.config.AccessLog.Path
 	if err := a.sink.Run(ctx, func() (io.WriteCloser, error) { return a.accessLogFile(path) }); err != nil {
 		a.log.Error("access log can't be written", "path", path, "error", err)
 	}

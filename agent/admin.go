@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/lictor/lictor/agent/config"
 )
 
@@ -36,7 +38,7 @@ func (a *Agent) listenAdmin(c *config.Config) error {
 	ad := &admin{agent: a, ln: ln, addr: addrPort(ln.Addr()), guard: guard{token: token, hosts: c.Admin.Hosts}}
 	ad.server = &http.Server{
 		Handler: ad.guard.protect(ad.routes(c)), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute,
-		ErrorLog: a.log.Named("admin").StandardLogger(nil),
+		ErrorLog: a.log.Named("admin").StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
 	}
 	a.admin = ad
 	return nil

@@ -46,6 +46,7 @@ type Options struct {
 // Agent is one gateway.
 type Agent struct {
 	options    Options
+	config     *config.Config // what it was started with; what no reload changes is read here
 	log        hclog.InterceptLogger
 	clock      *limits.Clock
 	set        *upstream.Set
@@ -66,8 +67,10 @@ type Agent struct {
 	reloading sync.Mutex
 	current   atomic.Pointer[generation]
 	reloads   reloadCounts
+	read      readFiles
 	ready     readiness
 	shadows   shadowWarnings
+	missing   missingWarnings
 }
 
 // DiagnosticsError is a configuration that was refused, with the text that
@@ -91,12 +94,14 @@ func New(o Options) (*Agent, error) {
 	}
 	a := &Agent{
 		options: o,
+		config:  c,
 		log:     newLogger(o.Stderr, c),
 		clock:   limits.NewClock(),
 		waiters: limits.NewWaiters(maxWaiting),
 		started: time.Now(),
 	}
-	a.warn(files, diags)
+	a.read.set(paths{}.with(pathsOf(c, files)))
+	a.warn(diags)
 	a.set = upstream.NewSet(upstream.Options{
 		Sources: sourceOrder(), Seed: rand.Uint64(), Logger: a.log.Named("upstream"), //nolint:gosec // balancing, not a secret
 	})
@@ -115,11 +120,12 @@ func New(o Options) (*Agent, error) {
 		return nil, err
 	}
 	a.registry = newRegistry(a, c.Telemetry.MetricsPrefix)
-	if a.statsd, err = newStatsd(c.Telemetry, c.NodeName); err != nil {
+	if a.statsd, err = newStatsd(c.Telemetry); err != nil {
 		return nil, err
 	}
 	if err := a.listen(g); err != nil {
 		a.closeListeners()
+		a.statsd.close()
 		return nil, err
 	}
 	a.commit(g)
@@ -135,6 +141,9 @@ func newLogger(w io.Writer, c *config.Config) hclog.InterceptLogger {
 		TimeFormat: "2006-01-02T15:04:05.000Z0700",
 	})
 }
+
+// Logger returns the agent's own log, for what the process around it has to say.
+func (a *Agent) Logger() hclog.Logger { return a.log }
 
 // Run serves until ctx is done, then drains, and returns once everything that
 // it started has ended. A second context, hurry, ends the drain at once.
@@ -176,7 +185,7 @@ func (a *Agent) Run(ctx, hurry context.Context) error {
 		})
 		a.log.Info("listening", "listener", s.listener.Name, "address", s.addr.String())
 	}
-	a.log.Info("gateway started", "node", a.current.Load().config.NodeName, "version", a.options.Version,
+	a.log.Info("gateway started", "node", a.config.NodeName, "version", a.options.Version,
 		"routes", len(a.current.Load().table.Routes), "admin", a.admin.addr.String(), "cpus", runtime.GOMAXPROCS(0))
 
 	var err error
@@ -185,6 +194,7 @@ func (a *Agent) Run(ctx, hurry context.Context) error {
 	case err = <-failed:
 	}
 	a.drain(hurry)
+	a.set.Retain(nil) // closes the connections to instances
 	return err
 }
 

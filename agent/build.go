@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -32,8 +31,6 @@ type generation struct {
 
 	certificates map[string]*certs.ServerSet // of listeners, by name
 	clients      []*certs.Client             // of routes that speak TLS to their instances
-
-	content [sha256.Size]byte // of all files, when they had been read
 
 	adoptions []limits.Adoption
 	notes     []string // what operators should know of the change
@@ -66,7 +63,7 @@ func (g *generation) route(name string) *proxy.Route {
 // build makes the next generation of a configuration, and touches nothing that
 // is live: it may be dropped.
 func (a *Agent) build(c *config.Config, files *config.Files, old *generation) (*generation, error) {
-	g := &generation{number: 1, config: c, files: files, content: contentOf(sourcesOf(c, files))}
+	g := &generation{number: 1, config: c, files: files}
 	if old != nil {
 		g.number = old.number + 1
 	}

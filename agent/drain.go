@@ -6,11 +6,15 @@ import (
 	"time"
 )
 
+// afterwards bounds the wait for exchanges whose connections were closed under
+// them to notice it, and to be logged.
+const afterwards = time.Second
+
 // drain ends the gateway politely: readiness fails first, so that load balancers
 // look away, then the listeners close, then what is in flight may finish within
 // the bound. hurry ends it at once.
 func (a *Agent) drain(hurry context.Context) {
-	c := a.current.Load().config.Drain
+	c := a.config.Drain
 	a.ready.draining.Store(true)
 	a.log.Info("draining", "delay", c.Delay, "timeout", c.Timeout, "in_flight", a.proxy.InFlight())
 	wait(hurry, c.Delay)
@@ -27,22 +31,28 @@ func (a *Agent) drain(hurry context.Context) {
 		})
 	}
 	wg.Wait()
-	a.awaitTunnels(ctx)
+	if !a.awaitIdle(ctx) {
+		a.proxy.CloseTunnels()
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
+		defer cancel()
+		a.awaitIdle(end)
+	}
 	a.log.Info("gateway stopped", "cut_off", a.proxy.InFlight())
 }
 
-// awaitTunnels waits for the connections that have left the servers' care.
-func (a *Agent) awaitTunnels(ctx context.Context) {
+// awaitIdle waits for what is in flight, tunnels too, which have left the
+// servers' care. It reports false when ctx ended first.
+func (a *Agent) awaitIdle(ctx context.Context) bool {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for a.proxy.InFlight() > 0 {
 		select {
 		case <-ctx.Done():
-			a.proxy.CloseTunnels()
-			return
+			return false
 		case <-tick.C:
 		}
 	}
+	return true
 }
 
 // wait returns after d or when ctx is done.

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
@@ -30,9 +31,14 @@ func (g *guard) protect(next http.Handler) http.Handler {
 			writeProblem(w, http.StatusForbidden, "host-not-allowed", "The Host is neither an IP address nor listed in admin.hosts")
 		case crossSite(r):
 			writeProblem(w, http.StatusForbidden, "cross-site", "Requests from another site's page are refused")
-		case !g.authorized(r):
+		case g.token == "":
+			next.ServeHTTP(w, r)
+		case r.Header.Get("Authorization") == "":
 			w.Header().Set("WWW-Authenticate", `Bearer realm="lictor"`)
-			writeProblem(w, http.StatusUnauthorized, "token-missing", "A valid bearer token is required")
+			writeProblem(w, http.StatusUnauthorized, "token-missing", "A bearer token is required")
+		case !g.authorized(r):
+			w.Header().Set("WWW-Authenticate", `Bearer realm="lictor", error="invalid_token"`)
+			writeProblem(w, http.StatusUnauthorized, "token-invalid", "The bearer token is not the gateway's")
 		default:
 			next.ServeHTTP(w, r)
 		}
@@ -43,36 +49,39 @@ func (g *guard) hostAllowed(host string) bool {
 	name := host
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		name = h
+	} else if inner, ok := strings.CutPrefix(host, "["); ok { // an IPv6 address without a port
+		name = strings.TrimSuffix(inner, "]")
 	}
-	name = strings.ToLower(strings.TrimSuffix(strings.Trim(name, "[]"), "."))
-	if name == "localhost" {
+	name = strings.TrimSuffix(name, ".")
+	if strings.EqualFold(name, "localhost") {
 		return true
 	}
 	if _, err := netip.ParseAddr(name); err == nil {
 		return true
 	}
-	return name != "" && slices.ContainsFunc(g.hosts, func(h string) bool { return strings.EqualFold(h, name) })
+	return name != "" && slices.ContainsFunc(g.hosts, func(h string) bool {
+		return strings.EqualFold(strings.TrimSuffix(h, "."), name)
+	})
 }
 
 // crossSite reports whether a browser says that another origin's page made the
-// request (Fetch Metadata, RFC 6454).
+// request (Fetch Metadata, RFC 6454). Another port of this machine is another
+// origin too.
 func crossSite(r *http.Request) bool {
-	switch r.Header.Get("Sec-Fetch-Site") {
-	case "cross-site", "same-site":
-		return true
+	for _, site := range r.Header.Values("Sec-Fetch-Site") {
+		if site != "same-origin" && site != "none" {
+			return true
+		}
 	}
-	origin := r.Header.Get("Origin")
-	if origin == "" {
-		return false
+	for _, origin := range r.Header.Values("Origin") {
+		if u, err := url.Parse(origin); err != nil || !strings.EqualFold(u.Host, r.Host) {
+			return true
+		}
 	}
-	u, err := url.Parse(origin)
-	return err != nil || !strings.EqualFold(u.Host, r.Host)
+	return false
 }
 
 func (g *guard) authorized(r *http.Request) bool {
-	if g.token == "" {
-		return true
-	}
 	scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") {
 		return false
@@ -82,12 +91,17 @@ func (g *guard) authorized(r *http.Request) bool {
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	e := json.NewEncoder(w)
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	_ = e.Encode(v) // the client has gone
+	if err := e.Encode(v); err != nil {
+		writeProblem(w, http.StatusInternalServerError, "internal", "The answer can't be written as JSON")
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(b.Bytes()) // the client has gone
 }
 
 func writeProblem(w http.ResponseWriter, status int, name, title string) {

@@ -2,7 +2,10 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"math"
 	"strings"
 	"time"
 
@@ -19,27 +22,35 @@ const statsdEvery = 10 * time.Second
 // statsd tells StatsD servers what /v1/metrics shows: the same names with a dot
 // behind the prefix, counters as what was added since the last time.
 type statsd struct {
-	sinks  []metrics.MetricSink
+	sinks  []sink
 	prefix string
 	last   map[string]float64 // counters by name and labels
 }
 
+// sink is one server. The name has its dots already.
+type sink interface {
+	gauge(name string, labels []*dto.LabelPair, v float64)
+	// count tells what was added to a counter. id tells the series apart.
+	count(id, name string, labels []*dto.LabelPair, added float64)
+	// flush sends what has been told. Series whose id is not among these are
+	// gone.
+	flush(series map[string]float64) error
+	close() error
+}
+
 // newStatsd returns nil when no server is configured.
-func newStatsd(t config.Telemetry, node string) (*statsd, error) {
+func newStatsd(t config.Telemetry) (*statsd, error) {
 	s := &statsd{prefix: t.MetricsPrefix, last: map[string]float64{}}
 	if t.StatsdAddress != "" {
-		sink, err := metrics.NewStatsdSink(t.StatsdAddress)
-		if err != nil {
-			return nil, fmt.Errorf("statsd: %w", err)
-		}
-		s.sinks = append(s.sinks, sink)
+		s.sinks = append(s.sinks, &datagrams{address: t.StatsdAddress})
 	}
 	if t.DogstatsdAddr != "" {
-		sink, err := datadog.NewDogStatsdSink(t.DogstatsdAddr, node)
+		// Its second argument is a part that it cuts out of names, were it in any.
+		d, err := datadog.NewDogStatsdSink(t.DogstatsdAddr, "")
 		if err != nil {
 			return nil, fmt.Errorf("dogstatsd: %w", err)
 		}
-		s.sinks = append(s.sinks, sink)
+		s.sinks = append(s.sinks, &dog{d, map[string]float64{}})
 	}
 	if len(s.sinks) == 0 {
 		return nil, nil //nolint:nilnil // not configured is no error
@@ -47,22 +58,28 @@ func newStatsd(t config.Telemetry, node string) (*statsd, error) {
 	return s, nil
 }
 
+// close closes what was opened. It may be called on nil.
+func (s *statsd) close() {
+	if s == nil {
+		return
+	}
+	for _, k := range s.sinks {
+		k.close() //nolint:errcheck,gosec // nothing is left to do about it
+	}
+}
+
 // feedStatsd runs until ctx is done, and tells once more at the end.
 func (a *Agent) feedStatsd(ctx context.Context) {
 	if a.statsd == nil {
 		return
 	}
+	defer a.statsd.close()
 	tick := time.NewTicker(statsdEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			a.tellStatsd()
-			for _, s := range a.statsd.sinks {
-				if c, ok := s.(interface{ Shutdown() }); ok {
-					c.Shutdown()
-				}
-			}
 			return
 		case <-tick.C:
 			a.tellStatsd()
@@ -75,10 +92,12 @@ func (a *Agent) tellStatsd() {
 	if err != nil {
 		a.log.Error("gathering metrics", "error", err)
 	}
-	a.statsd.tell(families)
+	if err := a.statsd.tell(families); err != nil {
+		a.log.Debug("telling StatsD", "error", err)
+	}
 }
 
-func (s *statsd) tell(families []*dto.MetricFamily) {
+func (s *statsd) tell(families []*dto.MetricFamily) error {
 	seen := make(map[string]float64, len(s.last))
 	for _, f := range families {
 		name, ours := strings.CutPrefix(f.GetName(), s.prefix+"_")
@@ -86,39 +105,79 @@ func (s *statsd) tell(families []*dto.MetricFamily) {
 			continue // the runtime's own
 		}
 		for _, m := range f.GetMetric() {
-			s.metric(seen, f.GetType(), name, m)
+			s.metric(seen, f.GetType(), s.prefix+"."+name, m)
 		}
 	}
 	s.last = seen // series that are gone are forgotten
+	var errs []error
+	for _, k := range s.sinks {
+		errs = append(errs, k.flush(seen))
+	}
+	return errors.Join(errs...)
 }
 
 func (s *statsd) metric(seen map[string]float64, t dto.MetricType, name string, m *dto.Metric) {
-	labels := make([]metrics.Label, 0, len(m.GetLabel()))
 	id := name
 	for _, l := range m.GetLabel() {
-		labels = append(labels, metrics.Label{Name: l.GetName(), Value: l.GetValue()})
 		id += "\x00" + l.GetValue()
 	}
 	switch t {
 	case dto.MetricType_COUNTER:
-		s.count(seen, id, name, m.GetCounter().GetValue(), labels)
+		s.count(seen, id, name, m.GetCounter().GetValue(), m.GetLabel())
 	case dto.MetricType_GAUGE:
-		for _, sink := range s.sinks {
-			sink.SetGaugeWithLabels([]string{s.prefix, name}, float32(m.GetGauge().GetValue()), labels)
+		for _, k := range s.sinks {
+			k.gauge(name, m.GetLabel(), m.GetGauge().GetValue())
 		}
 	case dto.MetricType_HISTOGRAM:
 		h := m.GetHistogram()
-		s.count(seen, id+"\x00n", name+"_count", float64(h.GetSampleCount()), labels)
-		s.count(seen, id+"\x00s", name+"_sum", h.GetSampleSum(), labels)
+		s.count(seen, id+"\x00n", name+"_count", float64(h.GetSampleCount()), m.GetLabel())
+		s.count(seen, id+"\x00s", name+"_sum", h.GetSampleSum(), m.GetLabel())
 	default: // there are no others
 	}
 }
 
-func (s *statsd) count(seen map[string]float64, id, name string, now float64, labels []metrics.Label) {
+func (s *statsd) count(seen map[string]float64, id, name string, now float64, labels []*dto.LabelPair) {
 	seen[id] = now
-	if d := now - s.last[id]; d > 0 {
-		for _, sink := range s.sinks {
-			sink.IncrCounterWithLabels([]string{s.prefix, name}, float32(d), labels)
+	if added := now - s.last[id]; added > 0 {
+		for _, k := range s.sinks {
+			k.count(id, name, labels, added)
 		}
 	}
+}
+
+// dog is a DogStatsD server. It takes counters in whole numbers: fractions are
+// owed until they add up to one.
+type dog struct {
+	*datadog.DogStatsdSink
+	owed map[string]float64
+}
+
+func (d *dog) gauge(name string, labels []*dto.LabelPair, v float64) {
+	d.SetGaugeWithLabels([]string{name}, float32(v), tags(labels))
+}
+
+func (d *dog) count(id, name string, labels []*dto.LabelPair, added float64) {
+	whole := math.Floor(added + d.owed[id])
+	d.owed[id] += added - whole
+	if whole > 0 {
+		d.IncrCounterWithLabels([]string{name}, float32(whole), tags(labels))
+	}
+}
+
+func (d *dog) flush(series map[string]float64) error {
+	maps.DeleteFunc(d.owed, func(id string, _ float64) bool { _, ok := series[id]; return !ok })
+	return nil
+}
+
+func (d *dog) close() error {
+	d.Shutdown()
+	return nil
+}
+
+func tags(labels []*dto.LabelPair) []metrics.Label {
+	out := make([]metrics.Label, 0, len(labels))
+	for _, l := range labels {
+		out = append(out, metrics.Label{Name: l.GetName(), Value: l.GetValue()})
+	}
+	return out
 }

@@ -3,38 +3,31 @@ package agent
 import (
 	"testing"
 
-	"github.com/armon/go-metrics"
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 
 	"github.com/lictor/lictor/agent/config"
 )
 
 // recorder is a sink that remembers what it was told last, by name and labels.
-type recorder struct {
-	metrics.BlackholeSink
-	counters, gauges map[string]float32
+type recorder struct{ counters, gauges map[string]float64 }
+
+func (r *recorder) count(_, name string, labels []*dto.LabelPair, added float64) {
+	r.counters[series(name, labels)] += added
 }
 
-func (r *recorder) IncrCounterWithLabels(key []string, v float32, labels []metrics.Label) {
-	r.counters[series(key, labels)] += v
+func (r *recorder) gauge(name string, labels []*dto.LabelPair, v float64) {
+	r.gauges[series(name, labels)] = v
 }
 
-func (r *recorder) SetGaugeWithLabels(key []string, v float32, labels []metrics.Label) {
-	r.gauges[series(key, labels)] = v
-}
+func (*recorder) flush(map[string]float64) error { return nil }
+func (*recorder) close() error                   { return nil }
 
-func series(key []string, labels []metrics.Label) string {
-	s := ""
-	for i, k := range key {
-		if i > 0 {
-			s += "."
-		}
-		s += k
-	}
+func series(name string, labels []*dto.LabelPair) string {
 	for _, l := range labels {
-		s += "," + l.Name + "=" + l.Value
+		name += "," + l.GetName() + "=" + l.GetValue()
 	}
-	return s
+	return name
 }
 
 func TestStatsdIsToldWhatWasAdded(t *testing.T) {
@@ -44,17 +37,19 @@ func TestStatsdIsToldWhatWasAdded(t *testing.T) {
 	took := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "lictor_seconds", Buckets: []float64{1}})
 	foreign := prometheus.NewCounter(prometheus.CounterOpts{Name: "go_things_total"})
 	reg.MustRegister(requests, open, took, foreign)
-	sink := &recorder{counters: map[string]float32{}, gauges: map[string]float32{}}
-	s := &statsd{sinks: []metrics.MetricSink{sink}, prefix: "lictor", last: map[string]float64{}}
+	told := &recorder{counters: map[string]float64{}, gauges: map[string]float64{}}
+	s := &statsd{sinks: []sink{told}, prefix: "lictor", last: map[string]float64{}}
 	tell := func() {
 		t.Helper()
 		families, err := reg.Gather()
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.tell(families)
+		if err := s.tell(families); err != nil {
+			t.Fatal(err)
+		}
 	}
-	want := func(m map[string]float32, name string, v float32) {
+	want := func(m map[string]float64, name string, v float64) {
 		t.Helper()
 		if m[name] != v {
 			t.Errorf("%s is %v, want %v; all: %v", name, m[name], v, m)
@@ -66,27 +61,27 @@ func TestStatsdIsToldWhatWasAdded(t *testing.T) {
 	open.Set(2)
 	took.Observe(0.5)
 	tell()
-	want(sink.counters, "lictor.requests_total,route=a", 3)
-	want(sink.gauges, "lictor.generation", 2)
-	want(sink.counters, "lictor.seconds_count", 1)
-	want(sink.counters, "lictor.seconds_sum", 0.5)
-	if _, ok := sink.counters["lictor.go_things_total"]; ok || len(sink.counters) != 3 {
-		t.Errorf("the runtime's own metrics were told: %v", sink.counters)
+	want(told.counters, "lictor.requests_total,route=a", 3)
+	want(told.gauges, "lictor.generation", 2)
+	want(told.counters, "lictor.seconds_count", 1)
+	want(told.counters, "lictor.seconds_sum", 0.5)
+	if _, ok := told.counters["lictor.go_things_total"]; ok || len(told.counters) != 3 {
+		t.Errorf("the runtime's own metrics were told: %v", told.counters)
 	}
 
 	requests.WithLabelValues("a").Add(4)
 	tell()
-	want(sink.counters, "lictor.requests_total,route=a", 7)
+	want(told.counters, "lictor.requests_total,route=a", 7)
 
 	requests.DeleteLabelValues("a") // the route is gone; one of its name comes back
 	tell()
 	requests.WithLabelValues("a").Add(1)
 	tell()
-	want(sink.counters, "lictor.requests_total,route=a", 8)
+	want(told.counters, "lictor.requests_total,route=a", 8)
 }
 
 func TestStatsdUnconfigured(t *testing.T) {
-	s, err := newStatsd(config.Telemetry{MetricsPrefix: "lictor"}, "edge")
+	s, err := newStatsd(config.Telemetry{MetricsPrefix: "lictor"})
 	if s != nil || err != nil {
 		t.Errorf("got %v, %v", s, err)
 	}

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -21,22 +22,54 @@ func (a *Agent) NotReady() []string {
 	if a.ready.draining.Load() {
 		why = append(why, "draining")
 	}
-	c := a.current.Load().config
-	pending := 0
-	for _, s := range a.sources {
-		st := s.Status()
-		if len(st.Pending) > 0 && !a.ready.answered.Load() {
-			pending += len(st.Pending)
-			why = append(why, fmt.Sprintf("%s has not answered yet for %d of the routed services: %q", s.Name(), len(st.Pending), first(st.Pending, 5)))
+	if !a.ready.answered.Load() {
+		waiting := a.unanswered(a.current.Load())
+		for i, s := range a.sources {
+			if names := waiting[i]; len(names) > 0 {
+				why = append(why, fmt.Sprintf("%s has not answered yet for %d of the routed services: %q", s.Name(), len(names), first(names, 5)))
+			}
 		}
-		if c.Consul != nil && s.Name() == "consul" && c.Consul.MaxStale > 0 && st.Age > c.Consul.MaxStale {
-			why = append(why, fmt.Sprintf("the catalog of %s is %s old, more than max_stale %s", s.Name(), st.Age.Round(time.Second), c.Consul.MaxStale))
+		if len(waiting) == 0 {
+			a.ready.answered.Store(true)
 		}
 	}
-	if pending == 0 {
-		a.ready.answered.Store(true)
+	for _, s := range a.sources {
+		c := a.config.Consul
+		if c == nil || s.Name() != "consul" || c.MaxStale <= 0 {
+			continue
+		}
+		if age := s.Status().Age; age > c.MaxStale {
+			why = append(why, fmt.Sprintf("the catalog of %s is %s old, more than max_stale %s", s.Name(), age.Round(time.Second), c.MaxStale))
+		}
 	}
 	return why
+}
+
+// unanswered returns the routed services that still wait for a first answer, by
+// the index of the source that they wait for. A service that one source has is
+// not waited for at those that come after it: they would not be heard.
+func (a *Agent) unanswered(g *generation) map[int][]string {
+	waiting := make(map[int][]string)
+	found := make(map[string]bool)
+	for i, s := range a.sources {
+		pending := s.Status().Pending
+		snap := s.applied.Load()
+		for _, name := range s.asked(g) {
+			if found[name] {
+				continue
+			}
+			answered := false
+			if snap != nil {
+				v := snap.Services[name]
+				answered, found[name] = v != nil, v.Registered()
+			}
+			if !answered || slices.Contains(pending, name) {
+				waiting[i] = append(waiting[i], name)
+				found[name] = true
+			}
+		}
+	}
+	return waiting
 }
 
 func first(s []string, n int) []string { return s[:min(n, len(s))] }

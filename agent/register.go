@@ -9,7 +9,7 @@ import (
 
 // register keeps the gateway registered in Consul, if it is configured to be.
 func (a *Agent) register(ctx context.Context) {
-	c := a.current.Load().config
+	c := a.config
 	if c.Consul == nil || c.Consul.Service == nil || len(a.servers) == 0 {
 		return
 	}

@@ -33,7 +33,11 @@ func (a *Agent) Reload() (ReloadReport, error) {
 	a.reloading.Lock()
 	defer a.reloading.Unlock()
 	old := a.current.Load()
+	begun := a.read.begin()
 	c, files, diags := config.Load(a.options.Input)
+	// What the generation that goes on serving is made of counts too: a refused
+	// load may have stopped short of it.
+	a.read.end(begun, pathsOf(old.config, old.files).with(pathsOf(c, files)))
 	if diags.HasErrors() {
 		return a.reloadFailed(old, refused(files, diags))
 	}
@@ -41,7 +45,7 @@ func (a *Agent) Reload() (ReloadReport, error) {
 	if err != nil {
 		return a.reloadFailed(old, err)
 	}
-	for _, name := range config.RestartNeeded(old.config, c) {
+	for _, name := range config.RestartNeeded(a.config, c) {
 		g.notes = append(g.notes, fmt.Sprintf("restart needed: %s changed", name))
 	}
 	a.log.SetLevel(hclog.LevelFromString(c.LogLevel))
@@ -52,7 +56,7 @@ func (a *Agent) Reload() (ReloadReport, error) {
 	for _, n := range g.notes {
 		a.log.Warn("reload note", "note", n)
 	}
-	a.warn(files, diags)
+	a.warn(diags)
 	return report, nil
 }
 
@@ -81,7 +85,7 @@ func render(files *config.Files, diags hcl.Diagnostics) string {
 }
 
 // warn logs the warnings among diagnostics.
-func (a *Agent) warn(_ *config.Files, diags hcl.Diagnostics) {
+func (a *Agent) warn(diags hcl.Diagnostics) {
 	for _, d := range diags {
 		if d.Severity != hcl.DiagWarning {
 			continue

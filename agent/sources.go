@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/lictor/lictor/agent/config"
 	"github.com/lictor/lictor/catalog"
@@ -14,6 +15,8 @@ import (
 type source struct {
 	catalog.Source
 	feed catalog.Feed
+	// applied is the snapshot that the pools know, nil before the first.
+	applied atomic.Pointer[catalog.Snapshot]
 	// knows narrows the services that the source is asked for; nil means all.
 	knows func(c *config.Config, services []string) []string
 	// reload gives the source its part of a new configuration; nil when it has
@@ -81,10 +84,11 @@ func openStatic(a *Agent, c *config.Config) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
+	alone := c.Consul == nil
 	return &source{
 		Source: s,
 		knows: func(c *config.Config, services []string) []string {
-			if c.Consul == nil { // nobody else could know the others
+			if alone { // nobody else could know the others
 				return services
 			}
 			var known []string
@@ -129,12 +133,17 @@ func (a *Agent) follow(g *generation) {
 		if s.reload != nil {
 			s.reload(g.config)
 		}
-		services := g.services
-		if s.knows != nil {
-			services = s.knows(g.config, services)
-		}
-		s.Follow(services)
+		s.Follow(s.asked(g))
 	}
+	a.warnMissing()
+}
+
+// asked returns the services that a generation's routes want of the source.
+func (s *source) asked(g *generation) []string {
+	if s.knows == nil {
+		return g.services
+	}
+	return s.knows(g.config, g.services)
 }
 
 // followSource passes a source's snapshots on to the pools.
@@ -145,6 +154,8 @@ func (a *Agent) followSource(ctx context.Context, s *source) {
 			return
 		}
 		a.set.Apply(snap)
+		s.applied.Store(snap)
 		a.warnShadowed()
+		a.warnMissing()
 	}
 }

@@ -1,6 +1,8 @@
 package agent
 
 import (
+	"strings"
+
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/lictor/lictor/agent/config"
@@ -28,6 +30,34 @@ func ConfigOptions() config.Options {
 		o.Balancers = append(o.Balancers, b.Name)
 	}
 	return o
+}
+
+// ValidateOptions is ConfigOptions for a configuration that is only looked at: the
+// files that it names must be good as well. A running gateway finds that out
+// when it prepares what it does not have yet, and goes on with the rest.
+func ValidateOptions() config.Options {
+	o := ConfigOptions()
+	for i, p := range o.ProviderBlocks {
+		decode := p.Decode
+		o.ProviderBlocks[i].Decode = func(b hcl.Body, c config.BlockContext) (any, hcl.Diagnostics) {
+			v, diags := decode(b, c)
+			if s, ok := v.(*jwt.Spec); ok && !diags.HasErrors() {
+				if err := jwt.Check(s); err != nil {
+					diags = append(diags, &hcl.Diagnostic{
+						Severity: hcl.DiagError, Summary: "Keys can't be used", Detail: sentence(err), Subject: &c.Range,
+					})
+				}
+			}
+			return v, diags
+		}
+	}
+	return o
+}
+
+// sentence makes an error the text of a diagnostic.
+func sentence(err error) string {
+	s := err.Error()
+	return strings.ToUpper(s[:1]) + s[1:] + "."
 }
 
 // steps assembles a route's pipeline. The order of this function is the order in

@@ -26,7 +26,8 @@ type collector struct {
 	inFlight, endpoints, retries                    *prometheus.Desc
 	decisions, keys                                 *prometheus.Desc
 	answers, age, changes                           *prometheus.Desc
-	reloads, generation, logDropped, connections    *prometheus.Desc
+	reloads, generation, logDropped                 *prometheus.Desc
+	connections, accepted                           *prometheus.Desc
 	verifications                                   *prometheus.Desc
 }
 
@@ -52,7 +53,8 @@ func newCollector(a *Agent, prefix string) *collector {
 		reloads:       desc("reloads_total", "Reloads of the configuration.", "result"),
 		generation:    desc("generation", "Generation of the policies that serve."),
 		logDropped:    desc("access_log_dropped_total", "Access log lines that were lost."),
-		connections:   desc("connections", "Client connections: open now, and accepted and refused since the start.", "listener", "state"),
+		connections:   desc("connections", "Client connections by what they are at present.", "listener", "state"),
+		accepted:      desc("connections_total", "Client connections that came in, by whether max_connections let them.", "listener", "result"),
 	}
 }
 
@@ -88,12 +90,16 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	a.identities.Each(func(p *jwt.Provider) {
 		p.Counters.Each(func(result string, n uint64) { counter(out, c.verifications, float64(n), p.Spec.Name, result) })
 	})
+	changes := make(map[string]uint64) // of one service, over all sources that are asked for it
 	for _, s := range a.sources {
 		st := s.Status()
 		gauge(out, c.age, st.Age.Seconds(), s.Name())
 		for name, v := range st.Services {
-			counter(out, c.changes, float64(v.Changes), name)
+			changes[name] += v.Changes
 		}
+	}
+	for name, n := range changes {
+		counter(out, c.changes, float64(n), name)
 	}
 	counter(out, c.reloads, float64(a.reloads.ok.Load()), "ok")
 	counter(out, c.reloads, float64(a.reloads.failed.Load()), "failed")
@@ -103,8 +109,8 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	}
 	for _, s := range a.servers {
 		gauge(out, c.connections, float64(s.listener.Open.Load()), s.listener.Name, "open")
-		gauge(out, c.connections, float64(s.listener.Accepted.Load()), s.listener.Name, "accepted")
-		gauge(out, c.connections, float64(s.listener.Refused.Load()), s.listener.Name, "refused")
+		counter(out, c.accepted, float64(s.listener.Accepted.Load()), s.listener.Name, "accepted")
+		counter(out, c.accepted, float64(s.listener.Refused.Load()), s.listener.Name, "refused")
 	}
 }
 
@@ -182,7 +188,7 @@ func (a *Agent) metricsHandler() http.Handler {
 			writeProblem(w, http.StatusInternalServerError, "metrics", err.Error())
 			return
 		}
-		writeJSON(w, http.StatusOK, families)
+		writeJSON(w, http.StatusOK, map[string]any{"metrics": metricsJSON(families)})
 	})
 }
 

@@ -1,13 +1,15 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"flag"
 	"fmt"
+	"log"
 	"os"
 	"os/signal"
 	"strings"
+
+	"github.com/hashicorp/go-hclog"
 
 	"github.com/lictor/lictor/agent"
 	"github.com/lictor/lictor/agent/config"
@@ -39,13 +41,23 @@ func runAgent(e env, args []string) int {
 		fmt.Fprintln(e.stderr, "lictor agent: give -config-file or -config-dir, or -dev to try it out")
 		return exitUsage
 	}
+	c := make(chan os.Signal, 8)
+	signal.Notify(c, harmless...) // a reload asked for meanwhile must not end the process
 	a, err := agent.New(agent.Options{Input: in, Stdout: e.stdout, Stderr: e.stderr, Version: version})
 	if err != nil {
 		return fail(e, err)
 	}
-	ctx, hurry := signals(a)
+	// What net/http and others have to say to the standard logger goes where
+	// all else does.
+	log.SetFlags(0)
+	log.SetOutput(a.Logger().Named("std").StandardWriter(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}))
+	signal.Notify(c, handled...)
+	ctx, hurry := follow(c, a)
 	if err := a.Run(ctx, hurry); err != nil {
 		return fail(e, err)
+	}
+	if hurry.Err() != nil { // requests were cut off
+		return exitFailed
 	}
 	return exitOK
 }
@@ -59,42 +71,6 @@ func fail(e env, err error) int {
 	fmt.Fprintf(e.stderr, "lictor: %v\n", err)
 	return exitFailed
 }
-
-// signals returns a context that ends with the first request to stop, and one
-// that ends with the second.
-func signals(a *agent.Agent) (ctx, hurry context.Context) {
-	ctx, stop := context.WithCancel(context.Background())
-	hurry, now := context.WithCancel(context.Background())
-	c := make(chan os.Signal, 4)
-	signal.Notify(c, handled...)
-	go func() {
-		stopping := false
-		for s := range c {
-			switch what := meaning(s); {
-			case what == reloadSignal:
-				a.ReopenLogs(ctx)
-				_, _ = a.Reload() // it has logged what is wrong
-			case what == dumpSignal:
-				a.DumpTelemetry()
-			case stopping:
-				now()
-				os.Exit(exitFailed)
-			default:
-				stopping = true
-				stop()
-			}
-		}
-	}()
-	return ctx, hurry
-}
-
-type signalMeaning int
-
-const (
-	stopSignal signalMeaning = iota
-	reloadSignal
-	dumpSignal
-)
 
 // parse parses flags; when it is not ok the command ends with the code.
 func parse(e env, fs *flag.FlagSet, args []string) (code int, ok bool) {

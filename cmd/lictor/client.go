@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -63,7 +64,7 @@ func (c *client) call(method, path string, into any) ([]byte, error) {
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("is the gateway running? %w", err)
+		return nil, fmt.Errorf("%s can't be reached, is the gateway running? %w", c.base, unwrapped(err))
 	}
 	defer resp.Body.Close() //nolint:errcheck // it was read
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 256<<20))
@@ -71,16 +72,33 @@ func (c *client) call(method, path string, into any) ([]byte, error) {
 		return nil, fmt.Errorf("reading the answer of %s: %w", c.base, err)
 	}
 	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusUnprocessableEntity {
-		var problem struct{ Title string }
-		if json.Unmarshal(body, &problem) == nil && problem.Title != "" {
-			return nil, fmt.Errorf("%s: %s", resp.Status, problem.Title)
-		}
-		return nil, fmt.Errorf("%s from %s", resp.Status, c.base)
+		return nil, refusal(resp, c.base, body)
 	}
 	if err := json.Unmarshal(body, into); err != nil {
 		return nil, fmt.Errorf("%s does not answer as a gateway does: %w", c.base, err)
 	}
 	return body, nil
+}
+
+// unwrapped takes the method and the URL off a client's error.
+func unwrapped(err error) error {
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		return u.Err
+	}
+	return err
+}
+
+// refusal tells of an answer that is none to the question.
+func refusal(resp *http.Response, base string, body []byte) error {
+	text := resp.Status + " from " + base
+	var problem struct{ Title string }
+	if json.Unmarshal(body, &problem) == nil && problem.Title != "" {
+		text += ": " + problem.Title
+	}
+	if resp.StatusCode == http.StatusUnauthorized {
+		text += " (in LICTOR_TOKEN)"
+	}
+	return errors.New(text)
 }
 
 var errRefused = errors.New("the reload was refused, the previous configuration stays")

@@ -4,6 +4,9 @@ package main
 
 import "os"
 
-var handled = []os.Signal{os.Interrupt}
+var (
+	handled  = []os.Signal{os.Interrupt}
+	harmless []os.Signal
+)
 
 func meaning(os.Signal) signalMeaning { return stopSignal }

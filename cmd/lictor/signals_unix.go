@@ -7,7 +7,10 @@ import (
 	"syscall"
 )
 
-var handled = []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1}
+var (
+	harmless = []os.Signal{syscall.SIGHUP, syscall.SIGUSR1}
+	handled  = []os.Signal{syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGINT, syscall.SIGTERM}
+)
 
 func meaning(s os.Signal) signalMeaning {
 	switch s {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/lictor/lictor/agent"
 )
@@ -99,9 +100,18 @@ func (t table) row(cells ...any) {
 		if i > 0 {
 			fmt.Fprint(t.w, "\t")
 		}
-		fmt.Fprint(t.w, c)
+		fmt.Fprint(t.w, strings.Map(printable, fmt.Sprint(c)))
 	}
 	fmt.Fprintln(t.w)
+}
+
+// printable keeps what a registration in Consul holds from speaking to the
+// terminal, and from breaking the columns.
+func printable(r rune) rune {
+	if unicode.IsPrint(r) {
+		return r
+	}
+	return unicode.ReplacementChar
 }
 
 func (t table) end() { t.w.Flush() } //nolint:errcheck // nothing is left to do about it

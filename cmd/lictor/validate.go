@@ -19,7 +19,7 @@ func runValidate(e env, args []string) int {
 		fmt.Fprintln(e.stderr, "lictor validate: give files or directories")
 		return exitUsage
 	}
-	files, diags := config.Validate(agent.ConfigOptions(), fs.Args()...)
+	files, diags := config.Validate(agent.ValidateOptions(), fs.Args()...)
 	if err := files.Write(e.stderr, diags, 0, colour(e)); err != nil {
 		return fail(e, err)
 	}

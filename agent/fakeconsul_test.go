@@ -1,0 +1,141 @@
+package agent
+
+import (
+	"encoding/json"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+)
+
+// fakeConsul answers blocking queries from what a test says.
+type fakeConsul struct {
+	address string
+
+	mu       sync.Mutex
+	index    uint64
+	moved    chan struct{} // closed and replaced at every change
+	silent   bool          // services are asked for and not told
+	services map[string][]*api.ServiceEntry
+	checks   map[string]string // of what was registered, by the check's ID
+}
+
+func newFakeConsul(t *testing.T) *fakeConsul {
+	t.Helper()
+	f := &fakeConsul{index: 10, moved: make(chan struct{}), services: map[string][]*api.ServiceEntry{}, checks: map[string]string{}}
+	s := httptest.NewUnstartedServer(f)
+	s.Start()
+	f.address = s.Listener.Addr().String()
+	t.Cleanup(func() {
+		s.CloseClientConnections()
+		s.Close()
+	})
+	return f
+}
+
+// block configures a gateway that asks it.
+func (f *fakeConsul) block(lines ...string) string {
+	return "consul {\n  address = \"" + f.address + "\"\n  " + strings.Join(lines, "\n  ") + "\n}\n"
+}
+
+func (f *fakeConsul) change(edit func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	edit()
+	f.index++
+	close(f.moved)
+	f.moved = make(chan struct{})
+}
+
+// set makes these addresses the healthy instances of a service.
+func (f *fakeConsul) set(service string, addresses ...string) {
+	f.change(func() {
+		f.services[service] = nil
+		for _, a := range addresses {
+			host, port, _ := net.SplitHostPort(a)
+			n, _ := strconv.Atoi(port)
+			f.services[service] = append(f.services[service], &api.ServiceEntry{
+				Node:    &api.Node{Node: "n1", Address: "127.0.0.1", Datacenter: "dc1"},
+				Service: &api.AgentService{ID: a, Service: service, Address: host, Port: n, Weights: api.AgentWeights{Passing: 1, Warning: 1}},
+				Checks:  api.HealthChecks{{Node: "n1", CheckID: "c" + a, ServiceID: a, Status: api.HealthPassing}},
+			})
+		}
+	})
+}
+
+// state is that of the check that a gateway registered.
+func (f *fakeConsul) state() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, s := range f.checks {
+		return s
+	}
+	return ""
+}
+
+func (f *fakeConsul) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	index, _ := strconv.ParseUint(r.URL.Query().Get("index"), 10, 64)
+	wait, _ := time.ParseDuration(r.URL.Query().Get("wait"))
+	over := time.NewTimer(wait)
+	defer over.Stop()
+	name, service := strings.CutPrefix(r.URL.Path, "/v1/health/service/")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for waiting := true; waiting && (index > 0 && f.index <= index || service && f.silent); {
+		moved := f.moved
+		f.mu.Unlock()
+		select {
+		case <-r.Context().Done():
+			f.mu.Lock()
+			return
+		case <-over.C:
+			waiting = index == 0
+		case <-moved:
+		}
+		f.mu.Lock()
+	}
+	h := w.Header()
+	h.Set("X-Consul-Index", strconv.FormatUint(f.index, 10))
+	h.Set("X-Consul-LastContact", "0")
+	h.Set("X-Consul-KnownLeader", "true")
+	h.Set("X-Consul-Default-ACL-Policy", "allow")
+	reply := func(v any) { _ = json.NewEncoder(w).Encode(v) }
+	switch {
+	case service:
+		list := f.services[name]
+		if list == nil {
+			list = []*api.ServiceEntry{}
+		}
+		reply(list)
+	case r.URL.Path == "/v1/status/leader":
+		reply("127.0.0.1:8300")
+	case r.URL.Path == "/v1/agent/self":
+		reply(map[string]any{"Config": map[string]any{"NodeName": "n1", "Datacenter": "dc1"}})
+	case r.URL.Path == "/v1/catalog/services":
+		names := map[string][]string{}
+		for n, list := range f.services {
+			if len(list) > 0 {
+				names[n] = []string{}
+			}
+		}
+		reply(names)
+	case r.URL.Path == "/v1/agent/service/register":
+		var s api.AgentServiceRegistration
+		_ = json.NewDecoder(r.Body).Decode(&s)
+		f.checks[s.Check.CheckID] = s.Check.Status
+	case strings.HasPrefix(r.URL.Path, "/v1/agent/service/deregister/"):
+		clear(f.checks)
+	case strings.HasPrefix(r.URL.Path, "/v1/agent/check/update/"):
+		var u struct{ Status string }
+		_ = json.NewDecoder(r.Body).Decode(&u)
+		f.checks[strings.TrimPrefix(r.URL.Path, "/v1/agent/check/update/")] = u.Status
+	default:
+		reply([]any{})
+	}
+}

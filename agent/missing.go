@@ -1,0 +1,63 @@
+package agent
+
+import "sync"
+
+// missingWarnings remembers which routed services no source knows, so that each
+// is warned about once, and told of when it has come to be.
+type missingWarnings struct {
+	mu   sync.Mutex
+	told map[string]bool
+}
+
+// warnMissing warns of services that a route names and the catalog lacks, once
+// all sources that are asked for it have answered. That is no error: the service
+// may be registered later, and the route answers 503 until then. One that goes
+// away is warned about again.
+func (a *Agent) warnMissing() {
+	w := &a.missing
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	g := a.current.Load()
+	answers := make(map[string]int)
+	asked := make(map[string]int)
+	registered := make(map[string]bool)
+	for _, s := range a.sources {
+		snap := s.applied.Load()
+		for _, name := range s.asked(g) {
+			asked[name]++
+			if snap == nil {
+				continue
+			}
+			if v := snap.Services[name]; v != nil {
+				answers[name]++
+				registered[name] = registered[name] || v.Registered()
+			}
+		}
+	}
+	told := make(map[string]bool)
+	for _, name := range g.services {
+		switch before := w.told[name]; {
+		case registered[name]:
+			if before {
+				a.log.Info("service is registered now", "service", name)
+			}
+		case before:
+			told[name] = true
+		case answers[name] > 0 && answers[name] == asked[name]:
+			a.log.Warn("no such service is registered", "service", name, "routes", g.routesOf(name))
+			told[name] = true
+		}
+	}
+	w.told = told
+}
+
+// routesOf names the routes that send requests to a service.
+func (g *generation) routesOf(service string) []string {
+	var names []string
+	for _, r := range g.table.Routes {
+		if r.Service == service {
+			names = append(names, r.Name())
+		}
+	}
+	return names
+}
