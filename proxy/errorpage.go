@@ -11,7 +11,12 @@ type ErrorPage struct {
 // status. The map is not changed afterwards; nil means none.
 func (p *Proxy) SetErrorPages(pages map[int]ErrorPage) { p.pages.Store(&pages) }
 
+// errorPage returns the page for a status. A nil p, as in an Exchange that a
+// test of a step made up, has none.
 func (p *Proxy) errorPage(status int) (ErrorPage, bool) {
+	if p == nil {
+		return ErrorPage{}, false
+	}
 	pages := p.pages.Load()
 	if pages == nil {
 		return ErrorPage{}, false
