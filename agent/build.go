@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/lictor/lictor/agent/certs"
@@ -95,8 +96,17 @@ func (a *Agent) build(c *config.Config, files *config.Files, old *generation) (*
 		return nil, err
 	}
 	var err error
-	g.table, err = proxy.NewTable(g.number, a.phase(g, c.Policy.Gateway), routes)
-	return g, err
+	if g.table, err = proxy.NewTable(g.number, a.phase(g, c.Policy.Gateway), routes); err != nil {
+		return nil, err
+	}
+	for _, s := range jwtSpecs(c) {
+		for _, l := range s.Locations {
+			if l.Place == jwt.QueryPlace {
+				g.table.SecretParameters = append(g.table.SecretParameters, strings.ToLower(l.Name))
+			}
+		}
+	}
+	return g, nil
 }
 
 // buildLimits prepares the limits, each to go on with the budgets of the one of
@@ -138,17 +148,22 @@ func (a *Agent) buildLimits(g *generation, old *generation) {
 const providersTime = 6 * time.Second
 
 func (a *Agent) buildProviders(g *generation) error {
+	ctx, cancel := context.WithTimeout(context.Background(), providersTime)
+	defer cancel()
+	var err error
+	g.providers, err = a.identities.Prepare(ctx, jwtSpecs(g.config))
+	return err
+}
+
+// jwtSpecs returns the policy's jwt providers.
+func jwtSpecs(c *config.Config) []*jwt.Spec {
 	var list []*jwt.Spec
-	for _, p := range g.config.Policy.Providers {
+	for _, p := range c.Policy.Providers {
 		if s, ok := p.Spec.(*jwt.Spec); ok {
 			list = append(list, s)
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), providersTime)
-	defer cancel()
-	var err error
-	g.providers, err = a.identities.Prepare(ctx, list)
-	return err
+	return list
 }
 
 func (a *Agent) buildRoute(g *generation, r *config.Route, old *generation) (*proxy.Route, error) {
