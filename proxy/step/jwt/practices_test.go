@@ -1,7 +1,10 @@
 package jwt
 
 import (
+	"crypto"
+	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
@@ -384,6 +387,20 @@ func TestECDSASignatures(t *testing.T) {
 	}
 }
 
+// TestPSSSalt: RFC 7518 section 3.5, the salt is as long as the hash.
+func TestPSSSalt(t *testing.T) {
+	p := every(t)
+	for salt, want := range map[int]result{rsa.PSSSaltLengthEqualsHash: verified, 1: badSignature, 20: badSignature, rsa.PSSSaltLengthAuto: badSignature} {
+		signed := encode(object{"alg": "PS256", "kid": "k1", "salt": salt}) + "." + encode(good(nil))
+		sum := sha256.Sum256([]byte(signed))
+		signature, err := rsa.SignPSS(rand.Reader, keyring().rsa, crypto.SHA256, sum[:], &rsa.PSSOptions{SaltLength: salt})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.refuses(t, "salt", signed+"."+base64.RawURLEncoding.EncodeToString(signature), want)
+	}
+}
+
 // TestTimes: the moments around exp and nbf, which are inclusive as RFC 7519
 // says: not on or after exp, not before nbf.
 func TestTimes(t *testing.T) {
@@ -468,18 +485,19 @@ func TestText(t *testing.T) {
 	header := object{"alg": "EdDSA", "kid": "k1"}
 	claims := func(iss string) string { return `{"iss":` + iss + `,"aud":"shop","exp":1700003600}` }
 	for iss, want := range map[string]result{
-		`"https:\/\/id.example.com"`:          verified, // an escape is no difference
-		`"\u0068ttps://id.example.com"`:       verified,
-		`"https://id.example.com\u0000"`:      badIssuer,
-		`"https://id.example.com\u200b"`:      badIssuer,
-		`"https://id.example\u2024com"`:       badIssuer,
-		`"ｈttps://id.example.com"`:            badIssuer,
-		"\"https://id.example.com\xff\"":      malformed,
-		"\"https://id.example.com\xc0\x80\"":  malformed,
-		`"https://id.example.com\ud800"`:      malformed,
-		`"https://id.example.com\udc00\ud83"`: malformed,
-		"\"https://id.example.com\n\"":        malformed,
-		`"https://id.example.com\x"`:          malformed,
+		`"https:\/\/id.example.com"`:           verified, // an escape is no difference
+		`"\u0068ttps://id.example.com"`:        verified,
+		`"https://id.example.com\u0000"`:       badIssuer,
+		`"https://id.example.com\u200b"`:       badIssuer,
+		`"https://id.example\u2024com"`:        badIssuer,
+		`"ｈttps://id.example.com"`:             badIssuer,
+		"\"https://id.example.com\xff\"":       malformed,
+		"\"https://id.example.com\xc0\x80\"":   malformed,
+		`"https://id.example.com\ud800"`:       malformed,
+		`"https://id.example.com\udc00\ud83"`:  malformed,
+		`"https://id.example.com\ud800\u0041"`: malformed,
+		"\"https://id.example.com\n\"":         malformed,
+		`"https://id.example.com\x"`:           malformed,
 	} {
 		p.refuses(t, iss, sign(t, "EdDSA", header, claims(iss), key), want)
 	}

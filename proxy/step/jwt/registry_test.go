@@ -247,6 +247,30 @@ func TestRegistryRemote(t *testing.T) {
 	if set.Provider("main") != p || set.Provider("gone").Generation() != 0 {
 		t.Error("not what was expected of the new set")
 	}
+	g.Adopt(&Set{})
+	eventually(t, "the end of a keeper", func() bool {
+		p.demand.mu.Lock()
+		defer p.demand.mu.Unlock()
+		return p.demand.asked == nil
+	})
+}
+
+// TestUnsettledFile reads a file again while a second change could have the time
+// of the first, and not after.
+func TestUnsettledFile(t *testing.T) {
+	name := file(t, jwks(t, keyNamed("a")))
+	k := &fileKeeper{p: newProvider(local("main", name), nil)}
+	for age, want := range map[time.Duration]bool{0: true, unsettled / 2: true, 2 * unsettled: false} {
+		if err := os.Chtimes(name, time.Time{}, time.Now().Add(-age)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := k.load(); err != nil {
+			t.Fatal(err)
+		}
+		if got := k.changed(); got != want {
+			t.Errorf("at the age of %v: %v", age, got)
+		}
+	}
 }
 
 func TestCheck(t *testing.T) {
