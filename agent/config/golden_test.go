@@ -8,13 +8,25 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/lictor/lictor/proxy/step/jwt"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
 // testOptions are what a gateway with no steps understands.
 func testOptions() Options {
-	return Options{Balancers: []string{"least_conn", "round_robin", "random", "p2c"}}
+	return Options{
+		Balancers: []string{"least_conn", "round_robin", "random", "p2c"},
+		ProviderBlocks: []ProviderBlock{{Type: "jwt", Decode: func(b hcl.Body, c BlockContext) (any, hcl.Diagnostics) {
+			return jwt.DecodeProvider(b, c.Name, c.Range, c.Path)
+		}}},
+		StepBlocks: []StepBlock{{Type: "jwt", Repeatable: true, Decode: func(b hcl.Body, c BlockContext) (any, hcl.Diagnostics) {
+			return jwt.DecodeRoute(b, c.Range, c.Providers["jwt"])
+		}}},
+	}
 }
 
 // golden compares with a file beside the input.

@@ -20,13 +20,11 @@ var notYet = []struct {
 	attr  string   // or an attribute
 	ok    []string // the values of the attribute that are supported
 }{
-	{in: "", block: "jwt", label: []string{"name"}},
 	{in: "", block: "store", label: []string{"type"}},
 	{in: "", block: "tracing"},
 	{in: "consul", block: "connect"},
 	{in: "policies", attr: "kv_prefix", ok: []string{""}},
 	{in: "limit", attr: "scope", ok: []string{"local"}},
-	{in: "route", block: "jwt"},
 }
 
 // unsupportedBlocks returns the block types of notYet that belong into the
