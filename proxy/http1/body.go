@@ -94,8 +94,11 @@ func (b *body) Next() ([]byte, error) {
 	return nil, b.err
 }
 
-// Ready implements proxy.Body.
-func (b *body) Ready() bool { return b.decode() }
+// Ready implements proxy.Body. Before an error what there is should get to the
+// other side.
+func (b *body) Ready() bool {
+	return b.decode() && (b.data != nil || b.err == io.EOF) //nolint:errorlint // it is stored bare
+}
 
 // Trailer implements proxy.Body.
 func (b *body) Trailer() *proxy.Fields {

@@ -27,6 +27,7 @@ type call struct {
 	vec  net.Buffers
 	two  [3][]byte
 
+	prepared bool // out and rest have been filled
 	whole    bool // out is the whole request
 	streams  bool // the rest of the body is sent by another goroutine
 	reused   bool // u was idle
@@ -57,7 +58,7 @@ func newCall(f *Forwarder, x *proxy.Exchange) *call {
 // begin makes k ready for x's next attempt.
 func (k *call) begin(p *pool) {
 	k.pool, k.rest = p, nil
-	k.whole, k.streams, k.fresh = false, false, false
+	k.prepared, k.whole, k.streams, k.fresh = false, false, false, false
 	k.ours, _ = k.x.W.(*responder)
 	k.up.reset()
 	r := &k.x.Response
@@ -71,11 +72,10 @@ func (k *call) now() time.Duration { return k.x.Start.Mono + k.x.Elapsed() }
 func (k *call) time() time.Time { return time.Now() }
 
 // prepare writes the head, and as much of the body as is here, so that most
-// requests are one write.
+// requests are one write. There is a connection by then: as long as nothing of
+// the body has been read, another instance may be asked whatever the method.
 func (k *call) prepare() *proxy.ForwardError {
-	if left, bounded := k.x.Remaining(); bounded && left <= 0 {
-		return &proxy.ForwardError{Cause: proxy.TimedOut, Err: errHeadTimeout}
-	}
+	k.prepared = true
 	if cap(k.out) > outSize {
 		k.out = k.out0[:0] // it had grown for a large head
 	}
@@ -116,26 +116,48 @@ func (k *call) prepare() *proxy.ForwardError {
 // attempt sends the request on one connection and reads the head of the
 // response. The call must be finished whatever becomes of it.
 func (k *call) attempt() *proxy.ForwardError {
-	k.reused, k.sent, k.received, k.inBody = false, false, false, false
+	k.sent, k.received, k.inBody = false, false, false
 	k.r, k.n = 0, 0
-	if !k.fresh {
-		k.u = k.pool.take()
-	}
-	k.reused = k.u != nil
-	if k.u == nil {
-		u, fe := k.dial()
-		if fe != nil {
-			return fe
-		}
-		k.u = u
-	} else if !k.u.quiet() {
-		return k.fault(errNotQuiet)
+	if fe := k.connect(); fe != nil {
+		return fe
 	}
 	k.watch()
+	if !k.prepared {
+		if fe := k.prepare(); fe != nil {
+			return fe
+		}
+	}
 	if fe := k.send(); fe != nil {
 		return fe
 	}
 	return k.readHead()
+}
+
+// connect takes an idle connection, or makes one.
+func (k *call) connect() (fe *proxy.ForwardError) {
+	if left, bounded := k.left(); bounded && left <= 0 {
+		return &proxy.ForwardError{Cause: proxy.TimedOut, Err: errHeadTimeout}
+	}
+	for !k.fresh {
+		u := k.pool.take()
+		if u == nil {
+			break
+		}
+		if u.raw.quiet(u) {
+			k.u, k.reused = u, true
+			return nil
+		}
+		u.nc.Close()
+	}
+	k.reused = false
+	k.u, fe = k.dial()
+	return fe
+}
+
+// left returns the time until the head must be there, as it was when the attempt
+// began.
+func (k *call) left() (time.Duration, bool) {
+	return k.x.Deadline - k.x.UpstreamStart, k.x.Deadline != 0
 }
 
 // watch makes sure that a client who goes away is noticed.

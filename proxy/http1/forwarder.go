@@ -46,10 +46,6 @@ func (f *Forwarder) Forward(x *proxy.Exchange, ep *upstream.Endpoint) error {
 		x.Scratch = k // stays with the exchange, which is used again
 	}
 	k.begin(ep.LoadOrAttach(f.slot, f.open).(*pool))
-	if fe := k.prepare(); fe != nil {
-		k.finish(false)
-		return fe
-	}
 	for try := 1; ; try++ {
 		fe := k.attempt()
 		if fe == nil {

@@ -16,7 +16,9 @@ func (r *rawClient) init(u *upConn) {
 
 func (r *rawClient) read(u *upConn, p []byte) (int, error) { return u.nc.Read(p) }
 
-// quiet looks at the next byte: there must be neither one nor an end.
+// quiet reports whether an idle connection may be used again: neither has it
+// been closed, nor has the instance said anything. What it said would be taken
+// for the answer to somebody's request.
 func (r *rawClient) quiet(*upConn) bool {
 	return r.rc != nil && r.rc.Control(r.look) == nil && r.err == syscall.EAGAIN //nolint:errorlint // an errno
 }

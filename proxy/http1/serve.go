@@ -134,6 +134,9 @@ func (c *conn) endExchange(hasBody bool) bool {
 		kept := !w.b.unfinished() || (!w.w.last && c.drain())
 		c.polite = c.polite || !kept
 		if kept {
+			if c.stopped.Swap(false) { // too late to do harm
+				c.readBy.lost()
+			}
 			if w.b.space == nil {
 				w.r = w.b.r
 			} else {

@@ -8,8 +8,6 @@ import (
 	"github.com/lictor/lictor/proxy"
 )
 
-var errNotQuiet = errors.New("the idle connection was closed, or the instance spoke without being asked")
-
 // fill implements source, for heads and bodies of responses. While it waits for
 // a head the route's timeout is the bound, then its idle timeout.
 func (k *call) fill(p []byte) (int, error) {
@@ -170,14 +168,9 @@ func (k *call) fault(err error) *proxy.ForwardError {
 
 // clientFault makes a failure of the client's body one of the attempt's.
 func clientFault(err error) *proxy.ForwardError {
-	var fe *proxy.ForwardError
-	if errors.As(err, &fe) {
-		return fe
+	fe := &proxy.ForwardError{Cause: proxy.ClientBad, Err: err}
+	if own := (*proxy.ForwardError)(nil); errors.As(err, &own) {
+		fe.Cause = own.Cause
 	}
-	return &proxy.ForwardError{Cause: proxy.ClientBad, Err: err}
+	return fe
 }
-
-// quiet reports whether an idle connection may be used again: neither has it
-// been closed, nor has the instance said anything. What it said would be taken
-// for the answer to somebody's request.
-func (u *upConn) quiet() bool { return u.raw.quiet(u) }

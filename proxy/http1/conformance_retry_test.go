@@ -1,0 +1,385 @@
+package http1_test
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/lictor/lictor/catalog"
+	"github.com/lictor/lictor/proxy"
+)
+
+// startBreaker answers the first request on each connection, if it says so, and
+// breaks the second after it has read it. Every request line is handed out.
+func startBreaker(t testing.TB, answerFirst bool) (addr string, lines chan string) {
+	lines = make(chan string, 64)
+	return startRaw(t, func(_ int, c net.Conn, r *bufio.Reader) {
+		for n := 0; ; n++ {
+			req, err := http.ReadRequest(r)
+			if err != nil {
+				return
+			}
+			_, _ = io.Copy(io.Discard, req.Body)
+			lines <- req.Method + " " + req.URL.Path
+			if n > 0 || !answerFirst {
+				return
+			}
+			if req.Method == "HEAD" {
+				_, _ = io.WriteString(c, strings.TrimSuffix(ok, "ok"))
+				continue
+			}
+			_, _ = io.WriteString(c, ok)
+		}
+	}), lines
+}
+
+// closedAddress returns an address at which nobody listens.
+func closedAddress(t testing.TB) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().String()
+}
+
+func count(lines chan string, want string) (n int) {
+	for {
+		select {
+		case l := <-lines:
+			if l == want {
+				n++
+			}
+		default:
+			return n
+		}
+	}
+}
+
+func TestBrokenKeepAliveConnection(t *testing.T) { conformance(t, testBrokenKeepAliveConnection) }
+
+func testBrokenKeepAliveConnection(t *testing.T, e engine) {
+	for _, c := range []struct {
+		method, body, field string
+		noBudget            bool
+		status, seen        int
+	}{
+		{method: "GET", status: 200, seen: 2},
+		{method: "HEAD", status: 200, seen: 2},
+		{method: "OPTIONS", status: 200, seen: 2},
+		{method: "DELETE", status: 200, seen: 2},
+		{method: "PUT", status: 200, seen: 2},
+		{method: "GET", noBudget: true, status: 502, seen: 1},
+		{method: "POST", status: 502, seen: 1},
+		{method: "PATCH", status: 502, seen: 1},
+		{method: "BREW", status: 502, seen: 1},
+		{method: "POST", field: "Idempotency-Key", status: 502, seen: 1},
+		{method: "POST", field: "X-Idempotency-Key", status: 502, seen: 1},
+		{method: "POST", field: "x-idempotency-KEY", status: 502, seen: 1},
+		{method: "BREW", field: "Idempotency-Key", status: 502, seen: 1},
+		{method: "POST", body: "x", status: 502, seen: 1},
+		{method: "POST", body: "x", field: "Idempotency-Key", status: 502, seen: 1},
+	} {
+		t.Run(c.method+" "+c.field+" "+c.body, func(t *testing.T) {
+			addr, lines := startBreaker(t, true)
+			g := startGateway(t, e, nil, addr)
+			client := newClient(t)
+			do(t, client, newRequest(t, "GET", g.url+"/first", nil))
+			if c.noBudget {
+				for g.pool.Retry(time.Now()) {
+				}
+			}
+			var body io.Reader
+			if c.body != "" {
+				body = strings.NewReader(c.body)
+			}
+			r := newRequest(t, c.method, g.url+"/second", body)
+			if c.field != "" {
+				r.Header[c.field] = []string{"k"}
+			}
+			resp, _ := do(t, client, r)
+			if resp.StatusCode != c.status {
+				t.Errorf("status %d, want %d", resp.StatusCode, c.status)
+			}
+			if n := count(lines, c.method+" /second"); n != c.seen {
+				t.Errorf("the instance got it %d times, want %d", n, c.seen)
+			}
+		})
+	}
+}
+
+// TestBreakingInstanceIsNotStormed shows that one request is not sent over every
+// idle connection in turn.
+func TestBreakingInstanceIsNotStormed(t *testing.T) { conformance(t, testBreakingInstanceIsNotStormed) }
+
+func testBreakingInstanceIsNotStormed(t *testing.T, e engine) {
+	const idle = 20
+	var first sync.WaitGroup
+	first.Add(idle)
+	release := make(chan struct{})
+	lines := make(chan string, 4*idle)
+	addr := startRaw(t, func(_ int, c net.Conn, r *bufio.Reader) {
+		for {
+			h, err := readHead(r)
+			if err != nil {
+				return
+			}
+			line, _, _ := strings.Cut(h, " HTTP")
+			lines <- line
+			if line != "GET /first" {
+				return
+			}
+			first.Done()
+			<-release
+			_, _ = io.WriteString(c, ok)
+		}
+	})
+	g := startGateway(t, e, nil, addr)
+	var clients sync.WaitGroup
+	for range idle {
+		r := newRequest(t, "GET", g.url+"/first", nil)
+		c := newClient(t)
+		clients.Go(func() {
+			resp, err := c.Do(r)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_, _ = io.Copy(io.Discard, resp.Body)
+			resp.Body.Close()
+		})
+	}
+	first.Wait()
+	close(release)
+	clients.Wait()
+	resp, _ := do(t, newClient(t), newRequest(t, "GET", g.url+"/second", nil))
+	if resp.StatusCode != 502 {
+		t.Errorf("status %d, want 502", resp.StatusCode)
+	}
+	if n := count(lines, "GET /second"); n != 2 {
+		t.Errorf("the instance got it %d times, want 2", n)
+	}
+}
+
+func TestRefusedConnectionIsTriedElsewhere(t *testing.T) {
+	conformance(t, testRefusedConnectionIsTriedElsewhere)
+}
+
+func testRefusedConnectionIsTriedElsewhere(t *testing.T, e engine) {
+	g := startGateway(t, e, nil, closedAddress(t), startInstance(t, echo), closedAddress(t))
+	c := newClient(t)
+	for _, method := range []string{"POST", "POST", "GET", "PATCH", "PUT"} {
+		resp, body := do(t, c, newRequest(t, method, g.url+"/", strings.NewReader("payload")))
+		if resp.StatusCode != 200 || body != "payload" {
+			t.Errorf("%s: %d %q", method, resp.StatusCode, body)
+		}
+	}
+}
+
+func TestBrokenRequestIsTriedElsewhere(t *testing.T) {
+	conformance(t, testBrokenRequestIsTriedElsewhere)
+}
+
+func testBrokenRequestIsTriedElsewhere(t *testing.T, e engine) {
+	for _, c := range []struct {
+		method, body string
+		status       int
+	}{
+		{"GET", "", 200},
+		{"PUT", "kept", 200},
+		{"DELETE", "", 200},
+		{"POST", "", 502},
+		{"POST", "sent", 502},
+		{"PUT", strings.Repeat("too much to keep", 8<<10), 502},
+	} {
+		addr, lines := startBreaker(t, false)
+		g := startGateway(t, e, nil, addr, startInstance(t, echo))
+		client := newClient(t)
+		for i := range 2 { // round robin: one of the two goes to the breaker first
+			resp, body := do(t, client, newRequest(t, c.method, g.url+"/", strings.NewReader(c.body)))
+			n := count(lines, c.method+" /")
+			want := 200
+			if n > 0 {
+				want = c.status
+			}
+			if resp.StatusCode != want || (want == 200 && body != c.body) || n > 1 {
+				t.Errorf("%s %.10q, request %d: status %d, want %d; the breaker got it %d times", c.method, c.body, i, resp.StatusCode, want, n)
+			}
+		}
+	}
+}
+
+func TestProblems(t *testing.T) { conformance(t, testProblems) }
+
+func testProblems(t *testing.T, e engine) {
+	stuck := make(chan struct{})
+	defer close(stuck)
+	hangs := startRaw(t, func(_ int, _ net.Conn, r *bufio.Reader) {
+		_, _ = readHead(r)
+		<-stuck
+	})
+	says := func(s string) string {
+		return startRaw(t, func(_ int, c net.Conn, r *bufio.Reader) {
+			if _, err := readHead(r); err == nil {
+				_, _ = io.WriteString(c, s)
+			}
+		})
+	}
+	dialled := make(chan struct{}, 16)
+	watched := startRaw(t, func(int, net.Conn, *bufio.Reader) { dialled <- struct{}{} })
+	many := "HTTP/1.1 200 OK\r\n" + strings.Repeat("A: b\r\n", proxy.MaxFields+1) + "\r\n"
+	huge := "HTTP/1.1 200 OK\r\nA: " + strings.Repeat("b", 300<<10) + "\r\n\r\n"
+	for name, c := range map[string]struct {
+		set      setup
+		instance string
+		status   int
+		problem  string
+		error    string
+	}{
+		"refused": {nil, closedAddress(t), 502, "instance-refused", "connection_refused"},
+		"own address": {func(_ *proxy.Route, f *options) {
+			f.Own = func(ap netip.AddrPort) bool { return ap.String() == watched }
+		}, watched, 502, "instance-refused", "connection_refused"},
+		"connect timeout": {func(r *proxy.Route, _ *options) {
+			r.ConnectTimeout = 1
+		}, watched, 502, "instance-refused", "connection_refused"},
+		"timeout": {func(r *proxy.Route, _ *options) {
+			r.Timeout = 20 * time.Millisecond
+		}, hangs, 504, "instance-timeout", "http_response_timeout"},
+		"closed":          {nil, says(""), 502, "instance-broke", "connection_terminated"},
+		"no HTTP":         {nil, says("SSH-2.0-x\r\n\r\n"), 502, "instance-broke", "connection_terminated"},
+		"half a head":     {nil, says("HTTP/1.1 200 OK\r\nA: b"), 502, "instance-broke", "connection_terminated"},
+		"bad status":      {nil, says("HTTP/1.1 099 No\r\n\r\n"), 502, "instance-broke", "connection_terminated"},
+		"too many fields": {nil, says(many), 502, "instance-broke", "connection_terminated"},
+		"huge head":       {nil, says(huge), 502, "instance-broke", "connection_terminated"},
+		"unasked switch":  {nil, says("HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"), 502, "instance-broke", "connection_terminated"},
+		"bare 101":        {nil, says("HTTP/1.1 101 X\r\n\r\n"), 502, "instance-broke", "connection_terminated"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := startGateway(t, e, c.set, c.instance)
+			for _, method := range []string{"GET", "POST"} {
+				resp, body := do(t, newClient(t), newRequest(t, method, g.url+"/", nil))
+				if resp.StatusCode != c.status || !strings.Contains(body, "urn:lictor:problem:"+c.problem+`"`) {
+					t.Errorf("%s: %d %s", method, resp.StatusCode, body)
+				}
+				if resp.Header.Get("Proxy-Status") != "lictor; error="+c.error || resp.Header.Get("X-Request-Id") == "" {
+					t.Errorf("%s: fields %v", method, resp.Header)
+				}
+			}
+		})
+	}
+	if len(dialled) > 0 {
+		t.Error("an address that is refused was dialled")
+	}
+}
+
+func TestTruncatedResponse(t *testing.T) { conformance(t, testTruncatedResponse) }
+
+func testTruncatedResponse(t *testing.T, e engine) {
+	for name, response := range map[string]string{
+		"with a length": "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nten bytes.",
+		"in chunks":     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\nten bytes.\r\n",
+		"a bad chunk":   "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\nten bytes.\r\nxyz\r\n",
+	} {
+		addr := startRaw(t, func(_ int, c net.Conn, r *bufio.Reader) {
+			if _, err := readHead(r); err == nil {
+				_, _ = io.WriteString(c, response)
+			}
+		})
+		g := startGateway(t, e, nil, addr)
+		resp, err := newClient(t).Do(newRequest(t, "GET", g.url+"/", nil))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		b, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err == nil || string(b) != "ten bytes." {
+			t.Errorf("%s: %q, error %v; the client can't tell that it is not all", name, b, err)
+		}
+	}
+}
+
+func TestSilentInstanceIsGivenUp(t *testing.T) { conformance(t, testSilentInstanceIsGivenUp) }
+
+func testSilentInstanceIsGivenUp(t *testing.T, e engine) {
+	stuck := make(chan struct{})
+	defer close(stuck)
+	addr := startRaw(t, func(_ int, c net.Conn, r *bufio.Reader) {
+		if _, err := readHead(r); err == nil {
+			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nten bytes.")
+			<-stuck
+		}
+	})
+	g := startGateway(t, e, func(r *proxy.Route, _ *options) {
+		r.IdleTimeout = 20 * time.Millisecond
+	}, addr)
+	resp, err := newClient(t).Do(newRequest(t, "GET", g.url+"/", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if b, err := io.ReadAll(resp.Body); err == nil || string(b) != "ten bytes." {
+		t.Errorf("%q, error %v", b, err)
+	}
+}
+
+func TestUnixSocket(t *testing.T) { conformance(t, testUnixSocket) }
+
+func testUnixSocket(t *testing.T, e engine) {
+	path := t.TempDir() + "/s"
+	ln, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	serveInstance(t, ln, echo)
+	g := startGateway(t, e, nil, "unix:"+path)
+	resp, body := do(t, newClient(t), newRequest(t, "POST", g.url+"/", strings.NewReader("over a socket")))
+	if resp.StatusCode != 200 || body != "over a socket" {
+		t.Errorf("%d %q", resp.StatusCode, body)
+	}
+}
+
+// TestResolvedAddressesAreJudged has a name that is judged by its form when it
+// is registered, and by its addresses when it is dialled.
+func TestResolvedAddressesAreJudged(t *testing.T) { conformance(t, testResolvedAddressesAreJudged) }
+
+func testResolvedAddressesAreJudged(t *testing.T, e engine) {
+	ap := netip.MustParseAddrPort(startInstance(t, echo))
+	g := startGateway(t, e, nil)
+	for local, want := range map[bool]int{true: 200, false: 502} {
+		g.snapshot(catalog.Instance{Key: "node/name", Address: "localhost", Port: int(ap.Port()), Weight: 1, Local: local})
+		eventually(t, "the bench is over", func() bool {
+			resp, _ := do(t, newClient(t), newRequest(t, "GET", g.url+"/", nil))
+			return resp.StatusCode == want
+		})
+		g.apply()
+	}
+}
+
+func TestRetiredEndpointClosesItsConnections(t *testing.T) {
+	conformance(t, testRetiredEndpointClosesItsConnections)
+}
+
+func testRetiredEndpointClosesItsConnections(t *testing.T, e engine) {
+	closed := make(chan struct{}, 1)
+	addr := startRaw(t, func(_ int, c net.Conn, r *bufio.Reader) {
+		for {
+			if _, err := readHead(r); err != nil {
+				closed <- struct{}{}
+				return
+			}
+			_, _ = io.WriteString(c, ok)
+		}
+	})
+	g := startGateway(t, e, nil, addr)
+	do(t, newClient(t), newRequest(t, "GET", g.url+"/", nil))
+	g.apply()
+	await(t, "the end of the idle connection", closed)
+}

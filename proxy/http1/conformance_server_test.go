@@ -1,0 +1,261 @@
+package http1_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/lictor/lictor/proxy"
+)
+
+// TestMain fails when a test has left a goroutine behind.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if code == 0 {
+		if left := leaked(); left != "" {
+			_, _ = io.WriteString(os.Stderr, "goroutines left behind:\n"+left)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+// leaked returns the goroutines that are still busy with HTTP, after some
+// patience with those that are about to end.
+func leaked() string {
+	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		buf := make([]byte, 1<<20)
+		var left []string
+		for s := range strings.SplitSeq(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
+			if (strings.Contains(s, "net/http") || strings.Contains(s, "lictor")) && !strings.Contains(s, "TestMain") {
+				left = append(left, s)
+			}
+		}
+		if len(left) == 0 || time.Now().After(end) {
+			return strings.Join(left, "\n\n")
+		}
+	}
+}
+
+func TestShutdownWaitsForWhatIsInFlight(t *testing.T) {
+	conformance(t, testShutdownWaitsForWhatIsInFlight)
+}
+
+func testShutdownWaitsForWhatIsInFlight(t *testing.T, e engine) {
+	arrived, release := make(chan struct{}), make(chan struct{})
+	g := startGateway(t, e, nil, startInstance(t, func(w http.ResponseWriter, _ *http.Request) {
+		close(arrived)
+		<-release
+		_, _ = io.WriteString(w, "done")
+	}))
+	idle := g.dial() // an idle connection, which must not hold things up
+	idle.send("GET /none HTTP/1.0\r\nConnection: keep-alive\r\n")
+
+	type answer struct {
+		resp *http.Response
+		body string
+		err  error
+	}
+	answers := make(chan answer, 1)
+	client, r := newClient(t), newRequest(t, "GET", g.url+"/", nil)
+	go func() {
+		resp, err := client.Do(r)
+		if err != nil {
+			answers <- answer{err: err}
+			return
+		}
+		b, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		answers <- answer{resp, string(b), err}
+	}()
+	await(t, "the request at the instance", arrived)
+	idle.Close()
+
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	down := make(chan error, 1)
+	go func() { down <- g.server.Shutdown(ctx) }()
+	eventually(t, "no new connections", func() bool {
+		c, err := net.Dial("tcp", g.addr)
+		if err == nil {
+			c.Close()
+		}
+		return err != nil
+	})
+	select {
+	case err := <-down:
+		t.Fatalf("Shutdown returned %v with a request in flight", err)
+	default:
+	}
+	close(release)
+	a := await(t, "the answer", answers)
+	if a.err != nil || a.body != "done" {
+		t.Fatalf("%q, %v", a.body, a.err)
+	}
+	if a.resp.ProtoMajor == 1 && !a.resp.Close {
+		t.Error("the last answer on a connection does not say so")
+	}
+	if err := await(t, "Shutdown", down); err != nil {
+		t.Errorf("Shutdown: %v", err)
+	}
+	cancel()
+}
+
+func TestConnectionsOverTheBoundAreClosed(t *testing.T) {
+	conformance(t, testConnectionsOverTheBoundAreClosed)
+}
+
+func testConnectionsOverTheBoundAreClosed(t *testing.T, e engine) {
+	g := startGateway(t, e, func(_ *proxy.Route, o *options) { o.MaxConnections = 1 }, startInstance(t, echo))
+	first := g.dial()
+	get := "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+	first.send(get)
+	first.response("GET")
+	second := g.dial()
+	if n, err := second.Read(make([]byte, 1)); err == nil {
+		t.Errorf("a connection over the bound got %d bytes", n)
+	}
+	if o, a, r := g.listener.Open.Load(), g.listener.Accepted.Load(), g.listener.Refused.Load(); o != 1 || a != 2 || r != 1 {
+		t.Errorf("open %d, accepted %d, refused %d, want 1, 2, 1", o, a, r)
+	}
+	first.send(get) // is not disturbed
+	first.response("GET")
+	first.Close()
+	eventually(t, "room for another", func() bool { return g.listener.Open.Load() == 0 })
+	third := g.dial()
+	third.send(get)
+	third.response("GET")
+}
+
+// faulty fails to accept a few times.
+type faulty struct {
+	net.Listener
+	mu     sync.Mutex
+	errors []error
+}
+
+func (f *faulty) Accept() (net.Conn, error) {
+	f.mu.Lock()
+	if len(f.errors) > 0 {
+		err := f.errors[0]
+		f.errors = f.errors[1:]
+		f.mu.Unlock()
+		return nil, err
+	}
+	f.mu.Unlock()
+	return f.Listener.Accept()
+}
+
+func TestAcceptErrorsAreOutlasted(t *testing.T) { conformance(t, testAcceptErrorsAreOutlasted) }
+
+func testAcceptErrorsAreOutlasted(t *testing.T, e engine) {
+	g := startGateway(t, e, nil, startInstance(t, echo))
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	f := &faulty{Listener: ln, errors: []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, io.ErrUnexpectedEOF}}
+	go func() { served <- g.server.Serve(f) }()
+	g.addr = ln.Addr().String()
+	c := g.dial()
+	c.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	if resp, _ := c.response("GET"); resp.StatusCode != 200 {
+		t.Errorf("status %d", resp.StatusCode)
+	}
+	g.server.Close()
+	if err := await(t, "Serve", served); err != nil {
+		t.Errorf("Serve: %v", err)
+	}
+}
+
+// lockedBuffer is a log that is read while it is written.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// panicking is a step with a bug.
+type panicking struct{}
+
+func (panicking) Request(x *proxy.Exchange) bool {
+	if string(x.Request.Path) == "/panic" {
+		panic("a bug")
+	}
+	return true
+}
+
+func TestPanicEndsOneExchangeOnly(t *testing.T) { conformance(t, testPanicEndsOneExchangeOnly) }
+
+func testPanicEndsOneExchangeOnly(t *testing.T, e engine) {
+	var log lockedBuffer
+	g := startGateway(t, e, func(r *proxy.Route, o *options) {
+		r.Steps = append(r.Steps, panicking{})
+		o.Logger = hclog.New(&hclog.LoggerOptions{Output: &log, Level: hclog.Info})
+	}, startInstance(t, echo))
+	c := newClient(t)
+	if resp, err := c.Do(newRequest(t, "POST", g.url+"/panic", strings.NewReader("x"))); err == nil {
+		resp.Body.Close()
+		t.Errorf("status %d from a panic", resp.StatusCode)
+	}
+	if resp, body := do(t, c, newRequest(t, "POST", g.url+"/", strings.NewReader("fine"))); resp.StatusCode != 200 || body != "fine" {
+		t.Errorf("%d %q", resp.StatusCode, body)
+	}
+	g.waitIdle()
+	if s := log.String(); strings.Count(s, "[ERROR]") != 1 || !strings.Contains(s, "a bug") || !strings.Contains(s, "panicking") {
+		t.Errorf("the log says %q", s)
+	}
+}
+
+func TestManyAtOnce(t *testing.T) { conformance(t, testManyAtOnce) }
+
+func testManyAtOnce(t *testing.T, e engine) {
+	g := startGateway(t, e, nil, startInstance(t, echo), startInstance(t, echo), startInstance(t, echo))
+	var clients sync.WaitGroup
+	for i := range 24 {
+		c := newClient(t)
+		clients.Go(func() {
+			for n := range 30 {
+				want := pattern(i * n * 97)
+				r, err := http.NewRequestWithContext(t.Context(), []string{"POST", "PUT"}[n%2], g.url+"/", bytes.NewReader(want))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				resp, err := c.Do(r)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				got, err := io.ReadAll(resp.Body)
+				resp.Body.Close()
+				if err != nil || !bytes.Equal(got, want) {
+					t.Errorf("sent %d bytes, got %d back, %v", len(want), len(got), err)
+				}
+			}
+		})
+	}
+	clients.Wait()
+}
