@@ -17,11 +17,13 @@ import (
 // fakeConsul answers blocking queries from what a test says.
 type fakeConsul struct {
 	address string
+	hangUp  func() // closes all connections
 
 	mu       sync.Mutex
 	index    uint64
 	moved    chan struct{} // closed and replaced at every change
 	silent   bool          // services are asked for and not told
+	broken   bool          // connections are closed
 	services map[string][]*api.ServiceEntry
 	checks   map[string]string // of what was registered, by the check's ID
 }
@@ -31,7 +33,7 @@ func newFakeConsul(t *testing.T) *fakeConsul {
 	f := &fakeConsul{index: 10, moved: make(chan struct{}), services: map[string][]*api.ServiceEntry{}, checks: map[string]string{}}
 	s := httptest.NewUnstartedServer(f)
 	s.Start()
-	f.address = s.Listener.Addr().String()
+	f.address, f.hangUp = s.Listener.Addr().String(), s.CloseClientConnections
 	t.Cleanup(func() {
 		s.CloseClientConnections()
 		s.Close()
@@ -87,7 +89,7 @@ func (f *fakeConsul) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name, service := strings.CutPrefix(r.URL.Path, "/v1/health/service/")
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for waiting := true; waiting && (index > 0 && f.index <= index || service && f.silent); {
+	for waiting := true; waiting && !f.broken && (index > 0 && f.index <= index || service && f.silent); {
 		moved := f.moved
 		f.mu.Unlock()
 		select {
@@ -99,6 +101,9 @@ func (f *fakeConsul) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		case <-moved:
 		}
 		f.mu.Lock()
+	}
+	if f.broken {
+		panic(http.ErrAbortHandler)
 	}
 	h := w.Header()
 	h.Set("X-Consul-Index", strconv.FormatUint(f.index, 10))
