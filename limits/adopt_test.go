@@ -30,7 +30,7 @@ func alter(r *rand.Rand, s Spec) Spec {
 			s.Window = stretch(s.Window)
 			s.Offset %= s.Window
 		}
-		s.Limit = min(num(), s.rules().most())
+		s.Limit = min(num(), s.rules().most)
 		return s
 	case SlidingWindowSpec:
 		s.Limit = num()

@@ -10,29 +10,35 @@ func newBucketTable(spec Spec, m meter, o Options) Limiter {
 }
 
 // Take implements Limiter.
-func (t *bucketTable) Take(key []byte, cost int64, now Time) Decision {
+func (t *bucketTable) Take(key []byte, cost int64, now Time) (answer Decision) {
 	d := t.seed.digest(key)
-	if cost > 0 {
-		at := int64(now.Mono)
+	if m := &t.rules; 0 < cost && cost <= m.burst {
+		at, spent := int64(now.Mono), cost*m.interval
 		for s := t.segment(d).find(d); s != nil; {
-			tat, ok := s.load(d)
-			if !ok {
+			tat := s.load(d)
+			if tat == moved {
 				break
 			}
-			answer := t.rules.decide(tat, cost, at)
-			if !answer.Allowed || s.word.CompareAndSwap(tat, t.rules.charge(tat, cost, at)) {
+			ahead := max(tat, at) - at
+			if ahead > m.full-spent {
+				m.deny(&answer, ahead, m.full-spent)
 				return answer
 			}
+			m.allow(&answer, ahead, ahead+spent)
+			if s.swap(d, tat, at+ahead+spent) {
+				return answer
+			}
+			answer = Decision{}
 		}
 	}
 	return t.decide(d, cost, now, true)
 }
 
 // Peek implements Limiter.
-func (t *bucketTable) Peek(key []byte, cost int64, now Time) Decision {
+func (t *bucketTable) Peek(key []byte, cost int64, now Time) (answer Decision) {
 	d := t.seed.digest(key)
 	if s := t.segment(d).find(d); s != nil {
-		if tat, ok := s.load(d); ok {
+		if tat := s.load(d); tat != moved {
 			return t.rules.decide(tat, max(cost, 0), int64(now.Mono))
 		}
 	}

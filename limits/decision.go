@@ -11,6 +11,12 @@ const Never = time.Duration(-1)
 type Decision struct {
 	// Allowed says that the cost has been charged (or, for Peek, would be).
 	Allowed bool
+
+	// The compiler hands an array over in memory, where it is to stay, and all
+	// else in registers, which it then spills and copies: that would take longer
+	// than the decision.
+	_ [7]byte
+
 	// Delay is how long an allowed request has to wait before it proceeds. Only
 	// a queueing leaky bucket delays.
 	Delay time.Duration

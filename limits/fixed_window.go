@@ -65,7 +65,7 @@ func (b *FixedWindow) Spec() (Spec, error) {
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
-	if most := s.rules().most(); s.Limit > most {
+	if most := s.rules().most; s.Limit > most {
 		return nil, faultf("limit", "limit %d is more than %d, the most for a window of %s", s.Limit, most, window)
 	}
 	return s, nil
@@ -93,32 +93,31 @@ func (s FixedWindowSpec) New(o Options) Limiter { return newWindowTable(s, s.rul
 
 func (s FixedWindowSpec) rules() fixedWindow {
 	window := int64(s.Window)
-	return fixedWindow{
-		limit:     s.Limit,
-		window:    window,
-		perWindow: divisorOf(window),
-		offset:    int64(s.Offset),
-		byKey:     s.ByKey,
-		bits:      63 - bits.Len64(unsigned(math.MaxInt64/window)),
+	r := fixedWindow{
+		limit:  s.Limit,
+		window: window,
+		offset: int64(s.Offset),
+		byKey:  s.ByKey,
+		bits:   uint(63 - bits.Len64(unsigned(math.MaxInt64/window))),
 	}
+	r.most = 1<<r.bits - 1
+	return r
 }
 
 // fixedWindow is the arithmetic. A state is the index of the window that was
 // charged last, and in the low bits how much of it is used.
 type fixedWindow struct {
 	limit, window int64
-	perWindow     divisor
 	offset        int64
 	byKey         bool
-	bits          int // of the count
+	bits          uint  // of the count
+	most          int64 // the largest count that fits beside an index
 }
 
-// most is the largest count that fits beside an index.
-func (r fixedWindow) most() int64 { return 1<<r.bits - 1 }
+// pack and unpack tell the compiler that no shift is longer than a word.
+func (r *fixedWindow) pack(index, count int64) int64 { return index<<(r.bits&63) | count }
 
-func (r fixedWindow) pack(index, count int64) int64 { return index<<r.bits | count }
-
-func (r fixedWindow) unpack(s int64) (index, count int64) { return s >> r.bits, s & r.most() }
+func (r *fixedWindow) unpack(s int64) (index, count int64) { return s >> (r.bits & 63), s & r.most }
 
 func (r fixedWindow) clock(now Time) int64 { return int64(now.Wall) }
 
@@ -134,7 +133,7 @@ func (r fixedWindow) lag(d digest) int64 {
 
 func (r fixedWindow) fresh(at int64) int64 { return r.pack(r.indexAt(at), 0) }
 
-func (r fixedWindow) indexAt(at int64) int64 { return r.perWindow.divide(max(at, 0)) }
+func (r fixedWindow) indexAt(at int64) int64 { return max(at, 0) / r.window }
 
 func (r fixedWindow) expiry(s int64) int64 {
 	index, count := r.unpack(s)
@@ -145,24 +144,30 @@ func (r fixedWindow) expiry(s int64) int64 {
 }
 
 func (r fixedWindow) debt(s int64, at int64) int64 {
-	_, used := r.view(s, at)
+	_, used, _ := r.view(s, at)
 	return used
 }
 
-// view is the window at a moment and how much of it is used. The index never
-// goes back: who comes late is counted in the newest window known.
-func (r fixedWindow) view(s int64, at int64) (index, used int64) {
+// view is the window at a moment, how much of it is used, and when it ends. The
+// index never goes back: who comes late is counted in the newest window known.
+func (r *fixedWindow) view(s int64, at int64) (index, used, end int64) {
 	index, used = r.unpack(s)
-	if i := r.indexAt(at); i > index {
-		return i, 0
+	end = (index + 1) * r.window
+	if at >= end {
+		index, used = r.indexAt(at), 0
+		end = (index + 1) * r.window
 	}
-	return index, used
+	return index, used, end
 }
 
-func (r fixedWindow) decide(s int64, cost, at int64) Decision {
-	var d Decision
-	index, used := r.view(s, at)
-	end := span((index+1)*r.window - at)
+func (r fixedWindow) decide(s int64, cost, at int64) (d Decision) {
+	_, used, end := r.view(s, at)
+	r.answer(&d, used, cost, end-at)
+	return d
+}
+
+// answer fills in a zero Decision for a window that has so much time left.
+func (r *fixedWindow) answer(d *Decision, used, cost, left int64) {
 	switch {
 	case cost > r.limit:
 		d.RetryAfter = Never
@@ -170,17 +175,16 @@ func (r fixedWindow) decide(s int64, cost, at int64) Decision {
 		d.Allowed = true
 		used += cost
 	default:
-		d.RetryAfter = end
+		d.RetryAfter = span(left)
 	}
 	d.Remaining = r.limit - used
 	if used > 0 {
-		d.NextAfter, d.ResetAfter = end, end
+		d.NextAfter, d.ResetAfter = span(left), span(left)
 	}
-	return d
 }
 
 func (r fixedWindow) charge(s int64, cost, at int64) int64 {
-	index, used := r.view(s, at)
+	index, used, _ := r.view(s, at)
 	return r.pack(index, used+cost)
 }
 
@@ -197,7 +201,7 @@ func (r fixedWindow) refund(s int64, cost, at int64) int64 {
 // inherit counts what was used in the old window in the new one. Windows of the
 // same grid keep their index.
 func (r fixedWindow) inherit(from fixedWindow, s int64, was, at int64) int64 {
-	index, used := from.view(s, was)
+	index, used, _ := from.view(s, was)
 	if from.window != r.window || was != at {
 		index = r.indexAt(at)
 	}

@@ -44,7 +44,6 @@ type keyed[S any, R rules[S, R]] struct {
 	rules   R
 	seed    seed
 	shards  []shard[S, R]
-	shift   uint // of a digest, to get the shard's number
 
 	handing sync.Mutex // held while the entries move to the heir
 	heir    atomic.Pointer[keyed[S, R]]
@@ -64,7 +63,6 @@ func newKeyedBound[S any, R rules[S, R]](spec Spec, r R, o Options, maxKeys int)
 		rules:   r,
 		seed:    newSeed(),
 		shards:  make([]shard[S, R], len(limits)),
-		shift:   shiftFor(len(limits)),
 	}
 	for i := range k.shards {
 		k.shards[i].horizon = noHorizon
@@ -73,7 +71,7 @@ func newKeyedBound[S any, R rules[S, R]](spec Spec, r R, o Options, maxKeys int)
 	return k
 }
 
-func (k *keyed[S, R]) shard(d digest) *shard[S, R] { return &k.shards[d>>k.shift] }
+func (k *keyed[S, R]) shard(d digest) *shard[S, R] { return &k.shards[d.part(len(k.shards))] }
 
 func (k *keyed[S, R]) Take(key []byte, cost int64, now Time) Decision {
 	return k.decide(k.seed.digest(key), cost, now, true)

@@ -39,26 +39,44 @@ func (m meter) expiry(tat int64) int64 { return tat }
 
 func (m meter) debt(tat, at int64) int64 { return tat - at }
 
-func (m meter) decide(tat, cost, at int64) Decision {
-	var d Decision
+func (m meter) decide(tat, cost, at int64) (d Decision) {
 	ahead := max(tat, at) - at
-	debt := ahead
 	switch {
 	case cost > m.burst:
 		d.RetryAfter = Never
+		m.stand(&d, ahead)
 	case ahead <= m.full-cost*m.interval:
-		d.Allowed = true
-		d.Delay = span(max(0, ahead-m.undelayed))
-		debt += cost * m.interval
+		m.allow(&d, ahead, ahead+cost*m.interval)
 	default:
-		d.RetryAfter = span(ahead - (m.full - cost*m.interval))
+		m.deny(&d, ahead, m.full-cost*m.interval)
 	}
-	d.Remaining = m.perInterval.divide(max(0, m.full-debt))
-	if debt > 0 {
-		d.NextAfter = span(debt + (d.Remaining+1)*m.interval - m.full)
-	}
-	d.ResetAfter = span(debt)
 	return d
+}
+
+// allow answers a request that raises the debt from ahead to debt. This and the
+// next fill in a zero Decision.
+func (m *meter) allow(d *Decision, ahead, debt int64) {
+	d.Allowed = true
+	d.Delay = span(max(0, ahead-m.undelayed))
+	m.stand(d, debt)
+}
+
+// deny answers a request that passes at a debt of at most room.
+func (m *meter) deny(d *Decision, ahead, room int64) {
+	d.RetryAfter = span(ahead - room)
+	m.stand(d, ahead)
+}
+
+// stand says how a key with some debt stands.
+func (m *meter) stand(d *Decision, debt int64) {
+	left := m.full - debt
+	d.ResetAfter = span(debt)
+	if left >= m.interval {
+		d.Remaining = m.perInterval.divide(left)
+	}
+	if debt > 0 {
+		d.NextAfter = span((d.Remaining+1)*m.interval - left)
+	}
 }
 
 func (m meter) charge(tat, cost, at int64) int64 {

@@ -22,7 +22,11 @@ const rowSlots = 4
 //	word = moved, digest = new, word = new
 //
 // in this order, so whoever loads the digest, the word and the same digest again
-// has a word that belongs to it.
+// has a word that belongs to it. Whoever swaps a word looks at the digest once
+// more, because the slot may have changed hands meanwhile and have got the very
+// same word: then the charge is made again where it belongs, and the new owner
+// bears it, too. That takes two coincidences within nanoseconds, and grants
+// nothing.
 type slot struct {
 	digest atomic.Uint64
 	word   atomic.Int64
@@ -44,10 +48,17 @@ func (s *slot) put(d digest, word int64) {
 	s.word.Store(word)
 }
 
-// load returns the word of the slot if it still is that of d.
-func (s *slot) load(d digest) (word int64, ok bool) {
-	word = s.word.Load()
-	return word, word != moved && s.digest.Load() == uint64(d)
+// load returns the word of the slot, or moved if it isn't that of d any more.
+func (s *slot) load(d digest) int64 {
+	if word := s.word.Load(); s.digest.Load() == uint64(d) {
+		return word
+	}
+	return moved
+}
+
+// swap replaces the word and reports whether that was done to the word of d.
+func (s *slot) swap(d digest, old, next int64) bool {
+	return s.word.CompareAndSwap(old, next) && s.digest.Load() == uint64(d)
 }
 
 // rows are what a segment has of them at one time.
@@ -73,22 +84,25 @@ func (d digest) scale(from uint, n int) uint64 {
 	return uint64(uint32(d>>from)) * uint64(n) >> 32 //nolint:gosec // G115: the cut is meant, and no length is negative
 }
 
-// find returns the slot of a key, or nil.
-func (rs rows) find(d digest) *slot {
-	if len(rs) == 0 {
+// find returns the slot of a key, or nil. There may be no rows at all.
+func find(p *atomic.Pointer[rows], d digest) *slot {
+	rs := p.Load()
+	if rs == nil {
 		return nil
 	}
 	r := rs.first(d)
-	for i := range r {
-		if r[i].digest.Load() == uint64(d) {
-			return &r[i]
+	for range 2 {
+		switch uint64(d) {
+		case r[0].digest.Load():
+			return &r[0]
+		case r[1].digest.Load():
+			return &r[1]
+		case r[2].digest.Load():
+			return &r[2]
+		case r[3].digest.Load():
+			return &r[3]
 		}
-	}
-	r = rs.second(d)
-	for i := range r {
-		if r[i].digest.Load() == uint64(d) {
-			return &r[i]
-		}
+		r = rs.second(d)
 	}
 	return nil
 }

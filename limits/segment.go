@@ -31,12 +31,7 @@ type segment[R rules[int64, R]] struct {
 
 // find returns the slot of a key that is held, or nil. Without the lock, nil
 // may also mean that the key is just being moved.
-func (sg *segment[R]) find(d digest) *slot {
-	if rs := sg.rows.Load(); rs != nil {
-		return rs.find(d)
-	}
-	return nil
-}
+func (sg *segment[R]) find(d digest) *slot { return find(&sg.rows, d) }
 
 // addLocked adds a key that isn't held. When there is no room, it takes the
 // place of one that has spent the least: never of the oldest, or a flood of

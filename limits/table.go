@@ -20,7 +20,6 @@ type table[R rules[int64, R]] struct {
 	rules    R
 	seed     seed
 	segments []segment[R]
-	shift    uint // of a digest, to get the segment's number
 	// outer is the Limiter of which this table is the store.
 	outer adoptable
 
@@ -34,7 +33,6 @@ func (t *table[R]) init(outer adoptable, spec Spec, r R, o Options) {
 	t.seed = newSeed()
 	limits := divide(t.options.MaxKeys)
 	t.segments = make([]segment[R], len(limits))
-	t.shift = shiftFor(len(limits))
 	for i := range t.segments {
 		t.segments[i].horizon = noHorizon
 		t.segments[i].limit = limits[i]
@@ -59,10 +57,7 @@ func divide(maxKeys int) []int {
 	return parts
 }
 
-// shiftFor is by how much to shift a digest to get the number of one of n parts.
-func shiftFor(n int) uint { return uint(64 - bits.Len(uint(n-1))) }
-
-func (t *table[R]) segment(d digest) *segment[R] { return &t.segments[d>>t.shift] }
+func (t *table[R]) segment(d digest) *segment[R] { return &t.segments[d.part(len(t.segments))] }
 
 // decide answers under the lock of the key's segment, and charges what it allows
 // if asked to.

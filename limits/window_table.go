@@ -10,19 +10,21 @@ func newWindowTable(spec Spec, r fixedWindow, o Options) Limiter {
 }
 
 // Take implements Limiter.
-func (t *windowTable) Take(key []byte, cost int64, now Time) Decision {
+func (t *windowTable) Take(key []byte, cost int64, now Time) (answer Decision) {
 	d := t.seed.digest(key)
 	if cost > 0 {
-		at := int64(now.Wall) - t.rules.lag(d)
+		r, at := &t.rules, int64(now.Wall)-t.rules.lag(d)
 		for s := t.segment(d).find(d); s != nil; {
-			word, ok := s.load(d)
-			if !ok {
+			word := s.load(d)
+			if word == moved {
 				break
 			}
-			answer := t.rules.decide(word, cost, at)
-			if !answer.Allowed || s.word.CompareAndSwap(word, t.rules.charge(word, cost, at)) {
+			index, used, end := r.view(word, at)
+			r.answer(&answer, used, cost, end-at)
+			if !answer.Allowed || s.swap(d, word, r.pack(index, used+cost)) {
 				return answer
 			}
+			answer = Decision{}
 		}
 	}
 	return t.decide(d, cost, now, true)
@@ -32,7 +34,7 @@ func (t *windowTable) Take(key []byte, cost int64, now Time) Decision {
 func (t *windowTable) Peek(key []byte, cost int64, now Time) Decision {
 	d := t.seed.digest(key)
 	if s := t.segment(d).find(d); s != nil {
-		if word, ok := s.load(d); ok {
+		if word := s.load(d); word != moved {
 			return t.rules.decide(word, max(cost, 0), int64(now.Wall)-t.rules.lag(d))
 		}
 	}
