@@ -18,6 +18,7 @@ import (
 	"github.com/lictor/lictor/limits"
 	"github.com/lictor/lictor/proxy"
 	"github.com/lictor/lictor/proxy/accesslog"
+	"github.com/lictor/lictor/proxy/http1"
 	"github.com/lictor/lictor/proxy/nethttp"
 	"github.com/lictor/lictor/proxy/step/jwt"
 	"github.com/lictor/lictor/proxy/upstream"
@@ -106,9 +107,10 @@ func New(o Options) (*Agent, error) {
 		Sources: sourceOrder(), Seed: rand.Uint64(), Logger: a.log.Named("upstream"), //nolint:gosec // balancing, not a secret
 	})
 	a.identities = jwt.NewRegistry(jwt.Options{Logger: a.log.Named("jwt")})
-	a.proxy = proxy.New(a.clock, nethttp.NewForwarder(nethttp.ForwarderOptions{
-		Slot: slotNetHTTP, Own: a.own,
-	}))
+	a.proxy = proxy.New(a.clock, &forwarders{
+		own: http1.NewForwarder(http1.ForwarderOptions{Slot: slotHTTP1, Own: a.own}),
+		std: nethttp.NewForwarder(nethttp.ForwarderOptions{Slot: slotNetHTTP, Own: a.own}),
+	})
 	if err := a.openAccessLog(c); err != nil {
 		return nil, err
 	}
@@ -131,9 +133,6 @@ func New(o Options) (*Agent, error) {
 	a.commit(g)
 	return a, nil
 }
-
-// slotNetHTTP is where the net/http engine keeps an endpoint's connections.
-const slotNetHTTP = 0
 
 func newLogger(w io.Writer, c *config.Config) hclog.InterceptLogger {
 	return hclog.NewInterceptLogger(&hclog.LoggerOptions{

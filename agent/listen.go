@@ -12,13 +12,12 @@ import (
 	"github.com/lictor/lictor/agent/config"
 	"github.com/lictor/lictor/agent/proxyprotocol"
 	"github.com/lictor/lictor/proxy"
-	"github.com/lictor/lictor/proxy/nethttp"
 	"github.com/lictor/lictor/proxy/router"
 )
 
 // server is one listener and the engine behind it.
 type server struct {
-	*nethttp.Server
+	engine
 	listener *proxy.Listener
 	ln       net.Listener
 	addr     netip.AddrPort
@@ -29,9 +28,9 @@ type server struct {
 // Serve takes requests until the server is shut down.
 func (s *server) Serve() error {
 	if s.front != nil {
-		return s.Server.Serve(proxyprotocol.Wrap(s.ln, *s.front))
+		return s.engine.Serve(proxyprotocol.Wrap(s.ln, *s.front))
 	}
-	return s.Server.Serve(s.ln)
+	return s.engine.Serve(s.ln)
 }
 
 // listen opens every address of the configuration, or none.
@@ -68,10 +67,7 @@ func (a *Agent) listenOne(c *config.Listener, set *certs.ServerSet) (*server, er
 		secure = s.certs.Config()
 	}
 	s.front = a.front(c, s.listener)
-	s.Server = nethttp.New(a.proxy, nethttp.Options{
-		Listener: s.listener, TLS: secure, ReadHeaderTimeout: c.ReadHeaderTimeout, IdleTimeout: c.IdleTimeout,
-		MaxHeaderBytes: int(c.MaxHeaderBytes), MaxConnections: c.MaxConnections, Logger: a.log.Named("proxy"),
-	})
+	s.engine = a.newEngine(c, s.listener, secure, a.log.Named("proxy"))
 	return s, nil
 }
 

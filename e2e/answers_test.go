@@ -20,6 +20,7 @@ route "orders" {
   path_prefix = "/orders"
   methods     = ["GET", "POST"]
   service     = "orders"
+  max_body    = "1KiB"
 }
 route "nobody" {
   path_prefix = "/nobody"
@@ -61,6 +62,9 @@ route "nobody" {
 			}
 		}
 	}
+	if a := w.gateway.Do(http.MethodPost, "/orders", strings.NewReader(strings.Repeat("x", 1025))); a.Status != http.StatusRequestEntityTooLarge || a.Problem(t).Type != problemType("body-too-large") {
+		t.Errorf("a body that is too large: %d %s", a.Status, a.Body)
+	}
 	if a := w.gateway.Do(http.MethodHead, "/orders/1", nil); a.Status != http.StatusOK || len(a.Body) != 0 {
 		t.Errorf("HEAD on a route for GET: %d with %d bytes", a.Status, len(a.Body))
 	}
@@ -88,6 +92,11 @@ func TestMalformedRequests(t *testing.T) {
 		{"a space before the colon", "GET /orders HTTP/1.1\r\nHost: x\r\nX-A : 1\r\n\r\n", 400},
 		{"a control byte", "GET /orders HTTP/1.1\r\nHost: x\r\nX-A: 1\x012\r\n\r\n", 400},
 		{"a NUL", "GET /orders HTTP/1.1\r\nHost: x\r\nX-A: 1\x002\r\n\r\n", 400},
+		{"both framings", "POST /orders HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
+		{"a folded line", "GET /orders HTTP/1.1\r\nHost: x\r\nX-A: 1\r\n 2\r\n\r\n", 400},
+		{"a bare line feed", "GET /orders HTTP/1.1\nHost: x\n\n", 400},
+		{"user information", "GET http://u:p@x/orders HTTP/1.1\r\nHost: x\r\n\r\n", 400},
+		{"no request at all", "what is this\r\n\r\n", 400},
 		{"a head too large", "GET /orders HTTP/1.1\r\nHost: x\r\nX-A: " + strings.Repeat("a", 40_000) + "\r\n\r\n", 431},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -106,6 +115,9 @@ func TestMalformedRequests(t *testing.T) {
 			}
 			if response.StatusCode != test.status {
 				t.Errorf("status %d, want %d: %s", response.StatusCode, test.status, body)
+			}
+			if !strings.Contains(string(body), `"type":"urn:lictor:problem:`) || response.Header.Get("X-Request-Id") == "" {
+				t.Errorf("the answer does not say what it is: %v %s", response.Header, body)
 			}
 			// What follows on the connection could be anybody's.
 			if rest, err := io.ReadAll(reader); len(rest) > 0 || err != nil && !strings.Contains(err.Error(), "reset") {

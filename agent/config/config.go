@@ -49,6 +49,12 @@ const (
 	ProxyRequired = "required"
 )
 
+// Values of Listener.Engine.
+const (
+	EngineHTTP1   = "http1"
+	EngineNetHTTP = "nethttp"
+)
+
 // Listener is one address that takes requests.
 type Listener struct {
 	Name string
@@ -80,6 +86,8 @@ type Listener struct {
 	MaxHeaderBytes int64
 	// MaxConnections bounds the open connections; 0 means no bound.
 	MaxConnections int
+	// Engine speaks HTTP/1.1: EngineHTTP1 or EngineNetHTTP.
+	Engine string
 }
 
 // Admin is the JSON API, metrics and ui.

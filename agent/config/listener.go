@@ -29,6 +29,7 @@ type listenerBlock struct {
 	IdleTimeout       *hcl.Attribute `hcl:"idle_timeout,optional"`
 	MaxHeaderBytes    *hcl.Attribute `hcl:"max_header_bytes,optional"`
 	MaxConnections    *hcl.Attribute `hcl:"max_connections,optional"`
+	Engine            *hcl.Attribute `hcl:"engine,optional"`
 	TLS               *tlsBlock      `hcl:"tls,block"`
 }
 
@@ -43,6 +44,7 @@ func listenerAt(name, address string) Listener {
 		ReadHeaderTimeout: defaultReadHeaderTimeout,
 		IdleTimeout:       defaultListenerIdle,
 		MaxHeaderBytes:    defaultMaxHeader,
+		Engine:            EngineHTTP1,
 	}
 }
 
@@ -78,12 +80,16 @@ func (r *reader) listener(b *hcl.Block, o *Options) Listener {
 			"The argument %q is required beside proxy_protocol, since headers of others are never believed.", "trusted_proxies")
 	}
 	l.HealthPath = r.str(in.HealthPath, "")
+	if l.HealthPath != "" && !printablePath(l.HealthPath) {
+		r.errorf(in.HealthPath.Expr.Range(), "Invalid health_path", `%q is not a path that begins with "/".`, l.HealthPath)
+	}
 	l.MergeSlashes = r.boolean(in.MergeSlashes, true)
 	l.RejectEncodedSlashes = r.enum(in.EncodedSlashes, "keep", "keep", "reject") == "reject"
 	l.ReadHeaderTimeout = r.duration(in.ReadHeaderTimeout, defaultReadHeaderTimeout, time.Millisecond)
 	l.IdleTimeout = r.duration(in.IdleTimeout, defaultListenerIdle, time.Millisecond)
 	l.MaxHeaderBytes = r.size(in.MaxHeaderBytes, defaultMaxHeader, leastMaxHeader, mostMaxHeader)
 	l.MaxConnections = r.integer(in.MaxConnections, 0, 0, mostConnections)
+	l.Engine = r.enum(in.Engine, EngineHTTP1, EngineHTTP1, EngineNetHTTP)
 	l.TLS = r.listenerTLS(in.TLS)
 	return l
 }

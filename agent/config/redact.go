@@ -87,6 +87,7 @@ func (l *Listener) redacted() object {
 		"idle_timeout":        l.IdleTimeout.String(),
 		"max_header_bytes":    l.MaxHeaderBytes,
 		"max_connections":     l.MaxConnections,
+		"engine":              l.Engine,
 	}
 	if l.TLS != nil {
 		out["tls"] = redactedListenerTLS(l.TLS)

@@ -56,6 +56,7 @@ type Server struct {
 	log      hclog.Logger
 	http     *http.Server
 	work     sync.Pool // of *work
+	taken    takenConns
 }
 
 // New returns a server that lends its exchanges to h.
@@ -65,13 +66,15 @@ func New(h proxy.Handler, o Options) *Server {
 	}
 	s := &Server{handler: h, listener: o.Listener, most: o.MaxConnections, secure: o.TLS != nil, log: o.Logger}
 	s.work.New = func() any { return newWork() }
+	s.taken.queue, s.taken.done = make(chan net.Conn), make(chan struct{})
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(o.TLS != nil)
 	protocols.SetUnencryptedHTTP2(o.TLS == nil)
 	s.http = &http.Server{
 		Handler:                      s,
-		TLSConfig:                    o.TLS,
+		TLSConfig:                    offering(o.TLS),
+		ConnState:                    s.connState,
 		Protocols:                    protocols,
 		ReadHeaderTimeout:            o.ReadHeaderTimeout,
 		IdleTimeout:                  o.IdleTimeout,

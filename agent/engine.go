@@ -1,0 +1,99 @@
+package agent
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"sync"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/lictor/lictor/agent/config"
+	"github.com/lictor/lictor/proxy"
+	"github.com/lictor/lictor/proxy/http1"
+	"github.com/lictor/lictor/proxy/nethttp"
+	"github.com/lictor/lictor/proxy/upstream"
+)
+
+// engine is the server half of one that serves a listener.
+type engine interface {
+	// Serve accepts connections until Shutdown or Close, and returns nil then.
+	Serve(ln net.Listener) error
+	// Shutdown stops accepting and waits for what is in flight.
+	Shutdown(ctx context.Context) error
+	// Close ends everything but tunnels at once.
+	Close() error
+}
+
+// Where the engines keep an endpoint's connections.
+const (
+	slotNetHTTP = iota
+	slotHTTP1
+)
+
+// newEngine returns what serves a listener; secure is nil in clear.
+func (a *Agent) newEngine(c *config.Listener, l *proxy.Listener, secure *tls.Config, log hclog.Logger) engine {
+	std := nethttp.New(a.proxy, nethttp.Options{
+		Listener: l, TLS: secure, ReadHeaderTimeout: c.ReadHeaderTimeout, IdleTimeout: c.IdleTimeout,
+		MaxHeaderBytes: int(c.MaxHeaderBytes), MaxConnections: c.MaxConnections, Logger: log,
+	})
+	if c.Engine == config.EngineNetHTTP {
+		return std
+	}
+	return &both{std: std, own: http1.New(a.proxy, http1.Options{
+		Listener: l, TLS: secure, ReadHeaderTimeout: c.ReadHeaderTimeout, IdleTimeout: c.IdleTimeout,
+		MaxHeaderBytes: int(c.MaxHeaderBytes), MaxConnections: c.MaxConnections, H2: std.Take, Logger: log,
+	})}
+}
+
+// both speaks HTTP/1.1 by our own engine, and hands connections that turn out to
+// speak HTTP/2 over to net/http's.
+type both struct {
+	own *http1.Server
+	std *nethttp.Server
+}
+
+func (b *both) Serve(ln net.Listener) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	failed := make(chan error, 1)
+	wg.Go(func() { failed <- b.std.ServeTaken() })
+	if err := b.own.Serve(ln); err != nil {
+		b.std.Close() //nolint:errcheck,gosec // there is an error to report already
+		return err
+	}
+	return <-failed
+}
+
+func (b *both) Shutdown(ctx context.Context) error {
+	var wg sync.WaitGroup
+	var own, std error
+	wg.Go(func() { own = b.own.Shutdown(ctx) })
+	wg.Go(func() { std = b.std.Shutdown(ctx) })
+	wg.Wait()
+	return errors.Join(own, std)
+}
+
+func (b *both) Close() error { return errors.Join(b.own.Close(), b.std.Close()) }
+
+// forwarders chooses the client half for each exchange: our own where it can
+// carry it.
+type forwarders struct {
+	own *http1.Forwarder
+	std *nethttp.Forwarder
+}
+
+func (f *forwarders) Forward(x *proxy.Exchange, ep *upstream.Endpoint) error {
+	return f.of(x).Forward(x, ep)
+}
+
+func (f *forwarders) Done(x *proxy.Exchange, complete bool) { f.of(x).Done(x, complete) }
+
+// of depends on nothing that changes while an exchange lasts.
+func (f *forwarders) of(x *proxy.Exchange) proxy.Forwarder {
+	if x.Route.UpstreamTLS != nil || x.Request.Protocol > proxy.HTTP11 {
+		return f.std
+	}
+	return f.own
+}
