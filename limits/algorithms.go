@@ -60,7 +60,8 @@ type Options struct {
 	// MaxKeys is a hard bound on the keys held at once; 0, or less, means
 	// DefaultMaxKeys, and more than a thousand million means that many. A key
 	// above it takes the place of a key that has spent little, which is then
-	// as if never seen.
+	// as if never seen. Where a key can only be in a few places, that begins
+	// when nine tenths are held, with one key in some thousands.
 	MaxKeys int
 }
 

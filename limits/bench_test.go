@@ -2,6 +2,8 @@ package limits
 
 import (
 	"math/rand/v2"
+	"runtime"
+	"runtime/metrics"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -106,4 +108,41 @@ func BenchmarkFlood(b *testing.B) {
 			l.Take(key[:], 1, at(int64(n)))
 		}
 	})
+}
+
+// BenchmarkMemory holds a million keys and reports what each costs, and what CPU
+// time one collection of garbage takes with them.
+func BenchmarkMemory(b *testing.B) {
+	const keys = 1_000_000
+	benchEach(b, func(b *testing.B, s Spec) {
+		before := heap()
+		l := s.New(Options{MaxKeys: keys})
+		for i := range keys {
+			l.Take(number(i), 1, at(0))
+		}
+		b.ReportMetric(float64(heap()-before)/float64(l.Keys()), "B/key")
+		b.ReportMetric(float64(l.Keys())/keys, "held/asked")
+		start := collecting()
+		b.ResetTimer()
+		for b.Loop() {
+			runtime.GC()
+		}
+		b.ReportMetric((collecting()-start)*1e3/float64(b.N), "gc-cpu-ms/op")
+		runtime.KeepAlive(l)
+	})
+}
+
+// heap is what is reachable, in bytes.
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// collecting is the CPU time spent on garbage so far, in seconds.
+func collecting() float64 {
+	s := []metrics.Sample{{Name: "/cpu/classes/gc/total:cpu-seconds"}, {Name: "/cpu/classes/gc/mark/idle:cpu-seconds"}}
+	metrics.Read(s)
+	return s[0].Value.Float64() - s[1].Value.Float64()
 }

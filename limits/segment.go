@@ -92,11 +92,21 @@ func (sg *segment[R]) roomLocked(r R, rs rows, d digest, clock int64) *slot {
 	if sg.used == min(sg.limit, len(rs)*rowSlots) {
 		return nil
 	}
-	if s := sg.displaceLocked(r, rs, rs.first(d), clock); s != nil {
-		return s
+	for steps := range displacements {
+		if s := sg.displaceLocked(r, rs, rs.first(d), clock, steps); s != nil {
+			return s
+		}
+		if s := sg.displaceLocked(r, rs, rs.second(d), clock, steps); s != nil {
+			return s
+		}
 	}
-	return sg.displaceLocked(r, rs, rs.second(d), clock)
+	return nil
 }
+
+// displacements is how many keys may have to move to make room for another. With
+// two, a table fills to nine tenths before one key in a thousand finds no room,
+// and it grows or gives up another.
+const displacements = 2
 
 // free counts the slots of a row that could be claimed and returns one of them,
 // rather one to reclaim than one that was never used.
@@ -137,9 +147,10 @@ func (sg *segment[R]) claimLocked(r R, s *slot, clock int64) bool {
 	return true
 }
 
-// displaceLocked moves one of a full row's keys to the other row where it may
-// be, and returns the slot that becomes free by it.
-func (sg *segment[R]) displaceLocked(r R, rs rows, from *row, clock int64) *slot {
+// displaceLocked moves one of a full row's keys to the other row where it may be,
+// and returns the slot that becomes free by it. If that row is full, too, it is
+// made to give up one in the same way, with so many steps left.
+func (sg *segment[R]) displaceLocked(r R, rs rows, from *row, clock int64, steps int) *slot {
 	for i := range from {
 		s := &from[i]
 		d := digest(s.digest.Load())
@@ -150,10 +161,19 @@ func (sg *segment[R]) displaceLocked(r R, rs rows, from *row, clock int64) *slot
 		if other == from {
 			other = rs.second(d)
 		}
-		if t, _ := free(r, other, clock); t != nil && sg.claimLocked(r, t, clock) {
-			t.put(d, s.word.Swap(moved))
-			return s
+		t, _ := free(r, other, clock)
+		switch {
+		case t != nil && !sg.claimLocked(r, t, clock):
+			continue
+		case t == nil && steps == 0 || other == from:
+			continue
+		case t == nil:
+			if t = sg.displaceLocked(r, rs, other, clock, steps-1); t == nil {
+				continue
+			}
 		}
+		t.put(d, s.word.Swap(moved))
+		return s
 	}
 	return nil
 }

@@ -1,0 +1,153 @@
+package limits
+
+import (
+	"math/rand/v2"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// oneWord has a limit for every kind of table.
+func oneWord(capacity int64) []Spec {
+	return []Spec{
+		TokenBucketSpec{Rate: Rate{1, time.Hour}, Burst: capacity},
+		LeakyBucketSpec{Rate: Rate{1, time.Hour}, Burst: capacity},
+		LeakyBucketSpec{Rate: Rate{1, time.Hour}, Burst: capacity, Queue: capacity - 1},
+		FixedWindowSpec{Limit: capacity, Window: time.Hour},
+		FixedWindowSpec{Limit: capacity, Window: time.Hour, ByKey: true},
+	}
+}
+
+// TestConcurrentGrowthIsExact has a crowd share some keys and bring ever new
+// ones, so that the table grows and moves its keys all the while. Every key gets
+// what it may, no more and no less, whether it is asked for by one or by all.
+func TestConcurrentGrowthIsExact(t *testing.T) {
+	const capacity, shared, own = 40, 50, 1500
+	now := at(int64(90 * time.Minute))
+	for _, s := range oneWord(capacity) {
+		l := s.New(Options{})
+		var passed [shared]atomic.Int64
+		var granted [callers][own]int64
+		crowd(func(caller int) {
+			r := rand.New(rand.NewPCG(uint64(caller), 9))
+			for i := range own {
+				for range 3 {
+					if l.Take(number(caller<<32|i), 1, now).Allowed {
+						granted[caller][i]++
+					}
+					n := r.IntN(shared)
+					if l.Take([]byte{byte(n)}, 1, now).Allowed {
+						passed[n].Add(1)
+					}
+					if old := r.IntN(i + 1); l.Take(number(caller<<32|old), 1, now).Allowed {
+						granted[caller][old]++
+						l.Refund(number(caller<<32|old), 1, now)
+						granted[caller][old]--
+					}
+				}
+				if i%8 == 0 {
+					runtime.Gosched()
+				}
+			}
+		})
+		for i := range passed {
+			left := l.Peek([]byte{byte(i)}, 0, now).Remaining
+			if n := passed[i].Load(); n+left != capacity {
+				t.Errorf("%+v: of shared key %d, %d passed and %d remain", s, i, n, left)
+			}
+		}
+		for caller := range granted {
+			for i, n := range granted[caller] {
+				if left := l.Peek(number(caller<<32|i), 0, now).Remaining; n+left != capacity {
+					t.Fatalf("%+v: of key %d, %d passed and %d remain", s, i, n, left)
+				}
+			}
+		}
+		if n := l.Keys(); n != shared+callers*own {
+			t.Errorf("%+v: %d keys", s, n)
+		}
+	}
+}
+
+// TestConcurrentFloodFreesNoExhaustedKey has a crowd push ever new keys through
+// a table that is full, while others try keys that have spent everything.
+func TestConcurrentFloodFreesNoExhaustedKey(t *testing.T) {
+	const capacity, exhausted, most = 5, 12, 200
+	now := at(int64(90 * time.Minute))
+	for _, s := range oneWord(capacity) {
+		l := s.New(Options{MaxKeys: most})
+		for i := range exhausted {
+			if !l.Take([]byte{byte(i)}, capacity, now).Allowed {
+				t.Fatal("denied")
+			}
+		}
+		crowd(func(caller int) {
+			r := rand.New(rand.NewPCG(uint64(caller), 9))
+			for i := range 4000 {
+				if !l.Take(number(caller<<32|i), 1, now).Allowed {
+					t.Errorf("%+v: a fresh key was refused", s)
+					return
+				}
+				if l.Take([]byte{byte(r.IntN(exhausted))}, 1, now).Allowed {
+					t.Errorf("%+v: an exhausted key got a unit", s)
+					return
+				}
+				if i%8 == 0 {
+					runtime.Gosched()
+				}
+			}
+		})
+		if n := l.Keys(); n != most {
+			t.Errorf("%+v: %d keys", s, n)
+		}
+	}
+}
+
+// TestConcurrentAdoptAndGrowth reloads to other bounds while keys come.
+func TestConcurrentAdoptAndGrowth(t *testing.T) {
+	const capacity, own = 3, 600
+	now := at(int64(90 * time.Minute))
+	for _, s := range oneWord(capacity) {
+		first := s.New(Options{MaxKeys: 20_000})
+		var current atomic.Pointer[Limiter]
+		current.Store(&first)
+		var asking atomic.Int64
+		asking.Store(callers)
+		reloaded := make(chan struct{})
+		go func() {
+			defer close(reloaded)
+			for i := 0; asking.Load() > 0; i++ {
+				next := Adopt(*current.Load(), s, Options{MaxKeys: 20_000 + 7000*(i%3+1)}, now)
+				current.Store(&next)
+				runtime.Gosched()
+			}
+		}()
+		var granted [callers][own]int64
+		crowd(func(caller int) {
+			defer asking.Add(-1)
+			l := first
+			for i := range own {
+				if caller%2 == 0 {
+					l = *current.Load()
+				}
+				for range capacity + 1 {
+					if l.Take(number(caller<<32|i), 1, now).Allowed {
+						granted[caller][i]++
+					}
+				}
+			}
+		})
+		<-reloaded
+		for caller := range granted {
+			for i, n := range granted[caller] {
+				if n != capacity || first.Take(number(caller<<32|i), 1, now).Allowed {
+					t.Fatalf("%+v: %d passed of key %d", s, n, i)
+				}
+			}
+		}
+		if n := first.Keys(); n != callers*own {
+			t.Errorf("%+v: %d keys", s, n)
+		}
+	}
+}

@@ -1,0 +1,245 @@
+package limits
+
+import (
+	"math/rand/v2"
+	"reflect"
+	"testing"
+	"time"
+)
+
+// TestRowIsACacheLine without pointers, or every key would cost the garbage
+// collector time.
+func TestRowIsACacheLine(t *testing.T) {
+	if size := reflect.TypeFor[row]().Size(); size != 64 {
+		t.Errorf("a row has %d bytes", size)
+	}
+	var plain func(reflect.Type) bool
+	plain = func(typ reflect.Type) bool {
+		switch typ.Kind() {
+		case reflect.Array:
+			return plain(typ.Elem())
+		case reflect.Struct:
+			for f := range typ.Fields() {
+				if !plain(f.Type) {
+					return false
+				}
+			}
+			return true
+		case reflect.Int64, reflect.Uint64:
+			return true
+		default:
+			return typ.Size() == 0
+		}
+	}
+	if !plain(reflect.TypeFor[row]()) {
+		t.Error("a row has pointers")
+	}
+	for _, typ := range []reflect.Type{reflect.TypeFor[segment[meter]](), reflect.TypeFor[segment[fixedWindow]]()} {
+		if typ.Size() != 128 {
+			t.Errorf("a %s has %d bytes", typ, typ.Size())
+		}
+		if mu, _ := typ.FieldByName("mu"); mu.Offset != 64 {
+			t.Errorf("the lock of a %s is at %d", typ, mu.Offset)
+		}
+	}
+}
+
+// TestSlotChangesHands looks at every step of a slot's way from one key to
+// another with the eyes of both.
+func TestSlotChangesHands(t *testing.T) {
+	const old, heir digest = 11, 13
+	var s slot
+	s.word.Store(moved)
+	s.put(old, 5)
+	if got := s.load(old); got != 5 {
+		t.Errorf("loaded %d", got)
+	}
+	if !s.swap(old, 5, 6) || s.swap(old, 5, 7) || s.word.Load() != 6 {
+		t.Errorf("swapped to %d", s.word.Load())
+	}
+	s.word.Store(moved)
+	for _, d := range []digest{old, heir} {
+		if got := s.load(d); got != moved {
+			t.Errorf("%d loaded %d of a word that is moved", d, got)
+		}
+	}
+	s.digest.Store(uint64(heir))
+	if got := s.load(heir); got != moved {
+		t.Errorf("loaded %d before it was put", got)
+	}
+	s.word.Store(6)
+	if s.load(old) != moved || s.load(heir) != 6 {
+		t.Error("the word belongs to the wrong key")
+	}
+	if s.swap(old, 6, 7) {
+		t.Error("a charge of the old key counts for it in a slot that it has lost")
+	}
+}
+
+// TestNoKeyIsGivenUpBelowTheBound fills limiters of several sizes to four fifths
+// with keys that have spent everything, and asks for all of them again.
+func TestNoKeyIsGivenUpBelowTheBound(t *testing.T) {
+	now := at(int64(time.Hour))
+	for _, s := range []Spec{
+		TokenBucketSpec{Rate: Rate{1, time.Hour}, Burst: 2},
+		LeakyBucketSpec{Rate: Rate{1, time.Hour}, Burst: 2, Queue: 1},
+		FixedWindowSpec{Limit: 2, Window: time.Hour, ByKey: true},
+	} {
+		for _, most := range []int{1000, 5000, 100_000} {
+			l := s.New(Options{MaxKeys: most})
+			for i := range most * 4 / 5 {
+				if d := l.Take(number(i), 2, now); !d.Allowed {
+					t.Fatalf("max %d: fresh key %d was refused", most, i)
+				}
+			}
+			lost := 0
+			for i := range most * 4 / 5 {
+				if l.Peek(number(i), 1, now).Allowed {
+					lost++
+				}
+			}
+			if lost > 0 || l.Keys() != most*4/5 {
+				t.Errorf("%s, max %d: %d keys were given up, %d are held", kind(s), most, lost, l.Keys())
+			}
+		}
+	}
+}
+
+// TestTableIsNoLargerThanNeeded: while it grows, and when keys come and go.
+func TestTableIsNoLargerThanNeeded(t *testing.T) {
+	l := TokenBucketSpec{Rate: Rate{1, time.Second}, Burst: 1}.New(Options{}).(*bucketTable)
+	size := func() (slots int) {
+		for i := range l.segments {
+			if p := l.segments[i].rows.Load(); p != nil {
+				slots += len(*p) * rowSlots
+			}
+		}
+		return slots
+	}
+	if n := size(); n != 0 {
+		t.Errorf("%d slots for no key", n)
+	}
+	for i := range 400_000 {
+		l.Take(number(i), 1, at(int64(i)*int64(time.Second)/50_000))
+		if n := min(i+1, 50_000); i%9973 == 0 && size() > 2*n+maxParts*rowSlots {
+			t.Fatalf("%d slots for %d keys that count", size(), n)
+		}
+	}
+}
+
+// key makes a digest whose first row, of two, is a and whose second is b.
+func key(a, b, n uint64) digest { return digest(a<<57 | b<<31 | n<<1 | 1) }
+
+// TestDisplacement makes room in a full row by moving a key that has another
+// place to be.
+func TestDisplacement(t *testing.T) {
+	m := newMeter(Rate{1, time.Hour}, 5, 5)
+	for _, way := range []struct{ mover, comer digest }{
+		{key(0, 1, 90), key(0, 0, 91)}, // from its first row to its second
+		{key(1, 0, 90), key(0, 0, 91)}, // and back
+	} {
+		sg := segment[meter]{limit: 8, horizon: noHorizon}
+		sg.publishLocked(makeRows(8))
+		words := map[digest]int64{}
+		add := func(d digest, word int64) {
+			sg.addLocked(m, d, word, 0, true)
+			words[d] = word
+		}
+		// With three others in row 1, the mover goes to row 0.
+		for i := range uint64(3) {
+			add(key(1, 1, i), int64(1000+i))
+		}
+		add(way.mover, 7)
+		for i := range uint64(3) {
+			add(key(0, 0, 10+i), int64(2000+i))
+		}
+		s := sg.find(key(1, 1, 2))
+		s.word.Store(-5) // has just expired
+		delete(words, key(1, 1, 2))
+		add(way.comer, 9)
+		for d, word := range words {
+			if s := sg.find(d); s == nil || s.load(d) != word {
+				t.Errorf("key %x isn't found with its word", uint64(d))
+			}
+		}
+		if sg.find(key(1, 1, 2)) != nil || sg.used != 7 || sg.horizon != -5 {
+			t.Errorf("used %d, horizon %d", sg.used, sg.horizon)
+		}
+		if p := sg.rows.Load(); len(*p) != 2 {
+			t.Errorf("%d rows", len(*p))
+		}
+	}
+}
+
+// TestLeastDebtGoes fills the two rows where a key may be. Whoever comes takes
+// the place of the one that has spent the least; whoever is inherited does only
+// if it has spent more itself.
+func TestLeastDebtGoes(t *testing.T) {
+	m := newMeter(Rate{1, time.Hour}, 100, 100)
+	for _, seed := range []uint64{1, 2, 3, 4, 5, 6, 7, 8} {
+		r := rand.New(rand.NewPCG(seed, 1))
+		for _, must := range []bool{true, false} {
+			sg := segment[meter]{limit: 8, horizon: noHorizon}
+			sg.publishLocked(makeRows(8))
+			words := r.Perm(8)
+			for i, w := range words {
+				sg.addLocked(m, key(uint64(i%2), uint64(i%2), uint64(i)), int64(10+2*w), 0, true)
+			}
+			for _, comer := range []struct {
+				d    digest
+				word int64
+				gets bool
+			}{
+				{key(0, 1, 50), 9, must},
+				{key(0, 1, 51), 11, true},
+				{key(1, 0, 52), 11, must},
+				{key(1, 0, 53), 13, true},
+			} {
+				sg.addLocked(m, comer.d, comer.word, 0, must)
+				if got := sg.find(comer.d) != nil; got != comer.gets {
+					t.Errorf("must %t: key with debt %d is held: %t", must, comer.word, got)
+				}
+			}
+			for i, w := range words {
+				if held := sg.find(key(uint64(i%2), uint64(i%2), uint64(i))) != nil; held != (w >= 1) {
+					t.Errorf("key with debt %d is held: %t", 10+2*w, held)
+				}
+			}
+			if sg.used != 8 {
+				t.Errorf("used %d", sg.used)
+			}
+		}
+	}
+}
+
+// TestDigestsSpread counts on the bits that choose segments and rows.
+func TestDigestsSpread(t *testing.T) {
+	const keys, parts = 64_000, 64
+	s := newSeed()
+	var part, first, second [parts]int
+	var both [4][4]int
+	for i := range keys {
+		d := s.digest(number(i))
+		if d&1 == 0 {
+			t.Fatalf("digest %x is even", uint64(d))
+		}
+		part[d.part(parts)]++
+		first[d.scale(26, parts)]++
+		second[d.scale(0, parts)]++
+		both[d.scale(26, 4)][d.scale(0, 4)]++
+	}
+	for i := range parts {
+		for _, n := range []int{part[i], first[i], second[i]} {
+			if n < keys/parts*3/4 || n > keys/parts*5/4 {
+				t.Errorf("of %d keys %d are in place %d of %d", keys, n, i, parts)
+			}
+		}
+	}
+	for a := range both {
+		for b, n := range both[a] {
+			if n < keys/16*3/4 || n > keys/16*5/4 {
+				t.Errorf("of %d keys %d are in rows %d and %d of 4", keys, n, a, b)
+			}
+		}
+	}
+}
