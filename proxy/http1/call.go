@@ -127,7 +127,11 @@ func (k *call) attempt() *proxy.ForwardError {
 			return fe
 		}
 	}
-	if fe := k.send(); fe != nil {
+	send := k.send
+	if k.whole && k.u.raw.usable() {
+		send = k.swap
+	}
+	if fe := send(); fe != nil {
 		return fe
 	}
 	return k.readHead()
@@ -143,7 +147,7 @@ func (k *call) connect() (fe *proxy.ForwardError) {
 		if u == nil {
 			break
 		}
-		if u.raw.quiet(u) {
+		if u.raw.quiet() {
 			k.u, k.reused = u, true
 			return nil
 		}

@@ -359,6 +359,7 @@ func testResolvedAddressesAreJudged(t *testing.T, e engine) {
 			resp, _ := do(t, newClient(t), newRequest(t, "GET", g.url+"/", nil))
 			return resp.StatusCode == want
 		})
+		g.waitIdle() // else the endpoint would be kept, with its connection
 		g.apply()
 	}
 }

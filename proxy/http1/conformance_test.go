@@ -55,6 +55,7 @@ type options struct {
 	ReadHeaderTimeout, IdleTimeout time.Duration
 	Logger                         hclog.Logger
 	Own                            func(netip.AddrPort) bool
+	Balance                        string
 }
 
 // engine makes both halves of one.
@@ -105,20 +106,20 @@ func startGateway(t testing.TB, e engine, set setup, instances ...string) *gatew
 	t.Helper()
 	g := &gateway{t: t, listener: &proxy.Listener{Name: "test", Port: 80}}
 	g.set = upstream.NewSet(upstream.Options{Sources: []string{"test"}, Seed: 1})
-	var err error
-	if g.pool, err = g.set.Pool(upstream.PoolSpec{Service: "web", Balance: "round_robin"}); err != nil {
-		t.Fatal(err)
-	}
-	g.apply(instances...)
-
 	g.route = &proxy.Route{
-		Rule: router.Rule{Name: "web", PathPrefix: "/"}, Service: "web", Pool: g.pool,
+		Rule: router.Rule{Name: "web", PathPrefix: "/"}, Service: "web",
 		Timeout: patience, ConnectTimeout: patience, IdleTimeout: patience,
 	}
-	o := options{ReadHeaderTimeout: patience, IdleTimeout: patience}
+	o := options{ReadHeaderTimeout: patience, IdleTimeout: patience, Balance: "round_robin"}
 	if set != nil {
 		set(g.route, &o)
 	}
+	var err error
+	if g.pool, err = g.set.Pool(upstream.PoolSpec{Service: "web", Balance: o.Balance}); err != nil {
+		t.Fatal(err)
+	}
+	g.apply(instances...)
+	g.route.Pool = g.pool
 	table, err := proxy.NewTable(1, nil, []*proxy.Route{g.route})
 	if err != nil {
 		t.Fatal(err)

@@ -26,6 +26,7 @@ type conn struct {
 	fresh   bool // no head has been read yet
 	heading bool // the deadline is that of a head
 	parsed  bool // the head of the next request has been parsed
+	h2      bool // the client speaks HTTP/2
 	taken   bool // somebody else owns the connection
 	polite  bool // the client may still be sending, and should read our answer
 	lingers bool // the rest of an unwanted body is being read
@@ -44,8 +45,9 @@ type conn struct {
 	cancel  atomic.Pointer[context.CancelFunc]
 
 	// What follows is guarded by s.mu.
-	index int // in s.conns, -1 once it is not there
-	swept uint32
+	index  int    // in s.conns, -1 once it is not there
+	swept  uint32 // seq when it was looked at last
+	looked uint32 // 1 + the seq for which it was known to be open while idle
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
@@ -62,6 +64,9 @@ func (c *conn) serve() {
 	c.raw.init(c)
 	c.arm()
 	c.loop()
+	if c.h2 {
+		c.takeOut()
+	}
 }
 
 // end closes the connection, unless somebody else has it.
@@ -120,10 +125,17 @@ func (c *conn) release() {
 	c.s.works.Put(w)
 }
 
+// rest gives the buffers back if nothing is in them.
+func (c *conn) rest() {
+	if c.w.r == c.w.n {
+		c.release()
+	}
+}
+
 // loop reads and serves.
 func (c *conn) loop() {
 	if c.raw.usable() {
-		c.raw.loop(c)
+		c.raw.loop()
 		return
 	}
 	for c.fill() {

@@ -42,10 +42,17 @@ func (s *Server) sweepSome(from int) int {
 	to := min(from+sweepBatch, len(s.conns))
 	for _, c := range s.conns[min(from, to):to] {
 		seq := c.seq.Load()
-		long := seq&1 == 1 && seq == c.swept
+		again := seq == c.swept
 		c.swept = seq
-		if long && (s.closed.Load() || c.hasGone()) {
+		switch {
+		case again && seq&1 == 1 && (s.closed.Load() || c.hasGone()):
 			c.interrupt(seq)
+		case again && seq&1 == 0 && c.looked != seq+1:
+			// The end of a connection may have come with its last request,
+			// and whoever waits is only told of what comes later.
+			if c.looked = seq + 1; c.hasGone() {
+				_ = c.sock.SetReadDeadline(past) // fails on a closed connection only
+			}
 		}
 	}
 	if to == len(s.conns) {

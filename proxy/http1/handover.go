@@ -34,6 +34,13 @@ func (c *conn) handshake() bool {
 	return true
 }
 
+// takeOut hands the connection over with what was read from it.
+func (c *conn) takeOut() {
+	early := append([]byte(nil), c.w.in[c.w.r:c.w.n]...)
+	c.release()
+	c.handOver(&replayed{Conn: c.nc, early: early})
+}
+
 // handOver gives the connection to the engine for HTTP/2, and forgets it.
 func (c *conn) handOver(nc net.Conn) {
 	c.leave()

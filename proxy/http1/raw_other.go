@@ -11,12 +11,15 @@ import (
 // have.
 type rawServer struct{}
 
-func (r *rawServer) init(*conn)                     {}
-func (r *rawServer) usable() bool                   { return false }
-func (r *rawServer) loop(*conn)                     {}
+func (r *rawServer) init(*conn) {}
+
+func (r *rawServer) usable() bool { return false }
+
+func (r *rawServer) loop() {}
+
 func (r *rawServer) write(p []byte) ([]byte, error) { return p, nil }
 
-// peek looks at the next byte without waiting.
+// peek can tell nothing.
 func peek(net.Conn) (int, error) { return -1, syscall.EAGAIN }
 
 func peerClosed(net.Conn) bool { return false }

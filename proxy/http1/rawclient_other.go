@@ -4,11 +4,18 @@ package http1
 
 // rawClient is the short way to an instance's socket, which this system does not
 // have.
-type rawClient struct{}
+type rawClient struct {
+	out   []byte
+	begun bool
+}
 
 func (r *rawClient) init(*upConn) {}
 
-func (r *rawClient) read(u *upConn, p []byte) (int, error) { return u.nc.Read(p) }
+func (r *rawClient) usable() bool { return false }
 
 // quiet can't be told: no connection is used twice.
-func (r *rawClient) quiet(*upConn) bool { return false }
+func (r *rawClient) quiet() bool { return false }
+
+func (r *rawClient) begin(_, _ []byte) {}
+
+func (r *rawClient) swap() (int, error) { return 0, nil }

@@ -2,7 +2,6 @@ package http1
 
 import (
 	"errors"
-	"net"
 
 	"github.com/lictor/lictor/proxy"
 )
@@ -58,7 +57,7 @@ func (c *conn) scan() verdict {
 		return more
 	}
 	if err == nil && c.fresh && c.s.o.H2 != nil && !c.secure && isPreface(b) {
-		c.takeOut(func(nc net.Conn) { c.handOver(nc) })
+		c.h2 = true
 		return last
 	}
 	if err == nil {
@@ -74,13 +73,6 @@ func (c *conn) scan() verdict {
 }
 
 func isPreface(b []byte) bool { return len(b) >= len(preface) && string(b[:len(preface)]) == preface }
-
-// takeOut hands the connection with what was read from it to f.
-func (c *conn) takeOut(f func(net.Conn)) {
-	early := append([]byte(nil), c.w.in[c.w.r:c.w.n]...)
-	c.release()
-	f(&replayed{Conn: c.nc, early: early})
-}
 
 // reads reports whether serving the request may need to read from the client.
 func (w *work) reads() bool {

@@ -14,7 +14,7 @@ func (k *call) fill(p []byte) (int, error) {
 	k.bound()
 	for {
 		k.arm()
-		n, err := k.u.raw.read(k.u, p)
+		n, err := k.u.nc.Read(p)
 		if n > 0 {
 			k.received = true
 			return n, nil
@@ -33,6 +33,37 @@ func (k *call) fill(p []byte) (int, error) {
 		k.u.readBy.lost()
 		if fe := k.verdict(); fe != nil {
 			return 0, fe
+		}
+	}
+}
+
+// swap sends the whole request and reads the first bytes of the response, in one
+// go.
+func (k *call) swap() *proxy.ForwardError {
+	k.bound()
+	r := &k.u.raw
+	r.begin(k.out, k.in)
+	for {
+		k.arm()
+		n, err := r.swap()
+		k.sent = r.begun
+		switch {
+		case n > 0:
+			k.n, k.received = n, true
+			return nil
+		case err == nil: // the kernel has no room for the rest
+			if err := k.write(r.out); err != nil {
+				return k.fault(err)
+			}
+			return nil
+		case err == io.EOF: //nolint:errorlint // rawClient.swap returns io.EOF itself
+			return k.fault(io.ErrUnexpectedEOF)
+		case !isTimeout(err):
+			return k.fault(err)
+		}
+		k.u.readBy.lost()
+		if fe := k.verdict(); fe != nil {
+			return fe
 		}
 	}
 }

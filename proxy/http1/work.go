@@ -91,7 +91,7 @@ func (w *work) fill(p []byte) (int, error) {
 	} else {
 		c.setReadDeadline(c.s.now(), idleOf(&w.x))
 	}
-	if c.stopped.Load() {
+	if c.stopped.Load() || c.s.closed.Load() {
 		return 0, &proxy.ForwardError{Cause: proxy.ClientGone, Err: errStopped}
 	}
 	n, err := c.nc.Read(p)
