@@ -9,7 +9,8 @@ func newBucketTable(spec Spec, m meter, o Options) Limiter {
 	return t
 }
 
-// Take implements Limiter.
+// Take implements Limiter. The answer is complete before the swap, because no
+// later instruction begins before a swap ends.
 func (t *bucketTable) Take(key []byte, cost int64, now Time) (answer Decision) {
 	d := t.seed.digest(key)
 	if m := &t.rules; 0 < cost && cost <= m.burst {
@@ -35,7 +36,7 @@ func (t *bucketTable) Take(key []byte, cost int64, now Time) (answer Decision) {
 }
 
 // Peek implements Limiter.
-func (t *bucketTable) Peek(key []byte, cost int64, now Time) (answer Decision) {
+func (t *bucketTable) Peek(key []byte, cost int64, now Time) Decision {
 	d := t.seed.digest(key)
 	if s := t.segment(d).find(d); s != nil {
 		if tat := s.load(d); tat != moved {

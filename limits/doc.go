@@ -15,20 +15,43 @@
 //
 // # Inside
 //
-// An algorithm is pure arithmetic on the state of one key (rules); what all of
-// them share is where the states are kept:
+// An algorithm is pure arithmetic on the state of one key (rules). What all of
+// them share is where the states are kept, of which there are two ways:
 //
 //	Take(key, cost, now)
-//	  │ 1  a seeded 128-bit digest stands for the key
+//	  │ 1  a seeded 64-bit digest stands for the key
 //	  ▼
-//	keyed ──2──▶ shard ──3──▶ state ──4──▶ rules.decide ──5──▶ Decision
-//	                            ▲                 │ 6  only if allowed
-//	                            └── rules.charge ◀┘
+//	state is one word: table                    it is more: keyed
+//	  2  segment ─▶ one of two rows ─▶ slot       2  shard, locked ─▶ entry
+//	  3  load the word, decide                    3  decide
+//	  4  if allowed, compare and swap it          4  if allowed, charge
+//	  │                                           │
+//	  └──────────────────▶ Decision ◀─────────────┘
+//
+// Token buckets, leaky buckets and fixed windows are words. Four keys and their
+// words make up a row, which is a cache line; a table has no pointers, so the
+// garbage collector doesn't look inside, and costs 16 bytes a slot. Of a key that
+// is held nothing is locked, and a denial writes nothing. Keys that come are
+// added under the lock of their segment: in a slot of their two rows that was
+// never used or whose key has got everything back; or after another key has been
+// moved to the other row where it may be; or after the segment has grown by half;
+// or, at the bound, in place of the key with the least debt. To take a key's word
+// away for good, its place is marked as moved, and whoever finds that asks under
+// the lock; so neither growth nor a reload loses a charge.
+//
+// Sliding windows and logs lie in shards, each a map under a lock.
 //
 // A key that has got everything back is the same as one never seen and is
-// reclaimed in passing; a full shard gives up the key with the least debt. So a
-// limiter needs neither timers nor goroutines, and is simply dropped when no
-// longer in use.
+// reclaimed in passing. So a limiter needs neither timers nor goroutines, and is
+// simply dropped when no longer in use.
+//
+// # Two keys, one digest
+//
+// A digest has 63 bits that count, and all are compared. Two keys that share one
+// would share a budget, and so get less than each on its own, never more. With a
+// million keys held, the chance that there is any such pair is 5 in 100 million;
+// and whoever wants to bring one about, to use up somebody else's budget, would
+// have to know the seed.
 //
 // # Late callers
 //

@@ -87,3 +87,76 @@ func FuzzDecisions(f *testing.F) {
 		}
 	})
 }
+
+// FuzzStore runs a whole store against a model for every key: the first byte
+// chooses the limit, then three bytes each are a step in time, a key and a cost,
+// and what to do. Time doesn't step back and there are fewer keys than the store
+// holds, so nobody may notice that it grows, moves keys, reclaims them, and is
+// handed over to others of other sizes.
+func FuzzStore(f *testing.F) {
+	for i := range len(cases()) {
+		f.Add([]byte{byte(i), 0, 1, 0, 0, 200, 7, 40, 1, 0, 1, 17, 2, 130, 3, 6, 255, 1, 5, 20, 0, 0, 3, 40, 8, 0, 33, 7, 0, 255, 6})
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		if len(in) == 0 || len(in) > 300 {
+			return
+		}
+		all := cases()
+		s := all[int(in[0])%len(all)]
+		most := 3000
+		l := s.New(Options{MaxKeys: most})
+		models := map[byte]model{}
+		now := 3 * int64(s.Policy().Window)
+		var last Decision
+		fresh := 0
+		for in = in[1:]; len(in) >= 3; in = in[3:] {
+			step, which, what := int64(in[0]), in[1], in[2]
+			switch {
+			case step < 100:
+				now += step * grain(s) / 20
+			case step < 130:
+				now += step - 100
+			case step < 200:
+				now += max(0, int64(last.NextAfter)+step-180)
+			default:
+				now += max(0, int64(last.RetryAfter)+step-228)
+			}
+			name := which % 16
+			key := []byte{name}
+			cost := int64(which/16) % (s.Capacity() + 2)
+			m, seen := models[name]
+			if !seen {
+				m = modelOf(s, l, key)
+			}
+			want, after := ask(m, s, cost, now)
+			switch what % 8 {
+			case 0, 1, 2, 3:
+				if got := l.Take(key, cost, at(now)); got != want {
+					t.Fatalf("%+v: take of %d at %d:\n got %+v\nwant %+v", s, cost, now, got, want)
+				}
+				models[name], last = after, want
+			case 4:
+				if got := l.Peek(key, cost, at(now)); got != want {
+					t.Fatalf("%+v: peek of %d at %d:\n got %+v\nwant %+v", s, cost, now, got, want)
+				}
+			case 5:
+				if l.Take(key, cost, at(now)).Allowed {
+					l.Refund(key, cost, at(now))
+				}
+			case 6:
+				most = 2000 + int(which)*16
+				l = Adopt(l, s, Options{MaxKeys: most}, at(now))
+			case 7:
+				for range min(int(which), 1500-fresh) {
+					fresh++
+					if !l.Take(number(fresh), 1, at(now)).Allowed {
+						t.Fatalf("%+v: fresh key %d was refused", s, fresh)
+					}
+				}
+			}
+			if n := l.Keys(); n > most {
+				t.Fatalf("%+v: %d keys, at most %d may be", s, n, most)
+			}
+		}
+	})
+}

@@ -37,7 +37,8 @@ type rules[S, R any] interface {
 	inherit(from R, s S, was, at int64) S
 }
 
-// keyed is a Limiter: the rules of an algorithm over a bounded, sharded store.
+// keyed is a Limiter for rules whose state is more than a word: a bounded, sharded
+// store.
 type keyed[S any, R rules[S, R]] struct {
 	spec    Spec
 	options Options

@@ -19,7 +19,8 @@ type Limiter interface {
 
 	// Policy is the limit as clients are told of it.
 	Policy() Policy
-	// Keys counts the keys that are held at the moment.
+	// Keys counts the keys that are held at the moment, some of which may have
+	// got everything back and only wait for another to take their place.
 	Keys() int
 	// Top returns the n keys with the least left, as opaque digests that never
 	// give the key away. It is for people and may be slow.

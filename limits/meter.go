@@ -6,22 +6,20 @@ package limits
 // spent so far will all have come back. How far it lies ahead of now is the
 // key's debt, and a debt of burst*interval is an empty bucket.
 type meter struct {
-	interval  int64 // T, nanoseconds for one unit to come back
-	burst     int64 // B, units that can be spent at once
-	immediate int64 // units of debt that don't delay; burst for a meter that polices
-
-	// What follows is derived from the above.
+	interval    int64 // T, nanoseconds for one unit to come back
+	burst       int64 // B, units that can be spent at once
 	full        int64 // the debt of a key that has nothing left, B*T
-	undelayed   int64 // the debt that doesn't delay
+	undelayed   int64 // the debt that doesn't delay; full for a meter that polices
 	perInterval divisor
 }
 
+// newMeter makes one in which so many units of debt are immediate: they don't
+// delay.
 func newMeter(r Rate, burst, immediate int64) meter {
 	t := int64(r.Interval())
 	return meter{
 		interval:    t,
 		burst:       burst,
-		immediate:   immediate,
 		full:        burst * t,
 		undelayed:   immediate * t,
 		perInterval: divisorOf(t),
