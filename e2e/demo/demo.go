@@ -33,6 +33,7 @@ type demo struct {
 	gateway *process.Process
 
 	public, admin string // host:port
+	token         string // good for the route that asks for one
 
 	stops []func() error // in the order of starting
 }

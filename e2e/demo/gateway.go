@@ -41,6 +41,9 @@ func (d *demo) tryGateway(ctx context.Context) error {
 	if err := d.writeExamples(); err != nil {
 		return err
 	}
+	if err := d.makeToken(); err != nil {
+		return err
+	}
 	log, err := d.openLog("lictor")
 	if err != nil {
 		return err

@@ -24,19 +24,38 @@ type line struct {
 	settles bool
 }
 
+// defining has the line's command preceded by the value of a variable in it.
+func defining(variable, value string, l line) line {
+	l.typed = variable + "=" + value + "\n" + l.typed
+	return l
+}
+
 // request is an HTTP request in the two shapes a line needs.
 type request struct {
 	method, url, host string
-	// times is how often it is sent, 0 meaning once; together all at once.
-	times    int
-	together bool
+	// token is sent as a bearer token; a person types $TOKEN.
+	token string
+	// times is how often it is sent, 0 meaning once; all at once if shows is set,
+	// else one after another with a pause of every.
+	times int
+	every time.Duration
+	shows shown
 }
 
-// answer is what came back for one request.
+// shown is what a line prints of each of several requests that are sent at once.
+type shown string
+
+const (
+	instances shown = "-D - %s | grep -i x-instance"
+	delays    shown = "-w '%%{http_code} after %%{time_total} s\\n' %s"
+)
+
+// answer is what came back for one request, and when.
 type answer struct {
-	status int
-	header http.Header
-	body   string
+	status         int
+	header         http.Header
+	body           string
+	sent, answered time.Time
 }
 
 // curl makes a line of a request and of what its answers must be.
@@ -52,21 +71,28 @@ func curl(says string, r request, expect func([]answer) error) line {
 
 // typed returns the shell line that a person types.
 func (r request) typed() string {
-	var b strings.Builder
+	var args []string
 	if r.method != "" {
-		b.WriteString(" -X " + r.method)
+		args = append(args, "-X "+r.method)
 	}
 	if r.host != "" {
-		b.WriteString(" -H 'Host: " + r.host + "'")
+		args = append(args, "-H 'Host: "+r.host+"'")
 	}
-	b.WriteString(" '" + r.url + "'")
-	switch args := b.String(); {
+	if r.token != "" {
+		args = append(args, `-H "Authorization: Bearer $TOKEN"`)
+	}
+	asked := strings.Join(append(args, "'"+r.url+"'"), " ")
+	pause := ""
+	if r.every > 0 {
+		pause = fmt.Sprintf(" sleep %g;", r.every.Seconds())
+	}
+	switch {
 	case r.times == 0:
-		return "curl -i" + args
-	case r.together:
-		return fmt.Sprintf("for i in $(seq %d); do curl -s -o /dev/null -D -%s | grep -i x-instance & done; wait", r.times, args)
+		return "curl -i " + asked
+	case r.shows != "": // in a subshell, which says nothing of its jobs
+		return fmt.Sprintf("(for i in $(seq %d); do curl -s -o /dev/null "+string(r.shows)+" & done; wait)", r.times, asked)
 	default:
-		return fmt.Sprintf("for i in $(seq %d); do curl -s -o /dev/null -w '%%{http_code} '%s; done; echo", r.times, args)
+		return fmt.Sprintf("for i in $(seq %d); do curl -s -o /dev/null -w '%%{http_code} ' %s;%s done; echo", r.times, asked, pause)
 	}
 }
 
@@ -77,14 +103,32 @@ func (r request) send(ctx context.Context) ([]answer, error) {
 	var wg sync.WaitGroup
 	for i := range answers {
 		one := func() { answers[i], errs[i] = r.once(ctx) }
-		if r.together {
+		if r.shows != "" {
 			wg.Go(one)
-		} else {
-			one()
+			continue
+		}
+		one()
+		if err := pause(ctx, r.every); err != nil {
+			return nil, err
 		}
 	}
 	wg.Wait()
 	return answers, errors.Join(errs...)
+}
+
+// pause is the sleep of a typed line.
+func pause(ctx context.Context, d time.Duration) error {
+	if d == 0 {
+		return nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func (r request) once(ctx context.Context) (answer, error) {
@@ -95,7 +139,11 @@ func (r request) once(ctx context.Context) (answer, error) {
 		return answer{}, fmt.Errorf("asking: %w", err)
 	}
 	request.Host = r.host
+	if r.token != "" {
+		request.Header.Set("Authorization", "Bearer "+r.token)
+	}
 	request.Close = true // as curl does: a connection of its own
+	a := answer{sent: time.Now()}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return answer{}, fmt.Errorf("asking: %w", err)
@@ -105,7 +153,9 @@ func (r request) once(ctx context.Context) (answer, error) {
 	if err != nil {
 		return answer{}, fmt.Errorf("reading the answer: %w", err)
 	}
-	return answer{status: response.StatusCode, header: response.Header, body: string(body)}, nil
+	a.answered = time.Now()
+	a.status, a.header, a.body = response.StatusCode, response.Header, string(body)
+	return a, nil
 }
 
 // command makes a line of a program's call; its output must contain every one of

@@ -6,12 +6,11 @@ route "orders" {
   balance     = "least_conn"
 }
 
-# The service sees /42, not /users/42, and each address has five requests.
+# The service sees /7, not /users/7.
 route "users" {
   path_prefix  = "/users"
   service      = "users"
   strip_prefix = "/users"
-  limits       = ["handful"]
 }
 
 # A whole host, whatever the path.
@@ -25,4 +24,43 @@ route "web" {
 route "billing" {
   path_prefix = "/billing"
   service     = "billing"
+}
+
+# Only with a token; the service learns whose it is from X-User.
+route "account" {
+  path_prefix = "/account"
+  service     = "users"
+  limits      = ["per_user"]
+
+  jwt {
+    provider          = "demo"
+    forward           = false
+    claims_to_headers = { "X-User" = "sub" }
+    require           = { scope = ["account:read"] }
+  }
+}
+
+# One route for each algorithm.
+route "tokens" {
+  path    = "/limited/tokens"
+  service = "web"
+  limits  = ["tokens"]
+}
+
+route "queue" {
+  path    = "/limited/queue"
+  service = "web"
+  limits  = ["queue"]
+}
+
+route "fixed" {
+  path    = "/limited/fixed"
+  service = "web"
+  limits  = ["fixed"]
+}
+
+route "sliding" {
+  path    = "/limited/sliding"
+  service = "web"
+  limits  = ["sliding"]
 }
