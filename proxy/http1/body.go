@@ -35,6 +35,13 @@ type source interface {
 	spaces() *spaces
 }
 
+// The states of a body.
+const (
+	reading uint32 = iota
+	finished
+	failed
+)
+
 // body reads one message's body, first what came with the head, then from its
 // source. It never reads into the buffer that holds the head: that stays as it is
 // until the exchange is over. It implements proxy.Body.
@@ -47,7 +54,7 @@ type body struct {
 	chunks chunks
 	data   []byte // was decoded ahead, by Ready
 	err    error  // what Next returns for good
-	over   atomic.Bool
+	state  atomic.Uint32
 	space  *space
 }
 
@@ -57,7 +64,7 @@ func (b *body) begin(src source, buf []byte, r, w int, fr *framing, f *proxy.Fie
 	b.src, b.buf, b.r, b.w = src, buf, r, w
 	b.end, b.left = fr.end, fr.length
 	b.data, b.err = nil, nil
-	b.over.Store(false)
+	b.state.Store(reading)
 	if fr.end == byChunks {
 		b.chunks.reset(f)
 	}
@@ -78,7 +85,10 @@ func (b *body) leftover() []byte { return b.buf[b.r:b.w] }
 
 // unfinished reports whether the end has not been read. It may be asked while
 // another goroutine reads.
-func (b *body) unfinished() bool { return !b.over.Load() }
+func (b *body) unfinished() bool { return b.state.Load() != finished }
+
+// lost reports the same of a body whose rest can't be had.
+func (b *body) lost() bool { return b.state.Load() == failed }
 
 // Next implements proxy.Body. Its errors are of type *proxy.ForwardError.
 func (b *body) Next() ([]byte, error) {
@@ -127,8 +137,10 @@ func (b *body) decode() bool {
 		if int64(len(d)) > b.left {
 			d = d[:b.left]
 		}
-		b.left -= int64(len(d))
 		b.r += len(d)
+		if b.left -= int64(len(d)); b.left == 0 {
+			b.state.Store(finished) // although nobody may ask for the end
+		}
 		b.data = d
 		return true
 	case byChunks:
@@ -155,7 +167,7 @@ func (b *body) decodeChunk() bool {
 	case err == io.EOF: //nolint:errorlint // chunks.next returns io.EOF itself
 		b.finish()
 	case err != nil:
-		b.err = b.src.broken(err)
+		b.fail(b.src.broken(err))
 	case len(d) == 0:
 		return false
 	default:
@@ -166,7 +178,13 @@ func (b *body) decodeChunk() bool {
 
 func (b *body) finish() {
 	b.err = io.EOF
-	b.over.Store(true)
+	b.state.Store(finished)
+}
+
+// fail makes err what Next returns from now on.
+func (b *body) fail(err error) {
+	b.err = err
+	b.state.Store(failed)
 }
 
 // more reads on, into room of its own. There is nothing left to decode.
@@ -189,9 +207,9 @@ func (b *body) more() error {
 		b.finish()
 		return io.EOF
 	case err == io.EOF: //nolint:errorlint // fill returns io.EOF itself
-		b.err = b.src.broken(io.ErrUnexpectedEOF)
+		b.fail(b.src.broken(io.ErrUnexpectedEOF))
 	default:
-		b.err = err
+		b.fail(err)
 	}
 	return b.err
 }

@@ -127,7 +127,7 @@ func (w *responder) closesEarly(r *proxy.Response) bool {
 	if !w.hasBody || !w.w.b.unfinished() {
 		return false
 	}
-	return r.Body != nil || w.expected || w.w.c.stopped.Load() || w.w.fr.length > maxDrain
+	return r.Body != nil || w.expected || w.w.b.lost() || w.w.c.stopped.Load() || w.w.fr.length > maxDrain
 }
 
 var (

@@ -1,0 +1,433 @@
+package http1_test
+
+import (
+	"bufio"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/lictor/lictor/proxy"
+	"github.com/lictor/lictor/proxy/http1"
+	"github.com/lictor/lictor/proxy/nethttp"
+)
+
+func TestPipelining(t *testing.T) { conformance(t, tPipelining) }
+
+func tPipelining(t *testing.T, e engine) {
+	g := startGateway(t, e, nil, startInstance(t, echo))
+	c := g.dial()
+	go c.send("GET /1 HTTP/1.1\r\nHost: x\r\n\r\n" +
+		"POST /2 HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\ntwo" +
+		"\r\nPOST /3 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nthree\r\n0\r\n\r\n" +
+		"PUT /4 HTTP/1.1\r\nHost: x\r\nContent-Length: 70000\r\n\r\n" + strings.Repeat("f", 70_000) +
+		"HEAD /5 HTTP/1.1\r\nHost: x\r\n\r\n" +
+		"GET /6 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+	for i, want := range []string{"", "two", "three", strings.Repeat("f", 70_000), "", ""} {
+		method := "GET"
+		if i == 4 {
+			method = "HEAD"
+		}
+		resp, body := c.response(method)
+		if saw := resp.Header.Get("X-Saw"); resp.StatusCode != 200 || body != want || !strings.Contains(saw, fmt.Sprintf(" /%d ", i+1)) {
+			t.Fatalf("answer %d: %d, %d bytes, saw %q", i+1, resp.StatusCode, len(body), saw)
+		}
+	}
+	if _, err := c.r.ReadByte(); err != io.EOF {
+		t.Errorf("after the last answer: %v", err)
+	}
+}
+
+func TestHTTP10KeepAlive(t *testing.T) { conformance(t, tHTTP10KeepAlive) }
+
+func tHTTP10KeepAlive(t *testing.T, e engine) {
+	g := startGateway(t, e, nil, startInstance(t, echo))
+	c := g.dial()
+	for range 3 {
+		c.send("POST / HTTP/1.0\r\nHost: x\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok")
+		resp, body := c.response("POST")
+		if resp.StatusCode != 200 || body != "ok" || !strings.EqualFold(resp.Header.Get("Connection"), "keep-alive") {
+			t.Fatalf("%d %q %v", resp.StatusCode, body, resp.Header)
+		}
+	}
+}
+
+// TestUnreadBodies has requests whose body nobody asks for. Where the rest of it
+// is cheap to read the connection goes on; where it is not, the client still gets
+// its answer.
+func TestUnreadBodies(t *testing.T) { conformance(t, tUnreadBodies) }
+
+func tUnreadBodies(t *testing.T, e engine) {
+	g := startGateway(t, e, nil) // every request is a 503
+	for name, c := range map[string]struct {
+		head, body string
+		goesOn     bool
+	}{
+		"here":          {"Content-Length: 4\r\n", "body", true},
+		"small":         {"Content-Length: 100000\r\n", strings.Repeat("x", 100_000), true},
+		"chunked":       {"Transfer-Encoding: chunked\r\n", "186a0\r\n" + strings.Repeat("x", 100_000) + "\r\n0\r\n\r\n", true},
+		"large":         {"Content-Length: 5000000\r\n", strings.Repeat("x", 5_000_000), false},
+		"broken chunks": {"Transfer-Encoding: chunked\r\n", "4\r\nbodynonsense", false},
+	} {
+		conn := g.dial()
+		conn.send("POST / HTTP/1.1\r\nHost: x\r\n" + c.head + "\r\n")
+		sent := make(chan error, 1)
+		go func() {
+			_, err := io.WriteString(conn, c.body)
+			sent <- err
+		}()
+		if resp, _ := conn.response("POST"); resp.StatusCode != 503 {
+			t.Errorf("%s: status %d", name, resp.StatusCode)
+		}
+		if err := await(t, "the end of the upload", sent); err != nil && c.goesOn {
+			t.Errorf("%s: %v", name, err)
+		}
+		if !c.goesOn {
+			continue
+		}
+		conn.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		if resp, _ := conn.response("GET"); resp.StatusCode != 503 {
+			t.Errorf("%s: the next request got %d", name, resp.StatusCode)
+		}
+	}
+}
+
+func TestHalfClosedClientGetsItsAnswers(t *testing.T) {
+	g := startGateway(t, ours, nil, startInstance(t, echo))
+	c := g.dial()
+	c.send("GET /1 HTTP/1.1\r\nHost: x\r\n\r\nPOST /2 HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nok")
+	if err := c.Conn.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	c.response("GET")
+	if _, body := c.response("POST"); body != "ok" {
+		t.Errorf("body %q", body)
+	}
+	if _, err := c.r.ReadByte(); err != io.EOF {
+		t.Errorf("after the last answer: %v", err)
+	}
+	eventually(t, "the connection is closed", func() bool { return g.listener.Open.Load() == 0 })
+}
+
+// TestRefusals has what is no request. It is answered by the pipeline all the
+// same: with an id, a problem document and a place in the counters.
+func TestRefusals(t *testing.T) {
+	g := startGateway(t, ours, func(_ *proxy.Route, o *options) { o.MaxHeaderBytes = 4096 }, startInstance(t, echo))
+	for name, c := range map[string]struct {
+		raw     string
+		status  int
+		problem string
+	}{
+		"no HTTP":       {"hello\r\n\r\n", 400, "malformed"},
+		"two lengths":   {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", 400, "malformed"},
+		"both framings": {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, "malformed"},
+		"no host":       {"GET / HTTP/1.1\r\n\r\n", 400, "malformed"},
+		"unknown codes": {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 501, "malformed"},
+		"HTTP/2":        {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, "malformed"},
+		"bare LF":       {"GET / HTTP/1.1\nHost: x\n\n", 400, "malformed"},
+		"huge head":     {"GET / HTTP/1.1\r\nHost: x\r\nA: " + strings.Repeat("b", 5000), 431, "head-too-large"},
+		"many fields":   {"GET / HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("A: b\r\n", proxy.MaxFields+1) + "\r\n", 431, "head-too-large"},
+		"TLS":           {"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400, "malformed"},
+	} {
+		conn := g.dial()
+		conn.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		conn.response("GET")
+		conn.send(c.raw)
+		resp, body := conn.response("GET")
+		if resp.StatusCode != c.status || !strings.Contains(body, `"urn:lictor:problem:`+c.problem+`"`) || !resp.Close {
+			t.Errorf("%s: %d %s %v", name, resp.StatusCode, body, resp.Header)
+		}
+		if id := resp.Header.Get("X-Request-Id"); id == "" || !strings.Contains(body, id) {
+			t.Errorf("%s: request id %q in %s", name, id, body)
+		}
+		if _, err := conn.r.ReadByte(); err != io.EOF {
+			t.Errorf("%s: after the answer: %v", name, err)
+		}
+	}
+	g.waitIdle()
+	n := uint64(0)
+	g.proxy.EachAnswerCount(func(_ string, k uint64) { n += k })
+	if n != 10 {
+		t.Errorf("%d answers of the gateway's own were counted, want 10", n)
+	}
+}
+
+// bare is a pipeline that can't refuse.
+type bare struct{ proxy.Handler }
+
+func TestRefusalWithoutAPipeline(t *testing.T) {
+	l := &proxy.Listener{Name: "test"}
+	s := http1.New(bare{}, http1.Options{Listener: l})
+	c := serveOne(t, s)
+	c.send("hello\r\n\r\n")
+	if resp, body := c.response("GET"); resp.StatusCode != 400 || !strings.Contains(body, "urn:lictor:problem:malformed") {
+		t.Errorf("%d %s", resp.StatusCode, body)
+	}
+}
+
+// serveOne starts a server and connects to it.
+func serveOne(t *testing.T, s *http1.Server) *rawClient {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ln) }()
+	t.Cleanup(func() {
+		s.Close()
+		if err := await(t, "Serve", served); err != nil {
+			t.Error(err)
+		}
+	})
+	return (&gateway{t: t, addr: ln.Addr().String()}).dial()
+}
+
+// dribble sends bytes one by one until the other end is tired of it.
+func dribble(c *rawClient, s string) {
+	for i := range len(s) {
+		if _, err := c.Write([]byte{s[i]}); err != nil {
+			return
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+// TestSlowHeadsAreGivenUp has clients that keep a connection busy with little.
+func TestSlowHeadsAreGivenUp(t *testing.T) {
+	g := startGateway(t, ours, func(_ *proxy.Route, o *options) { o.ReadHeaderTimeout = 50 * time.Millisecond }, startInstance(t, echo))
+	forever := "GET / HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("A: b\r\n", 100_000)
+	for name, c := range map[string]struct {
+		first bool
+		send  string
+	}{
+		"nothing": {}, "a part": {send: "GET / HT"}, "bit by bit": {send: forever},
+		"a part of the second": {first: true, send: "GET / HT"}, "the second bit by bit": {first: true, send: forever},
+	} {
+		conn := g.dial()
+		if c.first {
+			conn.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+			conn.response("GET")
+		}
+		var all sync.WaitGroup
+		all.Go(func() { dribble(conn, c.send) })
+		if b, _ := io.ReadAll(conn.r); len(b) > 0 {
+			t.Errorf("%s: got %q", name, b)
+		}
+		conn.Close()
+		all.Wait()
+	}
+	eventually(t, "the connections are closed", func() bool { return g.listener.Open.Load() == 0 })
+}
+
+func TestIdleConnectionsAreClosed(t *testing.T) {
+	g := startGateway(t, ours, func(_ *proxy.Route, o *options) { o.IdleTimeout = 20 * time.Millisecond }, startInstance(t, echo))
+	c := g.dial()
+	c.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	c.response("GET")
+	if _, err := c.r.ReadByte(); err != io.EOF {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestSlowExchangeDoesNotEndTheConnection has an exchange that takes longer than
+// the connection may be idle.
+func TestSlowExchangeDoesNotEndTheConnection(t *testing.T) {
+	g := startGateway(t, ours, func(_ *proxy.Route, o *options) { o.IdleTimeout = 500 * time.Millisecond }, startInstance(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/slow" {
+			time.Sleep(700 * time.Millisecond) // is the subject here
+		}
+		echo(w, r)
+	}))
+	c := g.dial()
+	for _, path := range []string{"/", "/slow", "/"} {
+		c.send("GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n")
+		if resp, _ := c.response("GET"); resp.StatusCode != 200 {
+			t.Errorf("%s: %d", path, resp.StatusCode)
+		}
+	}
+}
+
+func TestStalledUploadIsGivenUp(t *testing.T) {
+	failed := make(chan error, 1)
+	g := startGateway(t, ours, func(r *proxy.Route, _ *options) { r.IdleTimeout = 20 * time.Millisecond }, startInstance(t, func(_ http.ResponseWriter, r *http.Request) {
+		_, err := io.Copy(io.Discard, r.Body)
+		failed <- err
+	}))
+	c := g.dial()
+	c.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nsome")
+	if resp, body := c.response("POST"); resp.StatusCode != 400 || !resp.Close {
+		t.Errorf("%d %s", resp.StatusCode, body)
+	}
+	if err := await(t, "the end of the request", failed); err == nil {
+		t.Error("the instance took a part of the body for all of it")
+	}
+}
+
+// TestStalledDownloadIsGivenUp has a client that takes nothing any more.
+func TestStalledDownloadIsGivenUp(t *testing.T) {
+	g := startGateway(t, ours, func(r *proxy.Route, _ *options) { r.IdleTimeout = 50 * time.Millisecond }, startInstance(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.CopyN(w, zeros{}, 64<<20)
+	}))
+	c := g.dial()
+	c.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	c.head()
+	eventually(t, "the exchange is over", func() bool { return g.proxy.InFlight() == 0 })
+}
+
+func TestShutdownClosesIdleConnectionsAtOnce(t *testing.T) {
+	g := startGateway(t, ours, nil, startInstance(t, echo))
+	used, fresh, partial := g.dial(), g.dial(), g.dial()
+	used.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	used.response("GET")
+	partial.send("GET / HTTP/1.1\r\nHo")
+	eventually(t, "three connections", func() bool { return g.listener.Open.Load() == 3 })
+	down := make(chan error, 1)
+	go func() { down <- g.server.Shutdown(t.Context()) }()
+	for _, c := range []*rawClient{used, fresh} {
+		if _, err := c.r.ReadByte(); err != io.EOF {
+			t.Errorf("an idle connection ended with %v", err)
+		}
+	}
+	partial.send("st: x\r\n\r\n") // a request that has begun is in flight
+	if resp, _ := partial.response("GET"); resp.StatusCode != 200 || !resp.Close {
+		t.Errorf("%d %v", resp.StatusCode, resp.Header)
+	}
+	if err := await(t, "Shutdown", down); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCloseEndsWhatIsInFlight(t *testing.T) {
+	arrived, canceled := make(chan struct{}), make(chan struct{})
+	g := startGateway(t, ours, nil, startInstance(t, func(_ http.ResponseWriter, r *http.Request) {
+		close(arrived)
+		<-r.Context().Done()
+		close(canceled)
+	}))
+	c := g.dial()
+	c.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	await(t, "the request", arrived)
+	g.server.Close()
+	await(t, "the end of the request at the instance", canceled)
+	if _, err := c.r.ReadByte(); err == nil {
+		t.Error("an answer came")
+	}
+	g.waitIdle()
+}
+
+// chanListener is a listener that is given its connections.
+type chanListener struct {
+	net.Listener
+	conns chan net.Conn
+	once  sync.Once
+	done  chan struct{}
+}
+
+func (l *chanListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *chanListener) Close() error {
+	l.once.Do(func() { close(l.done) })
+	return nil
+}
+
+// TestHTTP2IsHandedOver has both engines behind one port, with and without TLS.
+func TestHTTP2IsHandedOver(t *testing.T) {
+	for _, secure := range []bool{false, true} {
+		g := startGateway(t, ours, nil, startInstance(t, func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.WriteString(w, r.Header.Get("X-Forwarded-Proto")+" "+r.Header.Get("Via"))
+		}))
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		handed := &chanListener{Listener: ln, conns: make(chan net.Conn, 4), done: make(chan struct{})}
+		l := &proxy.Listener{Name: "both", Port: 80}
+		o := http1.Options{Listener: l, ReadHeaderTimeout: patience, H2: func(c net.Conn) { handed.conns <- c }}
+		protocols := new(http.Protocols)
+		protocols.SetUnencryptedHTTP2(!secure)
+		protocols.SetHTTP1(true)
+		url, name := "http://", "http"
+		second := interface {
+			Serve(net.Listener) error
+			Close() error
+		}(nethttp.New(g.proxy, nethttp.Options{Listener: l}))
+		if secure {
+			url, name = "https://", "https"
+			o.TLS = &tls.Config{Certificates: []tls.Certificate{selfSigned(t)}, MinVersion: tls.VersionTLS12}
+			second = http2Only(t)
+		}
+		first := http1.New(g.proxy, o)
+		var served sync.WaitGroup
+		served.Go(func() { _ = first.Serve(ln) })
+		served.Go(func() { _ = second.Serve(handed) })
+		for _, version := range []int{1, 2} {
+			p := new(http.Protocols)
+			p.SetHTTP1(version == 1)
+			p.SetHTTP2(version == 2 && secure)
+			p.SetUnencryptedHTTP2(version == 2 && !secure)
+			client := newClient(t)
+			client.Transport = &http.Transport{Protocols: p, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // a test's own certificate
+			for range 2 {
+				resp, body := do(t, client, newRequest(t, "GET", url+ln.Addr().String()+"/", nil))
+				want := fmt.Sprintf("%s %d.", name, version)
+				if resp.ProtoMajor != version || !strings.HasPrefix(body, want) {
+					t.Errorf("HTTP/%d: %s, the instance saw %q, want %q", version, resp.Proto, body, want)
+				}
+			}
+			client.CloseIdleConnections()
+		}
+		first.Close()
+		second.Close()
+		served.Wait()
+		eventually(t, "no connection counts", func() bool { return l.Open.Load() == 0 })
+		if n := l.Accepted.Load(); !secure && n != 2 {
+			t.Errorf("%d connections were counted, want 2", n)
+		}
+	}
+}
+
+// http2Only stands for an engine that takes connections whose handshake is done.
+func http2Only(t *testing.T) *http.Server {
+	t.Helper()
+	return &http.Server{ReadHeaderTimeout: patience, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "https %d.0", r.ProtoMajor)
+	}), TLSConfig: &tls.Config{NextProtos: []string{"h2"}, MinVersion: tls.VersionTLS12}}
+}
+
+func TestTLS(t *testing.T) {
+	l := &proxy.Listener{Name: "test", Port: 443}
+	g := startGateway(t, ours, nil, startInstance(t, echo))
+	s := http1.New(g.proxy, http1.Options{
+		Listener: l, ReadHeaderTimeout: 100 * time.Millisecond, IdleTimeout: patience,
+		TLS: &tls.Config{Certificates: []tls.Certificate{selfSigned(t)}, MinVersion: tls.VersionTLS12},
+	})
+	c := serveOne(t, s)
+	tc := tls.Client(c.Conn, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // a test's own certificate
+	c = &rawClient{tc, t, bufio.NewReader(tc)}
+	for _, size := range []int{0, 5, 100_000} {
+		for range 2 {
+			body := strings.Repeat("x", size)
+			c.send(fmt.Sprintf("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", size, body))
+			if resp, got := c.response("POST"); resp.StatusCode != 200 || got != body {
+				t.Fatalf("%d, %d bytes", resp.StatusCode, len(got))
+			}
+		}
+	}
+	slow := (&gateway{t: t, addr: c.RemoteAddr().String()}).dial()
+	if _, err := slow.r.ReadByte(); err != io.EOF {
+		t.Errorf("who never shakes hands: %v", err)
+	}
+}
