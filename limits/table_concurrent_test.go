@@ -3,6 +3,7 @@ package limits
 import (
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -16,6 +17,39 @@ func oneWord(capacity int64) []Spec {
 		LeakyBucketSpec{Rate: Rate{1, time.Hour}, Burst: capacity, Queue: capacity - 1},
 		FixedWindowSpec{Limit: capacity, Window: time.Hour},
 		FixedWindowSpec{Limit: capacity, Window: time.Hour, ByKey: true},
+	}
+}
+
+// TestSlotChangesHandsUnderReaders gives a slot to one key after another while
+// others read it. Nobody gets a word that isn't of the key asked for.
+func TestSlotChangesHandsUnderReaders(t *testing.T) {
+	var s slot
+	s.word.Store(moved)
+	s.put(1, 0)
+	var done atomic.Bool
+	var read [callers]int
+	crowd(func(caller int) {
+		if caller == 0 {
+			defer done.Store(true)
+			for n := int64(1); n < 1_000_000; n++ {
+				s.word.Store(moved)
+				s.put(digest(2*n+1), n)
+			}
+			return
+		}
+		for !done.Load() {
+			for range 100 {
+				d := digest(s.digest.Load())
+				if word := s.load(d); word != moved && word != int64(d/2) {
+					t.Errorf("key %d has got the word %d", d, word)
+					return
+				}
+				read[caller]++
+			}
+		}
+	})
+	if n := slices.Max(read[:]); n == 0 {
+		t.Error("nobody read")
 	}
 }
 

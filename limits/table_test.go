@@ -154,7 +154,7 @@ func TestDisplacement(t *testing.T) {
 			add(key(0, 0, 10+i), int64(2000+i))
 		}
 		s := sg.find(key(1, 1, 2))
-		s.word.Store(-5) // has just expired
+		s.word.Store(0) // expires at this very moment
 		delete(words, key(1, 1, 2))
 		add(way.comer, 9)
 		for d, word := range words {
@@ -162,12 +162,107 @@ func TestDisplacement(t *testing.T) {
 				t.Errorf("key %x isn't found with its word", uint64(d))
 			}
 		}
-		if sg.find(key(1, 1, 2)) != nil || sg.used != 7 || sg.horizon != -5 {
+		if sg.find(key(1, 1, 2)) != nil || sg.used != 7 || sg.horizon != 0 {
 			t.Errorf("used %d, horizon %d", sg.used, sg.horizon)
 		}
 		if p := sg.rows.Load(); len(*p) != 2 {
 			t.Errorf("%d rows", len(*p))
 		}
+	}
+}
+
+// TestRoomIsMoved: whichever way room is made, the slot's word is marked until it
+// is put, or whoever finds the new key first would take the word for its own.
+func TestRoomIsMoved(t *testing.T) {
+	m := newMeter(Rate{1, time.Hour}, 5, 5)
+	sg := segment[meter]{limit: 8, horizon: noHorizon}
+	sg.publishLocked(makeRows(8))
+	room := func(d digest) *slot {
+		t.Helper()
+		s := sg.roomLocked(m, *sg.rows.Load(), d, 0)
+		if s == nil || s.word.Load() != moved {
+			t.Fatalf("for key %x: %+v", uint64(d), s)
+		}
+		return s
+	}
+	for i := range uint64(3) {
+		room(key(1, 1, i)).put(key(1, 1, i), 100) // never used
+	}
+	for i := range uint64(4) {
+		room(key(0, 1, 10+i)).put(key(0, 1, 10+i), 100)
+	}
+	s := room(key(0, 0, 20)) // by displacement
+	s.put(key(0, 0, 20), 0)
+	if got := room(key(0, 0, 21)); got != s { // by reclaiming
+		t.Error("another slot than the one that has expired")
+	}
+}
+
+// TestClosedSlotsStayClosed counts the slots of floods that are no multiple of a
+// row, and of what a reload makes of them.
+func TestClosedSlotsStayClosed(t *testing.T) {
+	s := TokenBucketSpec{Rate: Rate{1, time.Hour}, Burst: 3}
+	for _, most := range []int{1, 2, 3, 5, 6, 7, 17, 1023, 2050} {
+		l := s.New(Options{MaxKeys: most})
+		for i := range 8 * most {
+			l.Take(number(i), 1, at(int64(i)))
+		}
+		for _, now := range []int64{0, int64(10 * time.Hour)} {
+			held := 0
+			sg := l.(*bucketTable).segments
+			for i := range sg {
+				open := 0
+				rs := *sg[i].rows.Load()
+				for j := range rs {
+					for k := range rs[j] {
+						if d := rs[j][k].digest.Load(); d != closed {
+							open++
+							if d != vacant {
+								held++
+							}
+						}
+					}
+				}
+				if open != sg[i].limit {
+					t.Errorf("max %d: %d slots are open, want %d", most, open, sg[i].limit)
+				}
+			}
+			if held != l.Keys() {
+				t.Errorf("max %d: %d slots are in use, Keys says %d", most, held, l.Keys())
+			}
+			for i := range 8 * most { // once more, when all have expired
+				l.Take(number(-i), 1, at(now+int64(i)))
+			}
+		}
+	}
+}
+
+// TestFreshKeyAmongExhaustedOnes is held, though all others have spent more, or it
+// could spend for ever.
+func TestFreshKeyAmongExhaustedOnes(t *testing.T) {
+	for _, s := range oneWord(5) {
+		l := s.New(Options{MaxKeys: 4})
+		for i := range 20 {
+			l.Take(number(i), 5, at(0))
+		}
+		for i := range 10 {
+			if got := l.Take([]byte("fresh"), 1, at(0)).Allowed; got != (i < 5) {
+				t.Errorf("%+v: unit %d: %t", s, i, got)
+			}
+		}
+	}
+}
+
+// TestExpiredKeysAreNotHandedOver, so that a reload makes a table smaller.
+func TestExpiredKeysAreNotHandedOver(t *testing.T) {
+	s := TokenBucketSpec{Rate: Rate{1, time.Second}, Burst: 3}
+	l := s.New(Options{})
+	for i := range 1000 {
+		l.Take(number(i), 1, at(int64(i)*int64(time.Millisecond)))
+	}
+	l = Adopt(l, s, Options{MaxKeys: 5000}, at(int64(1500*time.Millisecond)))
+	if n := l.Keys(); n != 499 {
+		t.Errorf("%d keys, want the 499 that haven't got everything back", n)
 	}
 }
 
