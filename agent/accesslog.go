@@ -16,7 +16,7 @@ var logFormats = map[string]proxy.LogFormat{
 	config.FormatJSON: proxy.JSONLog, config.FormatCommon: proxy.CommonLog, config.FormatCombined: proxy.CombinedLog,
 }
 
-// openAccessLog opens the log to see that it can be, before anything is served.
+// openAccessLog opens the log, before anything is served.
 func (a *Agent) openAccessLog(c *config.Config) error {
 	format, on := logFormats[c.AccessLog.Format]
 	if !on {
@@ -26,12 +26,17 @@ func (a *Agent) openAccessLog(c *config.Config) error {
 	if err != nil {
 		return fmt.Errorf("opening the access log: %w", err)
 	}
-	if err := f.Close(); err != nil {
-		return fmt.Errorf("opening the access log: %w", err)
-	}
+	a.firstLog = f
 	a.sink = accesslog.NewSink(runtime.GOMAXPROCS(0))
 	a.proxy.SetLog(&proxy.Log{Sink: a.sink, Format: format})
 	return nil
+}
+
+// closeAccessLog closes what openAccessLog opened, when the start fails.
+func (a *Agent) closeAccessLog() {
+	if a.firstLog != nil {
+		_ = a.firstLog.Close() // nothing was written
+	}
 }
 
 func (a *Agent) accessLogFile(path string) (io.WriteCloser, error) {
@@ -48,7 +53,14 @@ func (unclosed) Close() error { return nil }
 
 func (a *Agent) runAccessLog(ctx context.Context) {
 	path := a.config.AccessLog.Path
-	if err := a.sink.Run(ctx, func() (io.WriteCloser, error) { return a.accessLogFile(path) }); err != nil {
+	open := func() (io.WriteCloser, error) {
+		if f := a.firstLog; f != nil {
+			a.firstLog = nil
+			return f, nil
+		}
+		return a.accessLogFile(path)
+	}
+	if err := a.sink.Run(ctx, open); err != nil {
 		a.log.Error("access log can't be written", "path", path, "error", err)
 	}
 }

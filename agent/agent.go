@@ -55,6 +55,7 @@ type Agent struct {
 	waiters    *limits.Waiters
 	identities *jwt.Registry
 	sink       *accesslog.Sink
+	firstLog   io.WriteCloser // what New has opened for the sink, until it runs
 	sources    []*source
 	registry   *prometheus.Registry
 	statsd     *statsd
@@ -111,9 +112,6 @@ func New(o Options) (*Agent, error) {
 		own: http1.NewForwarder(http1.ForwarderOptions{Slot: slotHTTP1, Own: a.own}),
 		std: nethttp.NewForwarder(nethttp.ForwarderOptions{Slot: slotNetHTTP, Own: a.own}),
 	})
-	if err := a.openAccessLog(c); err != nil {
-		return nil, err
-	}
 	if err := a.openSources(c); err != nil {
 		return nil, err
 	}
@@ -125,8 +123,12 @@ func New(o Options) (*Agent, error) {
 	if a.statsd, err = newStatsd(c.Telemetry); err != nil {
 		return nil, err
 	}
-	if err := a.listen(g); err != nil {
+	if err = a.openAccessLog(c); err == nil {
+		err = a.listen(g)
+	}
+	if err != nil {
 		a.closeListeners()
+		a.closeAccessLog()
 		a.statsd.close()
 		return nil, err
 	}
