@@ -12,6 +12,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"math/big"
 	"testing"
 )
@@ -59,10 +60,7 @@ type Claims map[string]any
 
 // With returns the claims with one of them set, or taken out by nil.
 func (c Claims) With(name string, value any) Claims {
-	changed := Claims{}
-	for n, v := range c {
-		changed[n] = v
-	}
+	changed := maps.Clone(c)
 	if changed[name] = value; value == nil {
 		delete(changed, name)
 	}
