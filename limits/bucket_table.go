@@ -10,17 +10,14 @@ func newBucketTable(spec Spec, m meter, o Options) Limiter {
 }
 
 // Take implements Limiter. The answer is complete before the swap, because no
-// later instruction begins before a swap ends.
+// later instruction begins before a swap ends. If somebody else is faster, all
+// begins again.
 func (t *bucketTable) Take(key []byte, cost int64, now Time) (answer Decision) {
 	d := t.seed.digest(key)
-	if m := &t.rules; 0 < cost && cost <= m.burst {
-		at, spent := int64(now.Mono), cost*m.interval
-		for s := t.segment(d).find(d); s != nil; {
-			tat := s.load(d)
-			if tat == moved {
-				break
-			}
-			ahead := max(tat, at) - at
+	m, at := &t.rules, int64(now.Mono)
+	if s := t.segment(d).find(d); s != nil && 0 < cost && cost <= m.burst {
+		if tat := s.load(d); tat != moved {
+			ahead, spent := max(tat, at)-at, cost*m.interval
 			if ahead > m.full-spent {
 				m.deny(&answer, ahead, m.full-spent)
 				return answer
@@ -29,7 +26,7 @@ func (t *bucketTable) Take(key []byte, cost int64, now Time) (answer Decision) {
 			if s.swap(d, tat, at+ahead+spent) {
 				return answer
 			}
-			answer = Decision{}
+			return t.Take(key, cost, now)
 		}
 	}
 	return t.decide(d, cost, now, true)

@@ -24,8 +24,11 @@ func newSeed() seed { return seed{maphash: maphash.MakeSeed()} }
 
 func (s seed) digest(key []byte) digest { return digest(maphash.Bytes(s.maphash, key) | 1) }
 
-// part is the number of one of n parts, a power of two up to maxParts.
-func (d digest) part(n int) uint64 { return uint64(d>>58) & uint64(n-1) } //nolint:gosec // G115: n is positive
+const partBits = 12
+
+// part is the number of one of n parts, a power of two up to 2^partBits. It takes
+// the first bits.
+func (d digest) part(n int) uint64 { return uint64(d>>(64-partBits)) & uint64(n-1) } //nolint:gosec // G115: n is positive
 
 // below is a number from 0 up to, but not including, n: the same for the same
 // digest. It leans on other bits than the choice of a segment does.

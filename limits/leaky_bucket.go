@@ -92,10 +92,12 @@ func (s LeakyBucketSpec) Policy() Policy { return bucketPolicy(s.Rate, s.Burst) 
 func (s LeakyBucketSpec) Capacity() int64 { return s.Burst }
 
 // New makes a limiter whose buckets are all empty.
-func (s LeakyBucketSpec) New(o Options) Limiter {
+func (s LeakyBucketSpec) New(o Options) Limiter { return newBucketTable(s, s.meter(), o) }
+
+func (s LeakyBucketSpec) meter() meter {
 	immediate := s.Immediate
 	if s.Queue == 0 {
 		immediate = s.Burst
 	}
-	return newBucketTable(s, newMeter(s.Rate, s.Burst, immediate), o)
+	return newMeter(s.Rate, s.Burst, immediate)
 }

@@ -392,6 +392,9 @@ func TestNegativeCostIsNone(t *testing.T) {
 		if got, none := l.Take(key, -5, at(0)), l.Take(key, 0, at(0)); got != none {
 			t.Errorf("got %+v, for no cost %+v", got, none)
 		}
+		if got, none := l.Peek(key, -5, at(0)), l.Peek(key, 0, at(0)); got != none {
+			t.Errorf("peeked %+v, for no cost %+v", got, none)
+		}
 		l.Refund(key, -5, at(0))
 		if got := dump(l); got != want {
 			t.Errorf("got\n%swant\n%s", got, want)

@@ -75,7 +75,7 @@ func makeRows(n int) rows {
 
 // first and second are the two rows in which a key may be. Each takes bits of
 // its own, and neither those that chose the segment.
-func (rs rows) first(d digest) *row { return &rs[d.scale(26, len(rs))] }
+func (rs rows) first(d digest) *row { return &rs[d.scale(32-partBits, len(rs))] }
 
 func (rs rows) second(d digest) *row { return &rs[d.scale(0, len(rs))] }
 

@@ -112,6 +112,14 @@ func (s SlidingWindowSpec) Policy() Policy {
 	}
 }
 
+// Width is how long a part of the window is with PrecisionBuckets, else 0.
+func (s SlidingWindowSpec) Width() time.Duration {
+	if s.Buckets == 0 {
+		return 0
+	}
+	return span(ceilDiv(int64(s.Window), s.Buckets))
+}
+
 // Capacity is the limit.
 func (s SlidingWindowSpec) Capacity() int64 { return s.Limit }
 
@@ -124,7 +132,7 @@ func (s SlidingWindowSpec) New(o Options) Limiter {
 		maxKeys := min(o.withDefaults().MaxKeys, logTimestampsHeld/int(s.Limit))
 		return newKeyedBound(s, slidingLog{limit: s.Limit, window: window}, o, maxKeys)
 	case PrecisionBuckets:
-		return newKeyed(s, slidingBuckets{limit: s.Limit, width: ceilDiv(window, s.Buckets), count: s.Buckets}, o)
+		return newKeyed(s, slidingBuckets{limit: s.Limit, width: int64(s.Width()), count: s.Buckets}, o)
 	default:
 		return newKeyed(s, slidingCounter{limit: s.Limit, window: window}, o)
 	}

@@ -40,13 +40,16 @@ func (t *table[R]) init(outer adoptable, spec Spec, r R, o Options) {
 }
 
 const (
-	maxParts    = 64
-	keysPerPart = 1024 // below this, fewer parts: a part fills up alone
+	fewestPerPart = 1 << 10 // a part fills up alone, so none is small
+	mostPerPart   = 1 << 14 // one that grows keeps others waiting, about a millisecond
+	usualParts    = 64
+	maxParts      = 1 << partBits
 )
 
 // divide spreads a bound on keys over a number of parts that is a power of two.
 func divide(maxKeys int) []int {
-	n := min(maxParts, max(1, maxKeys/keysPerPart))
+	n := min(maxKeys/fewestPerPart, max(usualParts, maxKeys/mostPerPart), maxParts)
+	n = max(n, 1)
 	parts := make([]int, 1<<(bits.Len(uint(n))-1))
 	for i := range parts {
 		parts[i] = maxKeys / len(parts)

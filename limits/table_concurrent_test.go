@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -50,6 +51,40 @@ func TestSlotChangesHandsUnderReaders(t *testing.T) {
 	})
 	if n := slices.Max(read[:]); n == 0 {
 		t.Error("nobody read")
+	}
+}
+
+// TestConcurrentLastUnit has two callers race for one unit, again and again: one
+// gets it, and the other is told in full that it is gone.
+func TestConcurrentLastUnit(t *testing.T) {
+	const rounds = 20_000
+	for _, s := range oneWord(1) {
+		l := s.New(Options{})
+		key := []byte("key")
+		var here, passed, wrong atomic.Int64
+		var wg sync.WaitGroup
+		for range 2 {
+			wg.Go(func() {
+				for i := range int64(rounds) {
+					now := at((2*i + 2) * int64(time.Hour))
+					here.Add(1)
+					for here.Load() < 2*(i+1) {
+						runtime.Gosched()
+					}
+					d := l.Take(key, 1, now)
+					if d.Allowed {
+						passed.Add(1)
+					}
+					if d.Allowed != (d.RetryAfter == 0) || d.Remaining != 0 || d.NextAfter != d.ResetAfter {
+						wrong.Add(1)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		if passed.Load() != rounds || wrong.Load() != 0 {
+			t.Errorf("%+v: in %d rounds %d passed and %d answers were wrong", s, rounds, passed.Load(), wrong.Load())
+		}
 	}
 }
 

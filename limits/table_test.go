@@ -121,14 +121,32 @@ func TestTableIsNoLargerThanNeeded(t *testing.T) {
 	}
 	for i := range 400_000 {
 		l.Take(number(i), 1, at(int64(i)*int64(time.Second)/50_000))
-		if n := min(i+1, 50_000); i%9973 == 0 && size() > 2*n+maxParts*rowSlots {
+		if n := min(i+1, 50_000); i%9973 == 0 && size() > 2*n+len(l.segments)*rowSlots {
 			t.Fatalf("%d slots for %d keys that count", size(), n)
 		}
 	}
 }
 
+// TestPartsAreOfAUsefulSize for any bound.
+func TestPartsAreOfAUsefulSize(t *testing.T) {
+	for _, tt := range []struct{ most, parts int }{
+		{1, 1},
+		{2047, 1},
+		{2048, 2},
+		{65_535, 32},
+		{65_536, 64},
+		{DefaultMaxKeys, 64},
+		{3 << 20, 128},
+		{mostKeys, 4096},
+	} {
+		if n := len(divide(tt.most)); n != tt.parts {
+			t.Errorf("%d keys: %d parts, want %d", tt.most, n, tt.parts)
+		}
+	}
+}
+
 // key makes a digest whose first row, of two, is a and whose second is b.
-func key(a, b, n uint64) digest { return digest(a<<57 | b<<31 | n<<1 | 1) }
+func key(a, b, n uint64) digest { return digest(a<<(63-partBits) | b<<31 | n<<1 | 1) }
 
 // TestDisplacement makes room in a full row by moving a key that has another
 // place to be.
@@ -260,7 +278,13 @@ func TestExpiredKeysAreNotHandedOver(t *testing.T) {
 	for i := range 1000 {
 		l.Take(number(i), 1, at(int64(i)*int64(time.Millisecond)))
 	}
+	old := l.(*bucketTable)
 	l = Adopt(l, s, Options{MaxKeys: 5000}, at(int64(1500*time.Millisecond)))
+	for i := range old.segments {
+		if old.segments[i].rows.Load() != nil {
+			t.Fatal("the old table is still in memory")
+		}
+	}
 	if n := l.Keys(); n != 499 {
 		t.Errorf("%d keys, want the 499 that haven't got everything back", n)
 	}
@@ -319,9 +343,9 @@ func TestDigestsSpread(t *testing.T) {
 			t.Fatalf("digest %x is even", uint64(d))
 		}
 		part[d.part(parts)]++
-		first[d.scale(26, parts)]++
+		first[d.scale(32-partBits, parts)]++
 		second[d.scale(0, parts)]++
-		both[d.scale(26, 4)][d.scale(0, 4)]++
+		both[d.scale(32-partBits, 4)][d.scale(0, 4)]++
 	}
 	for i := range parts {
 		for _, n := range []int{part[i], first[i], second[i]} {

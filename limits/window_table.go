@@ -9,22 +9,18 @@ func newWindowTable(spec Spec, r fixedWindow, o Options) Limiter {
 	return t
 }
 
-// Take implements Limiter.
+// Take implements Limiter, in the same way as a bucketTable does.
 func (t *windowTable) Take(key []byte, cost int64, now Time) (answer Decision) {
 	d := t.seed.digest(key)
-	if cost > 0 {
-		r, at := &t.rules, int64(now.Wall)-t.rules.lag(d)
-		for s := t.segment(d).find(d); s != nil; {
-			word := s.load(d)
-			if word == moved {
-				break
-			}
+	if s := t.segment(d).find(d); s != nil && cost > 0 {
+		if word := s.load(d); word != moved {
+			r, at := &t.rules, int64(now.Wall)-t.rules.lag(d)
 			index, used, end := r.view(word, at)
 			r.answer(&answer, used, cost, end-at)
 			if !answer.Allowed || s.swap(d, word, r.pack(index, used+cost)) {
 				return answer
 			}
-			answer = Decision{}
+			return t.Take(key, cost, now)
 		}
 	}
 	return t.decide(d, cost, now, true)
