@@ -49,7 +49,7 @@ func readToken(path string) (string, error) {
 	if path == "" {
 		return "", nil
 	}
-	b, err := os.ReadFile(path) //nolint:gosec // the path is the operator's own
+	b, err := os.ReadFile(path)
 	if err != nil {
 		return "", fmt.Errorf("admin token: %w", err)
 	}
@@ -81,7 +81,7 @@ func (ad *admin) routes(c *config.Config) http.Handler {
 }
 
 func (ad *admin) serve(ctx context.Context) {
-	stop := context.AfterFunc(ctx, func() { ad.server.Close() }) //nolint:errcheck,gosec // the process ends
+	stop := context.AfterFunc(ctx, func() { _ = ad.server.Close() }) // the process ends
 	defer stop()
 	if err := ad.server.Serve(ad.ln); !errors.Is(err, http.ErrServerClosed) {
 		ad.agent.log.Error("admin API stopped", "error", err)

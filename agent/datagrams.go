@@ -62,7 +62,7 @@ func (d *datagrams) flush(map[string]float64) error {
 	if err != nil {
 		return err
 	}
-	defer c.Close() //nolint:errcheck // nothing was read
+	defer c.Close()
 	for _, p := range packets {
 		if _, err := c.Write(p); err != nil {
 			return err

@@ -26,7 +26,7 @@ func (a *Agent) drain(hurry context.Context) {
 		wg.Go(func() {
 			if err := s.Shutdown(ctx); err != nil {
 				a.log.Warn("listener closed with requests in flight", "listener", s.listener.Name, "error", err)
-				s.Close()
+				_ = s.Close() // the error is the one above
 			}
 		})
 	}

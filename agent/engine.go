@@ -60,7 +60,7 @@ func (b *both) Serve(ln net.Listener) error {
 	failed := make(chan error, 1)
 	wg.Go(func() { failed <- b.std.ServeTaken() })
 	if err := b.own.Serve(ln); err != nil {
-		b.std.Close() //nolint:errcheck,gosec // there is an error to report already
+		_ = b.std.Close() // there is an error to report already
 		return err
 	}
 	return <-failed

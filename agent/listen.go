@@ -93,10 +93,10 @@ func (a *Agent) front(c *config.Listener, l *proxy.Listener) *proxyprotocol.Opti
 // closeListeners gives the addresses back when the start fails.
 func (a *Agent) closeListeners() {
 	for _, s := range a.servers {
-		s.ln.Close() //nolint:errcheck,gosec // nothing was served
+		s.ln.Close() // nothing was served
 	}
 	if a.admin != nil {
-		a.admin.ln.Close() //nolint:errcheck,gosec // nothing was served
+		a.admin.ln.Close() // nothing was served
 	}
 }
 

@@ -64,7 +64,7 @@ func (s *statsd) close() {
 		return
 	}
 	for _, k := range s.sinks {
-		k.close() //nolint:errcheck,gosec // nothing is left to do about it
+		_ = k.close() // nothing is left to do about it
 	}
 }
 
@@ -117,21 +117,22 @@ func (s *statsd) tell(families []*dto.MetricFamily) error {
 }
 
 func (s *statsd) metric(seen map[string]float64, t dto.MetricType, name string, m *dto.Metric) {
-	id := name
+	var id strings.Builder
+	id.WriteString(name)
 	for _, l := range m.GetLabel() {
-		id += "\x00" + l.GetValue()
+		id.WriteString("\x00" + l.GetValue())
 	}
 	switch t {
 	case dto.MetricType_COUNTER:
-		s.count(seen, id, name, m.GetCounter().GetValue(), m.GetLabel())
+		s.count(seen, id.String(), name, m.GetCounter().GetValue(), m.GetLabel())
 	case dto.MetricType_GAUGE:
 		for _, k := range s.sinks {
 			k.gauge(name, m.GetLabel(), m.GetGauge().GetValue())
 		}
 	case dto.MetricType_HISTOGRAM:
 		h := m.GetHistogram()
-		s.count(seen, id+"\x00n", name+"_count", float64(h.GetSampleCount()), m.GetLabel())
-		s.count(seen, id+"\x00s", name+"_sum", h.GetSampleSum(), m.GetLabel())
+		s.count(seen, id.String()+"\x00n", name+"_count", float64(h.GetSampleCount()), m.GetLabel())
+		s.count(seen, id.String()+"\x00s", name+"_sum", h.GetSampleSum(), m.GetLabel())
 	default: // there are no others
 	}
 }

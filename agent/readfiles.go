@@ -53,7 +53,7 @@ func (p paths) equal(o paths) bool {
 func (p paths) digest() [sha256.Size]byte {
 	files := slices.Clone(p.files)
 	for _, d := range p.dirs {
-		entries, _ := os.ReadDir(d) //nolint:errcheck // a missing directory is an empty one here
+		entries, _ := os.ReadDir(d)
 		for _, e := range entries {
 			if config.IsConfigFile(e.Name()) && !e.IsDir() {
 				files = append(files, filepath.Join(d, e.Name()))
@@ -63,7 +63,7 @@ func (p paths) digest() [sha256.Size]byte {
 	slices.Sort(files)
 	h := sha256.New()
 	for _, f := range slices.Compact(files) {
-		text, err := os.ReadFile(f) //nolint:gosec // the paths are the operator's own
+		text, err := os.ReadFile(f)
 		sum := sha256.Sum256(text)
 		if err != nil {
 			sum = [sha256.Size]byte{}

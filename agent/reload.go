@@ -65,8 +65,7 @@ func (a *Agent) reloadFailed(old *generation, err error) (ReloadReport, error) {
 	a.set.Retain(old.pools) // those that the refused generation had made
 	a.log.Error("reload refused, the previous configuration stays", "generation", old.number, "error", err)
 	report := ReloadReport{Generation: old.number, Diagnostics: err.Error()}
-	var refusal *DiagnosticsError
-	if !errors.As(err, &refusal) {
+	if _, ok := errors.AsType[*DiagnosticsError](err); !ok {
 		report.Diagnostics = "Error: " + err.Error() + "\n"
 	}
 	return report, err

@@ -79,8 +79,11 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 			decision string
 			n        uint64
 		}{
-			{"allowed", n.Allowed.Load()}, {"delayed", n.Delayed.Load()}, {"denied", n.Denied.Load()},
-			{"would_deny", n.WouldDeny.Load()}, {"store_error", n.StoreError.Load()},
+			{"allowed", n.Allowed.Load()},
+			{"delayed", n.Delayed.Load()},
+			{"denied", n.Denied.Load()},
+			{"would_deny", n.WouldDeny.Load()},
+			{"store_error", n.StoreError.Load()},
 		} {
 			counter(out, c.decisions, float64(d.n), l.Spec.Name, d.decision)
 		}

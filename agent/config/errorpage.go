@@ -102,8 +102,11 @@ func (r *reader) errorPageFile(a *hcl.Attribute, at hcl.Range, p *ErrorPage) {
 // machine's mime tables differ.
 func pageType(file string) string {
 	known := []struct{ ending, typ string }{
-		{".html", "text/html; charset=utf-8"}, {".htm", "text/html; charset=utf-8"}, {".json", "application/json"},
-		{".txt", "text/plain; charset=utf-8"}, {".xml", "application/xml"},
+		{".html", "text/html; charset=utf-8"},
+		{".htm", "text/html; charset=utf-8"},
+		{".json", "application/json"},
+		{".txt", "text/plain; charset=utf-8"},
+		{".xml", "application/xml"},
 	}
 	ending := filepath.Ext(file)
 	if i := slices.IndexFunc(known, func(k struct{ ending, typ string }) bool { return k.ending == ending }); i >= 0 {

@@ -30,7 +30,7 @@ func runAgent(e env, args []string) int {
 	fs.BoolVar(&in.Dev, "dev", false, "listener 127.0.0.1:8080, admin 127.0.0.1:9980, Consul 127.0.0.1:8500, policies from ./policies")
 	fs.StringVar(&in.LogLevel, "log-level", "", "TRACE, DEBUG, INFO, WARN or ERROR; wins over files")
 	fs.BoolVar(&in.LogJSON, "log-json", false, "log in JSON")
-	if code, ok := parse(e, fs, args); !ok {
+	if code, ok := parse(fs, args); !ok {
 		return code
 	}
 	if fs.NArg() > 0 {
@@ -73,7 +73,7 @@ func fail(e env, err error) int {
 }
 
 // parse parses flags; when it is not ok the command ends with the code.
-func parse(e env, fs *flag.FlagSet, args []string) (code int, ok bool) {
+func parse(fs *flag.FlagSet, args []string) (code int, ok bool) {
 	switch err := fs.Parse(args); {
 	case err == nil:
 		return exitOK, true

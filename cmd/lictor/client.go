@@ -29,7 +29,7 @@ func connect(e env, name string, args []string) (c *client, asJSON bool, code in
 	fs.SetOutput(e.stderr)
 	address := fs.String("address", "", "admin `address` of the gateway (LICTOR_ADDR, default "+defaultAdmin+")")
 	fs.BoolVar(&asJSON, "json", false, "print the answer as it came")
-	if code, ok := parse(e, fs, args); !ok {
+	if code, ok := parse(fs, args); !ok {
 		return nil, false, code, false
 	}
 	if fs.NArg() > 0 {
@@ -66,7 +66,7 @@ func (c *client) call(method, path string, into any) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s can't be reached, is the gateway running? %w", c.base, unwrapped(err))
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was read
+	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 256<<20))
 	if err != nil {
 		return nil, fmt.Errorf("reading the answer of %s: %w", c.base, err)
@@ -117,7 +117,7 @@ func runReload(e env, args []string) int {
 		return fail(e, err)
 	}
 	if asJSON {
-		e.stdout.Write(body) //nolint:errcheck,gosec // nothing is left to do about it
+		_, _ = e.stdout.Write(body) // nothing is left to do about it
 	} else {
 		fmt.Fprint(e.stderr, answer.Diagnostics)
 		for _, n := range answer.Notes {
@@ -145,7 +145,7 @@ func show[T any](e env, name, path string, args []string, table func(w io.Writer
 		return fail(e, err)
 	}
 	if asJSON {
-		e.stdout.Write(body) //nolint:errcheck,gosec // nothing is left to do about it
+		_, _ = e.stdout.Write(body) // nothing is left to do about it
 		return exitOK
 	}
 	table(e.stdout, &answer)

@@ -78,7 +78,7 @@ func usage(w io.Writer) {
 	for _, c := range commands() {
 		fmt.Fprintf(t, "  %s %s\t%s\n", c.name, c.args, c.help)
 	}
-	t.Flush() //nolint:errcheck,gosec // nothing is left to do about it
+	_ = t.Flush() // nothing is left to do about it
 	fmt.Fprint(w, `
 Commands that speak to a running gateway take -address (or LICTOR_ADDR, default
 http://127.0.0.1:9980) and LICTOR_TOKEN. "lictor COMMAND -h" tells more.

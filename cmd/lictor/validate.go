@@ -12,7 +12,7 @@ import (
 func runValidate(e env, args []string) int {
 	fs := flag.NewFlagSet("lictor validate", flag.ContinueOnError)
 	fs.SetOutput(e.stderr)
-	if code, ok := parse(e, fs, args); !ok {
+	if code, ok := parse(fs, args); !ok {
 		return code
 	}
 	if fs.NArg() == 0 {

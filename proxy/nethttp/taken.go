@@ -25,7 +25,7 @@ func (s *Server) Take(c net.Conn) {
 // ServeTaken serves what Take is given until Shutdown or Close, and returns nil
 // then.
 func (s *Server) ServeTaken() error {
-	if err := s.http.Serve(&s.taken); err != http.ErrServerClosed { //nolint:errorlint // Serve returns it itself
+	if err := s.http.Serve(&s.taken); err != http.ErrServerClosed {
 		return err
 	}
 	return nil
