@@ -15,22 +15,20 @@ const (
 	sweepBatch = 256
 )
 
-// sweep runs for as long as there may be connections.
+// sweep runs from the first connection until there will be none any more.
 func (s *Server) sweep() {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
-	for now := range tick.C {
-		s.setDate(now)
+	for {
+		select {
+		case <-s.ended:
+			return
+		case now := <-tick.C:
+			s.setDate(now)
+		}
 		for from := 0; from >= 0; {
 			from = s.sweepSome(from)
 		}
-		s.mu.Lock()
-		if len(s.conns) == 0 && s.draining.Load() {
-			s.sweeping = false
-			s.mu.Unlock()
-			return
-		}
-		s.mu.Unlock()
 	}
 }
 

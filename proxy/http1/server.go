@@ -64,7 +64,8 @@ type Server struct {
 	listeners map[*gate]struct{}
 	conns     []*conn
 	sweeping  bool
-	ended     chan struct{} // closed when draining and no connection is left; nil before
+	over      bool
+	ended     chan struct{} // closed when no connection is left nor will be: over
 }
 
 // refuser is a Handler that also answers requests which never became one.
@@ -85,7 +86,7 @@ func New(h proxy.Handler, o Options) *Server {
 	}
 	s := &Server{
 		handler: h, o: o, tls: tlsConfig(o), log: o.Logger, start: time.Now(),
-		listeners: make(map[*gate]struct{}),
+		listeners: make(map[*gate]struct{}), ended: make(chan struct{}),
 	}
 	s.refuser, _ = h.(refuser)
 	s.works.New = func() any { return newWork() }
@@ -195,9 +196,9 @@ func (s *Server) remove(c *conn) {
 }
 
 func (s *Server) endLocked() {
-	if s.ended != nil && len(s.conns) == 0 {
+	if s.draining.Load() && len(s.conns) == 0 && !s.over {
+		s.over = true
 		close(s.ended)
-		s.ended = nil
 	}
 }
 
@@ -214,6 +215,7 @@ func (s *Server) stop() {
 			_ = c.sock.SetReadDeadline(past) // fails on a closed connection only
 		}
 	}
+	s.endLocked()
 }
 
 // Shutdown stops accepting, tells clients that each answer is the last one on
@@ -221,22 +223,11 @@ func (s *Server) stop() {
 // are not waited for: the pipeline owns them.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stop()
-	for {
-		s.mu.Lock()
-		if len(s.conns) == 0 {
-			s.mu.Unlock()
-			return nil
-		}
-		if s.ended == nil {
-			s.ended = make(chan struct{})
-		}
-		ended := s.ended
-		s.mu.Unlock()
-		select {
-		case <-ended:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	select {
+	case <-s.ended:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
