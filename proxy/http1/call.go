@@ -44,8 +44,8 @@ type call struct {
 	fr   framing
 	body body
 	up   upload
-	in0  [inSize]byte
-	out0 [outSize]byte
+	in0  [upInSize]byte
+	out0 [upOutSize]byte
 }
 
 func newCall(f *Forwarder, x *proxy.Exchange) *call {
@@ -76,8 +76,8 @@ func (k *call) time() time.Time { return time.Now() }
 // the body has been read, another instance may be asked whatever the method.
 func (k *call) prepare() *proxy.ForwardError {
 	k.prepared = true
-	if cap(k.out) > outSize {
-		k.out = k.out0[:0] // it had grown for a large head
+	if cap(k.out) > keptSize {
+		k.out = k.out0[:0]
 	}
 	var err error
 	if k.out, err = appendRequest(k.out[:0], k.x); err != nil {
@@ -88,6 +88,7 @@ func (k *call) prepare() *proxy.ForwardError {
 		k.whole = true
 		return nil
 	}
+	left := k.x.Request.Length
 	for k.rest == nil && b.Ready() {
 		p, err := b.Next()
 		switch {
@@ -99,14 +100,17 @@ func (k *call) prepare() *proxy.ForwardError {
 			return nil
 		case err != nil:
 			return clientFault(err)
+		case len(p) == 0: // which as a chunk would be the last
 		case len(k.out)+len(p)+maxChunkHead > cap(k.out):
 			k.rest = p
-			if k.x.Request.Length < 0 && len(p) > 0 {
+			k.whole = left == int64(len(p)) // the end need not be asked for
+			if left < 0 {
 				k.out = appendChunkHead(k.out, len(p))
 			}
-		case k.x.Request.Length < 0:
+		case left < 0:
 			k.out = appendChunk(k.out, p)
 		default:
+			left -= int64(len(p))
 			k.out = append(k.out, p...)
 		}
 	}
@@ -128,7 +132,7 @@ func (k *call) attempt() *proxy.ForwardError {
 		}
 	}
 	send := k.send
-	if k.whole && k.u.raw.usable() {
+	if k.whole && k.rest == nil && k.u.raw.usable() {
 		send = k.swap
 	}
 	if fe := send(); fe != nil {
@@ -317,10 +321,7 @@ func (k *call) finish(complete bool) {
 	if !keep || k.x.UpstreamEnd-u.born > maxAge || !k.pool.put(u) {
 		u.nc.Close()
 	}
-	if len(k.in) > inSize {
+	if len(k.in) > keptSize {
 		k.in = k.in0[:]
 	}
 }
-
-// abandon ends a call whose exchange panicked.
-func (k *call) abandon() { k.finish(false) }

@@ -96,8 +96,9 @@ func (c *conn) panicked(p any) {
 	if c.w == nil {
 		return
 	}
+	c.w.w.end()
 	if k, ok := c.w.x.Scratch.(*call); ok {
-		k.abandon()
+		k.finish(false)
 	}
 	c.w = nil
 }
@@ -240,7 +241,7 @@ func (c *conn) stopBody() {
 // hasGone reports whether the client has closed its connection. While there are
 // bytes to read, another request or a body, that can't be told.
 func (c *conn) hasGone() bool {
-	if c.secure && peerClosed(c.sock) {
+	if c.s.tls != nil && peerClosed(c.sock) {
 		return true // the farewell of TLS lies in front of the end
 	}
 	n, err := peek(c.sock)

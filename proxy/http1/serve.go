@@ -100,9 +100,7 @@ func (c *conn) exchange() bool {
 	c.seq.Add(1)
 	c.s.handler.Serve(x)
 	c.seq.Add(1)
-	again := c.endExchange(hasBody)
-	w.forgetRequest()
-	return again
+	return c.endExchange(hasBody)
 }
 
 // endExchange tidies up and finds where the next request begins.

@@ -113,9 +113,10 @@ func (u *upload) write(p, q, r []byte) bool {
 		if err == nil {
 			return true
 		}
-		if c.writeBy.lost(); !isTimeout(err) || n == 0 && u.k.now() >= c.writeBy.at {
+		if !isTimeout(err) || n == 0 && c.writeBy.at > 0 && u.k.now() >= c.writeBy.at {
 			return false
 		}
+		c.writeBy.lost()
 	}
 }
 

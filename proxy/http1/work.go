@@ -6,9 +6,17 @@ import (
 	"github.com/lictor/lictor/proxy"
 )
 
+// Sizes of the buffers that an exchange holds from its beginning to its end, in
+// bytes. A slow one holds them for long, so they are not larger than what is in
+// most of them: heads, and what comes or goes with one.
 const (
-	inSize  = 16 << 10
-	outSize = 16 << 10
+	inSize    = 8 << 10  // what comes from the client
+	outSize   = 4 << 10  // to the client
+	upOutSize = 4 << 10  // to the instance
+	upInSize  = 16 << 10 // from it
+
+	// keptSize bounds a buffer that had to grow and is kept grown.
+	keptSize = 32 << 10
 )
 
 // work is what a connection needs while a request is served, or a part of its
@@ -40,9 +48,12 @@ func newWork() *work {
 func (w *work) reset() {
 	w.c, w.x.Conn, w.x.W = nil, nil, nil
 	w.forgetRequest()
-	w.in, w.r, w.n = w.in0[:], 0, 0
+	w.r, w.n = 0, 0
+	if len(w.in) > keptSize {
+		w.in = w.in0[:]
+	}
 	w.scan = headScan{}
-	if cap(w.w.out) > outSize {
+	if cap(w.w.out) > keptSize {
 		w.w.out = w.out0[:]
 	}
 	w.w.out = w.w.out[:0]
