@@ -127,7 +127,7 @@ func (a *Agent) buildLimits(g *generation, old *generation) {
 			if l.Spec.SameBudgets(&s) {
 				was = l.Limiter
 			} else {
-				g.notes = append(g.notes, fmt.Sprintf("limit %q starts fresh: its algorithm, scope or key changed", s.Name))
+				g.notes = append(g.notes, fmt.Sprintf("limit %q starts fresh: its algorithm, precision, scope or key changed", s.Name))
 			}
 		}
 		ad := limits.Prepare(was, s.Limit, limits.Options{MaxKeys: s.MaxKeys})

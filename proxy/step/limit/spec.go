@@ -113,9 +113,20 @@ func (s *Spec) Equal(o *Spec) bool {
 }
 
 // SameBudgets reports whether what has been used under one limit counts under
-// the other: they have the same name, algorithm, scope and kind of key.
+// the other: they have the same name, algorithm, precision, scope and kind of
+// key.
 func (s *Spec) SameBudgets(o *Spec) bool {
-	return s.Name == o.Name && s.Algorithm == o.Algorithm && s.Scope == o.Scope &&
+	return s.Name == o.Name && s.Algorithm == o.Algorithm && s.precision() == o.precision() && s.Scope == o.Scope &&
 		s.IPv6Prefix == o.IPv6Prefix && s.IPv4Prefix == o.IPv4Prefix &&
 		slices.EqualFunc(s.Key, o.Key, KeyPart.Equal)
+}
+
+// precision is that of a sliding window, and empty otherwise. Each precision
+// remembers something else, which says nothing to the others.
+func (s *Spec) precision() string {
+	w, ok := s.Limit.(limits.SlidingWindowSpec)
+	if !ok {
+		return ""
+	}
+	return w.Precision
 }

@@ -66,3 +66,27 @@ func TestSpecEqual(t *testing.T) {
 		}
 	}
 }
+
+// A sliding window of another precision can't go on with what was counted.
+func TestSameBudgetsOfSlidingWindows(t *testing.T) {
+	window := func(precision string) Spec {
+		s, diags := decode(t, `limit "sliding_window" "a" {
+			limit     = 10
+			window    = "1h"
+			precision = "`+precision+`"
+		}`)
+		if diags.HasErrors() {
+			t.Fatal(diags)
+		}
+		return s
+	}
+	precisions := []string{"counter", "log", "buckets"}
+	for _, a := range precisions {
+		for _, b := range precisions {
+			was, now := window(a), window(b)
+			if got := was.SameBudgets(&now); got != (a == b) {
+				t.Errorf("from %s to %s: SameBudgets is %t", a, b, got)
+			}
+		}
+	}
+}
