@@ -59,10 +59,12 @@ func (a *Agent) watchFiles(ctx context.Context) {
 			timer.Reset(min(settle, longest-time.Since(first)))
 		case <-timer.C:
 			first = time.Time{}
-			if a.read.changed() {
-				_, _ = a.Reload() // it has logged what is wrong
-			}
 			a.watchAll(w) // a directory that was replaced is another one
+			if a.read.changed() {
+				_, _ = a.Reload()   // it has logged what is wrong
+				a.watchAll(w)       // it may have named other files
+				timer.Reset(settle) // which changed before they were watched
+			}
 		}
 	}
 }
