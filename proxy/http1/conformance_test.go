@@ -88,11 +88,41 @@ func either(front, back engine) engine {
 	}
 }
 
+// wrapped has connections that are more than a socket, so that there is no short
+// way to it: as with TLS, or on other systems.
+func wrapped(e engine) engine {
+	return func(l *proxy.Listener, o options) (func(proxy.Handler) server, proxy.Forwarder) {
+		s, f := e(l, o)
+		return func(h proxy.Handler) server { return wrappedServer{s(h)} }, f
+	}
+}
+
+type wrappedServer struct{ server }
+
+func (s wrappedServer) Serve(ln net.Listener) error { return s.server.Serve(wrappedListener{ln}) }
+
+type wrappedListener struct{ net.Listener }
+
+func (l wrappedListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	if t, ok := c.(*net.TCPConn); ok {
+		return wrappedConn{t}, nil
+	}
+	return c, nil
+}
+
+type wrappedConn struct{ *net.TCPConn }
+
+func (c wrappedConn) NetConn() net.Conn { return c.TCPConn }
+
 // conformance runs a test with every engine, and with halves of both.
 func conformance(t *testing.T, test func(*testing.T, engine)) {
 	t.Helper()
 	for name, e := range map[string]engine{
-		"http1": ours, "nethttp": standard,
+		"http1": ours, "http1 the long way": wrapped(ours), "nethttp": standard,
 		"http1 to nethttp": either(ours, standard), "nethttp to http1": either(standard, ours),
 	} {
 		t.Run(name, func(t *testing.T) { test(t, e) })

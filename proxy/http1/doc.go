@@ -17,6 +17,26 @@
 // Response or their Fields are in use. A chunked body's trailer section is the
 // one thing that is copied.
 //
+// # The connection loops
+//
+// A client's connection has one goroutine. It waits, parses, runs the pipeline,
+// which on the same goroutine asks the instance and waits for it, and answers.
+// The exceptions are a request body that is not here when its head goes out, which
+// another goroutine sends on (upload), because the instance may answer, break off or
+// stop listening meanwhile; and one goroutine for each server that looks for
+// clients who have gone while nobody was reading from them (gone.go).
+//
+//	conn        waits for a head without buffers, lends a work, serves, waits again
+//	work        Exchange, buffers, request body and responder of one exchange
+//	call        the same for the instance's side; stays with its Exchange
+//	pool        idle connections to one endpoint, the last one used first
+//	rawServer   waiting without reads that find nothing, where there is a socket
+//	rawClient   to wait on; elsewhere net.Conn does it (raw_linux.go)
+//
+// Deadlines are moved as seldom as possible, so they strike up to an eighth late,
+// and one that strikes is only a question: whoever is woken looks at the clock and
+// at its own state, and waits on if there is no reason not to (deadline.go).
+//
 // # Strictness
 //
 // A message that two parsers could read in two ways is refused, in either

@@ -99,9 +99,11 @@ func tManyInterimResponsesAndLargeHeads(t *testing.T, e engine) {
 
 // TestGoneClientFreesTheInstance has a client that goes away while the instance
 // thinks, with another request pipelined, which hides it, and without.
-func TestGoneClientFreesTheInstance(t *testing.T) {
+func TestGoneClientFreesTheInstance(t *testing.T) { bothWays(t, tGoneClientFreesTheInstance) }
+
+func tGoneClientFreesTheInstance(t *testing.T, e engine) {
 	arrived, canceled := make(chan struct{}), make(chan struct{})
-	g := startGateway(t, ours, nil, startInstance(t, func(_ http.ResponseWriter, r *http.Request) {
+	g := startGateway(t, e, nil, startInstance(t, func(_ http.ResponseWriter, r *http.Request) {
 		arrived <- struct{}{}
 		<-r.Context().Done()
 		canceled <- struct{}{}

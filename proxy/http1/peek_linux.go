@@ -6,11 +6,27 @@ import (
 	"unsafe"
 )
 
+// socketOf returns the way to the socket below a connection, nil when there is
+// none. What was read from the socket may wait in what lies over it.
+func socketOf(nc net.Conn) syscall.RawConn {
+	for nc != nil {
+		if rc := rawConnOf(nc); rc != nil {
+			return rc
+		}
+		over, ok := nc.(interface{ NetConn() net.Conn })
+		if !ok {
+			return nil
+		}
+		nc = over.NetConn()
+	}
+	return nil
+}
+
 // peek looks at the next byte without waiting and without taking it: n is 0 at
 // the end of the connection, and the error is EAGAIN when there is nothing to
 // tell.
 func peek(nc net.Conn) (n int, err error) {
-	rc := rawConnOf(nc)
+	rc := socketOf(nc)
 	if rc == nil {
 		return -1, syscall.EAGAIN
 	}
@@ -39,7 +55,7 @@ const tcpCloseWait = 8 // of the kernel's enum in tcp_states.h
 // peerClosed reports whether the other end has closed its direction, even if
 // there are bytes in front of that.
 func peerClosed(nc net.Conn) bool {
-	rc := rawConnOf(nc)
+	rc := socketOf(nc)
 	if rc == nil {
 		return false
 	}

@@ -97,8 +97,18 @@ func tUnreadBodies(t *testing.T, e engine) {
 	}
 }
 
-func TestHalfClosedClientGetsItsAnswers(t *testing.T) {
-	g := startGateway(t, ours, nil, startInstance(t, echo))
+// bothWays runs a test with the engine, and with connections to whose sockets it
+// has no short way.
+func bothWays(t *testing.T, test func(*testing.T, engine)) {
+	t.Helper()
+	t.Run("short", func(t *testing.T) { test(t, ours) })
+	t.Run("long", func(t *testing.T) { test(t, wrapped(ours)) })
+}
+
+func TestHalfClosedClientGetsItsAnswers(t *testing.T) { bothWays(t, tHalfClosedClientGetsItsAnswers) }
+
+func tHalfClosedClientGetsItsAnswers(t *testing.T, e engine) {
+	g := startGateway(t, e, nil, startInstance(t, echo))
 	c := g.dial()
 	c.send("GET /1 HTTP/1.1\r\nHost: x\r\n\r\nPOST /2 HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nok")
 	if err := c.Conn.(*net.TCPConn).CloseWrite(); err != nil {
@@ -116,8 +126,10 @@ func TestHalfClosedClientGetsItsAnswers(t *testing.T) {
 
 // TestRefusals has what is no request. It is answered by the pipeline all the
 // same: with an id, a problem document and a place in the counters.
-func TestRefusals(t *testing.T) {
-	g := startGateway(t, ours, func(_ *proxy.Route, o *options) { o.MaxHeaderBytes = 4096 }, startInstance(t, echo))
+func TestRefusals(t *testing.T) { bothWays(t, tRefusals) }
+
+func tRefusals(t *testing.T, e engine) {
+	g := startGateway(t, e, func(_ *proxy.Route, o *options) { o.MaxHeaderBytes = 4096 }, startInstance(t, echo))
 	for name, c := range map[string]struct {
 		raw     string
 		status  int
@@ -199,8 +211,10 @@ func dribble(c *rawClient, s string) {
 }
 
 // TestSlowHeadsAreGivenUp has clients that keep a connection busy with little.
-func TestSlowHeadsAreGivenUp(t *testing.T) {
-	g := startGateway(t, ours, func(_ *proxy.Route, o *options) { o.ReadHeaderTimeout = 50 * time.Millisecond }, startInstance(t, echo))
+func TestSlowHeadsAreGivenUp(t *testing.T) { bothWays(t, tSlowHeadsAreGivenUp) }
+
+func tSlowHeadsAreGivenUp(t *testing.T, e engine) {
+	g := startGateway(t, e, func(_ *proxy.Route, o *options) { o.ReadHeaderTimeout = 50 * time.Millisecond }, startInstance(t, echo))
 	forever := "GET / HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("A: b\r\n", 100_000)
 	for name, c := range map[string]struct {
 		first bool
@@ -225,8 +239,10 @@ func TestSlowHeadsAreGivenUp(t *testing.T) {
 	eventually(t, "the connections are closed", func() bool { return g.listener.Open.Load() == 0 })
 }
 
-func TestIdleConnectionsAreClosed(t *testing.T) {
-	g := startGateway(t, ours, func(_ *proxy.Route, o *options) { o.IdleTimeout = 20 * time.Millisecond }, startInstance(t, echo))
+func TestIdleConnectionsAreClosed(t *testing.T) { bothWays(t, tIdleConnectionsAreClosed) }
+
+func tIdleConnectionsAreClosed(t *testing.T, e engine) {
+	g := startGateway(t, e, func(_ *proxy.Route, o *options) { o.IdleTimeout = 20 * time.Millisecond }, startInstance(t, echo))
 	c := g.dial()
 	c.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 	c.response("GET")
@@ -238,7 +254,11 @@ func TestIdleConnectionsAreClosed(t *testing.T) {
 // TestSlowExchangeDoesNotEndTheConnection has an exchange that takes longer than
 // the connection may be idle.
 func TestSlowExchangeDoesNotEndTheConnection(t *testing.T) {
-	g := startGateway(t, ours, func(_ *proxy.Route, o *options) { o.IdleTimeout = 500 * time.Millisecond }, startInstance(t, func(w http.ResponseWriter, r *http.Request) {
+	bothWays(t, tSlowExchangeDoesNotEndTheConnection)
+}
+
+func tSlowExchangeDoesNotEndTheConnection(t *testing.T, e engine) {
+	g := startGateway(t, e, func(_ *proxy.Route, o *options) { o.IdleTimeout = 500 * time.Millisecond }, startInstance(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/slow" {
 			time.Sleep(700 * time.Millisecond) // is the subject here
 		}
@@ -253,9 +273,11 @@ func TestSlowExchangeDoesNotEndTheConnection(t *testing.T) {
 	}
 }
 
-func TestStalledUploadIsGivenUp(t *testing.T) {
+func TestStalledUploadIsGivenUp(t *testing.T) { bothWays(t, tStalledUploadIsGivenUp) }
+
+func tStalledUploadIsGivenUp(t *testing.T, e engine) {
 	failed := make(chan error, 1)
-	g := startGateway(t, ours, func(r *proxy.Route, _ *options) { r.IdleTimeout = 20 * time.Millisecond }, startInstance(t, func(_ http.ResponseWriter, r *http.Request) {
+	g := startGateway(t, e, func(r *proxy.Route, _ *options) { r.IdleTimeout = 20 * time.Millisecond }, startInstance(t, func(_ http.ResponseWriter, r *http.Request) {
 		_, err := io.Copy(io.Discard, r.Body)
 		failed <- err
 	}))
@@ -270,8 +292,10 @@ func TestStalledUploadIsGivenUp(t *testing.T) {
 }
 
 // TestStalledDownloadIsGivenUp has a client that takes nothing any more.
-func TestStalledDownloadIsGivenUp(t *testing.T) {
-	g := startGateway(t, ours, func(r *proxy.Route, _ *options) { r.IdleTimeout = 50 * time.Millisecond }, startInstance(t, func(w http.ResponseWriter, _ *http.Request) {
+func TestStalledDownloadIsGivenUp(t *testing.T) { bothWays(t, tStalledDownloadIsGivenUp) }
+
+func tStalledDownloadIsGivenUp(t *testing.T, e engine) {
+	g := startGateway(t, e, func(r *proxy.Route, _ *options) { r.IdleTimeout = 50 * time.Millisecond }, startInstance(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.CopyN(w, zeros{}, 64<<20)
 	}))
 	c := g.dial()
@@ -281,7 +305,11 @@ func TestStalledDownloadIsGivenUp(t *testing.T) {
 }
 
 func TestShutdownClosesIdleConnectionsAtOnce(t *testing.T) {
-	g := startGateway(t, ours, nil, startInstance(t, echo))
+	bothWays(t, tShutdownClosesIdleConnectionsAtOnce)
+}
+
+func tShutdownClosesIdleConnectionsAtOnce(t *testing.T, e engine) {
+	g := startGateway(t, e, nil, startInstance(t, echo))
 	used, fresh, partial := g.dial(), g.dial(), g.dial()
 	used.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 	used.response("GET")
@@ -303,9 +331,11 @@ func TestShutdownClosesIdleConnectionsAtOnce(t *testing.T) {
 	}
 }
 
-func TestCloseEndsWhatIsInFlight(t *testing.T) {
+func TestCloseEndsWhatIsInFlight(t *testing.T) { bothWays(t, tCloseEndsWhatIsInFlight) }
+
+func tCloseEndsWhatIsInFlight(t *testing.T, e engine) {
 	arrived, canceled := make(chan struct{}), make(chan struct{})
-	g := startGateway(t, ours, nil, startInstance(t, func(_ http.ResponseWriter, r *http.Request) {
+	g := startGateway(t, e, nil, startInstance(t, func(_ http.ResponseWriter, r *http.Request) {
 		close(arrived)
 		<-r.Context().Done()
 		close(canceled)
