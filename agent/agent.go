@@ -149,6 +149,7 @@ func (a *Agent) Logger() hclog.Logger { return a.log }
 // Run serves until ctx is done, then drains, and returns once everything that
 // it started has ended. A second context, hurry, ends the drain at once.
 func (a *Agent) Run(ctx, hurry context.Context) error {
+	defer a.set.Retain(nil) // closes the connections to instances
 	base, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var wg sync.WaitGroup
@@ -195,7 +196,6 @@ func (a *Agent) Run(ctx, hurry context.Context) error {
 	case err = <-failed:
 	}
 	a.drain(hurry)
-	a.set.Retain(nil) // closes the connections to instances
 	return err
 }
 
