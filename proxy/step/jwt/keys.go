@@ -35,6 +35,7 @@ type keySet struct {
 	keys       []key
 	fits       algorithms // of all keys
 	raw        [32]byte   // digest of what the set was read from
+	text       []byte     // what it was read from, of a RemoteSource only
 }
 
 func newKeySet(keys []key) *keySet {

@@ -45,6 +45,9 @@ func (p *Provider) install(raw []byte) (changed bool, err error) {
 	}
 	set := newKeySet(keys)
 	set.raw, set.generation = sum, 1
+	if p.Spec.Source == RemoteSource {
+		set.text = raw
+	}
 	if old != nil {
 		set.generation = old.generation + 1
 	}
@@ -128,7 +131,7 @@ func (p *Provider) verifyFresh(c *candidate, set *keySet, now time.Duration) (*T
 		return nil, malformed, err
 	}
 	a := algorithmNamed(t.algorithm)
-	if a == nil || p.want != 0 && p.want&a.bit == 0 {
+	if a == nil || !p.takes(a) {
 		return nil, badAlgorithm, errAlgorithm
 	}
 	if err := t.claims.issuedBy(s.Issuer); err != nil {
@@ -154,6 +157,15 @@ func (p *Provider) verifyFresh(c *candidate, set *keySet, now time.Duration) (*T
 	token := newToken(s.Name, t.claims, until, len(t.signed))
 	p.cache.put(c.hash(), token, set.generation, now)
 	return token, verified, nil
+}
+
+// takes reports whether the provider may accept the algorithm, whatever its keys:
+// HMAC when it is named only.
+func (p *Provider) takes(a *algorithm) bool {
+	if p.want == 0 {
+		return a.family != hmacFamily
+	}
+	return p.want&a.bit != 0
 }
 
 // Verify vouches for a token outside of an exchange, at a time since the Unix

@@ -94,8 +94,9 @@ func NewRegistry(o Options) *Registry {
 
 // Prepare makes providers ready without touching those at work. Files are read
 // and must be good; what is wrong is returned joined, as *ProviderError. Remote
-// keys are fetched, all at once and within five seconds; those that can't be had
-// yet are fetched on, and their provider's tokens are refused meanwhile.
+// keys are fetched, all at once and within five seconds. Those that can't be had
+// are fetched on: meanwhile the provider has the keys that one at work has from
+// the same URL, and without any its tokens are refused.
 func (g *Registry) Prepare(ctx context.Context, specs []*Spec) (*Set, error) {
 	g.mu.Lock()
 	old := g.adopted
@@ -117,7 +118,13 @@ func (g *Registry) Prepare(ctx context.Context, specs []*Spec) (*Set, error) {
 		p := newProvider(spec, counters)
 		if spec.Source == RemoteSource {
 			k := g.remote(p)
-			remote.Go(func() { g.report(p)(k.load(ctx)) })
+			remote.Go(func() {
+				changed, err := k.load(ctx)
+				if err != nil {
+					p.inherit(old)
+				}
+				g.report(p)(changed, err)
+			})
 			s.add(&working{p, k})
 			continue
 		}
@@ -132,6 +139,19 @@ func (g *Registry) Prepare(ctx context.Context, specs []*Spec) (*Set, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// inherit gives a provider the keys that one of the set has from the same URL.
+func (p *Provider) inherit(from *Set) {
+	for _, w := range from.order {
+		keys := w.provider.keys.Load()
+		if o := w.provider.Spec; keys == nil || o.Source != RemoteSource || o.URI != p.Spec.URI {
+			continue
+		}
+		if _, err := p.install(keys.text); err == nil { // else none fits this one's algorithms
+			return
+		}
+	}
 }
 
 func (g *Registry) remote(p *Provider) *remoteKeeper {

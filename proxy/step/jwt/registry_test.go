@@ -257,6 +257,53 @@ func TestRegistryRemote(t *testing.T) {
 
 // TestUnsettledFile reads a file again while a second change could have the time
 // of the first, and not after.
+// TestReloadWithoutSource wants a provider that a reload changes while its keys
+// can't be fetched to go on with those that were fetched from the same URL.
+func TestReloadWithoutSource(t *testing.T) {
+	var down atomic.Bool
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if down.Load() {
+			w.WriteHeader(http.StatusInternalServerError)
+			return
+		}
+		w.Write(jwks(t, keyNamed("a")))
+	}))
+	defer server.Close()
+	g := NewRegistry(Options{}) // nobody fetches but Prepare
+	remote := func(name, path string, change func(s *Spec)) *Spec {
+		s := basis()
+		s.Name, s.Source, s.URI, s.CacheDuration = name, RemoteSource, server.URL+path, time.Hour
+		if change != nil {
+			change(s)
+		}
+		return s
+	}
+	prepare := func(specs ...*Spec) *Set {
+		t.Helper()
+		s, err := g.Prepare(t.Context(), specs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	g.Adopt(prepare(remote("main", "/a", nil)))
+	down.Store(true)
+	set := prepare(
+		remote("main", "/a", func(s *Spec) { s.ClockSkew = time.Minute }),
+		remote("renamed", "/a", nil),
+		remote("elsewhere", "/b", nil),
+		remote("strict", "/a", func(s *Spec) { s.Algorithms = []string{"RS256"} }), // which no key of that URL is for
+	)
+	for name, want := range map[string]result{
+		"main": verified, "renamed": verified, "elsewhere": keysUnavailable, "strict": badAlgorithm,
+	} {
+		set.Provider(name).refuses(t, name, signedBy(t, "a"), want)
+	}
+	if n := set.Provider("strict").Generation(); n != 0 {
+		t.Errorf("a provider that no key fits is at generation %d", n)
+	}
+}
+
 func TestUnsettledFile(t *testing.T) {
 	name := file(t, jwks(t, keyNamed("a")))
 	k := &fileKeeper{p: newProvider(local("main", name), nil)}
