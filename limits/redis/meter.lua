@@ -39,27 +39,34 @@ local function store(dt, dn)
   keep(text(tt) .. ' ' .. text(tn) .. ' ' .. form, dt)
 end
 
+local ct, cn = pair(11)
 if ARGV[1] == 'refund' then
   if at > 0 or an > 0 then
-    local ct, cn = pair(11)
     if less(ct, cn, at, an) then
       store(sub(at, an, ct, cn))
     else
       store(0, 0)
     end
   end
-  return {0, t, n, 0}
+  return {0, t, n, at, an}
+end
+
+-- admits charges a debt if there is room for it.
+local function admits(dt, dn)
+  local rt, rn = sub(ft, fn, dt, dn)
+  if less(rt, rn, at, an) then
+    return false
+  end
+  store(add(at, an, dt, dn))
+  return true
 end
 
 local granted = 0
 if ARGV[1] == 'take' then
-  for _, i in ipairs({6, 5}) do
-    local ct, cn = pair(23 - 2 * i + (i == 6 and 2 or 0))
-    local rt, rn = sub(ft, fn, ct, cn)
-    if granted == 0 and not less(rt, rn, at, an) then
-      granted = tonumber(ARGV[i])
-      store(add(at, an, ct, cn))
-    end
+  if admits(pair(13)) then
+    granted = tonumber(ARGV[6])
+  elseif admits(ct, cn) then
+    granted = tonumber(ARGV[5])
   end
 end
-return {granted, t, n, (at == 0 and an == 0) and 0 or 1, at, an}
+return {granted, t, n, at, an}
