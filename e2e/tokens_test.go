@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"math/big"
 	"net/http"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -281,34 +280,4 @@ func TestTokenLocations(t *testing.T) {
 	if log := w.gateway.Log.String(); strings.Contains(log, ada) || strings.Contains(log, eve) {
 		t.Error("a token stands in the log")
 	}
-}
-
-// An HMAC secret may also come as a key set, and is no public key.
-func TestSecrets(t *testing.T) {
-	t.Parallel()
-	strong := harness.NewSecret(t, []byte(secret))
-	file := filepath.Join(t.TempDir(), "secret")
-	write(t, file, []byte(secret))
-	w := newWorld(t, 1, provider("raw", secretFile(file), `algorithms = ["HS256"]`)+guarded("raw", "raw", "", ""))
-	accepted(t, "the secret", w.gateway.Get("/raw", bearer(strong.Token(person("ada")))))
-
-	fresh := harness.NewSecret(t, []byte("another secret of more than thirty-two bytes"))
-	rejected(t, "the next secret", w.gateway.Get("/raw", bearer(fresh.Token(person("ada")))))
-	write(t, file, []byte("another secret of more than thirty-two bytes\n"))
-	harness.Within(t, harness.Patience, "the secret that was written counts", func() error {
-		if a := w.gateway.Get("/raw", bearer(fresh.Token(person("ada")))); a.Status != http.StatusOK {
-			return fmt.Errorf("%d", a.Status)
-		}
-		return nil
-	})
-	rejected(t, "the secret from before", w.gateway.Get("/raw", bearer(strong.Token(person("ada")))))
-	write(t, file, []byte("short"))
-	harness.Within(t, harness.Patience, "a secret too short is noticed", func() error {
-		if !w.gateway.Log.Contains("keys not loaded") {
-			return fmt.Errorf("it is not")
-		}
-		return nil
-	})
-	accepted(t, "the last good secret", w.gateway.Get("/raw", bearer(fresh.Token(person("ada")))))
-	rejected(t, "a secret too short", w.gateway.Get("/raw", bearer(harness.NewSecret(t, []byte("short")).Token(person("ada")))))
 }

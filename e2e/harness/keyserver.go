@@ -40,11 +40,20 @@ func (s *KeyServer) URL() string { return s.server.URL + "/jwks.json" }
 // Publish serves these keys from now on, and well.
 func (s *KeyServer) Publish(keys ...*Key) {
 	s.t.Helper()
-	set := KeySet(s.t, keys...)
+	s.Serve(KeySet(s.t, keys...))
+}
+
+// Serve serves a text from now on, which may be no key set.
+func (s *KeyServer) Serve(text []byte) {
 	s.become(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/jwk-set+json")
-		_, _ = w.Write(set)
+		_, _ = w.Write(text)
 	})
+}
+
+// Redirect sends whoever asks elsewhere from now on.
+func (s *KeyServer) Redirect(url string) {
+	s.become(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, url, http.StatusFound) })
 }
 
 // Fail answers with a status and no keys from now on.
