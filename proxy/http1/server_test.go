@@ -351,6 +351,53 @@ func tCloseEndsWhatIsInFlight(t *testing.T, e engine) {
 	g.waitIdle()
 }
 
+// TestShutdownCutsNoAnswer has clients that send one request after the other
+// meanwhile. A connection may be closed before a request is answered, as any idle
+// one may, but never within an answer.
+func TestShutdownCutsNoAnswer(t *testing.T) { bothWays(t, tShutdownCutsNoAnswer) }
+
+func tShutdownCutsNoAnswer(t *testing.T, e engine) {
+	body := string(pattern(100_000))
+	g := startGateway(t, e, nil, startInstance(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) }))
+	var clients sync.WaitGroup
+	warm := make(chan struct{}, 8)
+	for range 8 {
+		c := g.dial()
+		clients.Go(func() {
+			for n := 0; ; n++ {
+				if n == 3 {
+					warm <- struct{}{}
+				}
+				if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+					return
+				}
+				if _, err := c.r.Peek(1); err != nil {
+					return
+				}
+				resp, err := http.ReadResponse(c.r, nil)
+				if err != nil {
+					t.Errorf("an answer's head was cut: %v", err)
+					return
+				}
+				got, err := io.ReadAll(resp.Body)
+				if err != nil || resp.StatusCode != 200 || string(got) != body {
+					t.Errorf("an answer was cut: %d, %d bytes, %v", resp.StatusCode, len(got), err)
+				}
+				if resp.Close {
+					return
+				}
+			}
+		})
+	}
+	for range 8 {
+		await(t, "clients at work", warm)
+	}
+	if err := g.server.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	clients.Wait()
+}
+
 // chanListener is a listener that is given its connections.
 type chanListener struct {
 	net.Listener
