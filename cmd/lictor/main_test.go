@@ -108,7 +108,7 @@ func TestValidate(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
 		"good.hcl": "route \"a\" {\n  service = \"a\"\n}\n",
-		"bad.hcl": "listener \"public\" {\n  adres = \"127.0.0.1:0\"\n}\nlimit \"token_bucket\" \"per_client\" {\n  rate = \"often\"\n}\n" +
+		"bad.hcl": "listener \"public\" {\n  heath_path = \"/\"\n}\nlimit \"token_bucket\" \"per_client\" {\n  rate = \"often\"\n}\n" +
 			"route \"a\" {\n  service = \"a\"\n  limits = [\"per_cleint\"]\n}\n",
 		"keys.hcl": "jwt \"main\" {\n  json_web_key_set {\n    local {\n      filename = \"missing.json\"\n    }\n  }\n}\n",
 	} {
