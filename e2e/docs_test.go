@@ -1,0 +1,87 @@
+//go:build e2e && unix
+
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/lictor/lictor/e2e/harness"
+)
+
+// commands is what is known of one block of commands in a document.
+type commands struct {
+	// prints are regular expressions, each of which matches what the block prints.
+	prints []string
+	// settles says that what it prints may take a moment to come about: the block
+	// is run again until it does.
+	settles bool
+	// inSource says that the block is run in the folder of the source.
+	inSource bool
+	// skip is why the block is not run.
+	skip string
+}
+
+// documents are the documents with their blocks of commands, each by its first
+// line without a comment. A block that is not listed fails the test, and so does
+// one that is listed and no longer there.
+var documents = map[string]map[string]commands{
+	"README.md": {
+		"make demo":             {skip: "TestDemo checks what it prints, and make test would run this test"},
+		"make build":            {skip: "the program under test is built already, and stands in bin/"},
+		"consul agent -dev":     {},
+		"cat > web.hcl <<'END'": {prints: []string{`Registered service: web`}, settles: true},
+		"mkdir -p policies":     {prints: []string{`Configuration is valid!`}},
+		"bin/lictor agent -dev": {},
+		"curl -i http://127.0.0.1:8080/": {settles: true, prints: []string{
+			`200 OK`, `RateLimit: "per_client";r=\d`, `200 (200 )+(429 )+`, `web-1 .* passing`, `per_client +token_bucket`,
+		}},
+	},
+}
+
+// TestDocuments runs every command that README.md and docs/ show, in the order in
+// which they stand, each document in a folder of its own with ports of its own;
+// and it validates every piece of configuration.
+func TestDocuments(t *testing.T) {
+	t.Parallel()
+	root := harness.Root(t)
+	files, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range append(files, filepath.Join(root, "README.md")) {
+		name, err := filepath.Rel(root, file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fences, err := fencesOf(string(text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := allKnown(fences, documents[filepath.ToSlash(name)]); err != nil {
+				t.Fatal(err)
+			}
+			for range 3 {
+				r := newReader(t, documents[filepath.ToSlash(name)])
+				if err = r.read(fences); err == nil || !r.printed.Contains("address already in use") {
+					break
+				}
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for name := range documents {
+		if _, err := os.Stat(filepath.Join(root, filepath.FromSlash(name))); err != nil {
+			t.Errorf("a document that is listed: %v", err)
+		}
+	}
+}
