@@ -22,10 +22,10 @@ type call struct {
 	ours *responder // the client's half, if it is this engine's
 	stop func() bool
 
-	out  []byte // the request's head, and the body as far as it was here
-	rest []byte // of the body, lent, when out has no room for it
-	vec  net.Buffers
-	two  [3][]byte
+	out    []byte // the request's head, and the body as far as it was here
+	rest   []byte // of the body, lent, when out has no room for it
+	vec    net.Buffers
+	pieces [3][]byte
 
 	prepared bool // out and rest have been filled
 	whole    bool // out is the whole request
@@ -204,9 +204,9 @@ func (k *call) send() *proxy.ForwardError {
 			return k.fault(err)
 		}
 	} else {
-		k.two[0], k.two[1], k.two[2] = k.out, k.rest, nil
+		k.pieces[0], k.pieces[1], k.pieces[2] = k.out, k.rest, nil
 		if k.x.Request.Length < 0 {
-			k.two[2] = lineEnd
+			k.pieces[2] = lineEnd
 		}
 		if err := k.writeAll(); err != nil {
 			return k.fault(err)

@@ -91,5 +91,4 @@ var (
 	errHeadTimeout = errors.New("no response within the route's timeout")
 	errIdle        = errors.New("the instance was silent for longer than the route's idle timeout")
 	errClientGone  = errors.New("the client has gone")
-	errRetired     = errors.New("the endpoint is gone")
 )

@@ -15,11 +15,11 @@ import (
 
 // responder writes the answer to one exchange. It implements proxy.Responder.
 type responder struct {
-	w   *work
-	x   *proxy.Exchange
-	out []byte // written and not sent
-	vec net.Buffers
-	two [3][]byte
+	w      *work
+	x      *proxy.Exchange
+	out    []byte // written and not sent
+	vec    net.Buffers
+	pieces [3][]byte
 
 	fr      framing // of the response
 	left    int64   // of a response with a length
@@ -36,7 +36,7 @@ type responder struct {
 	expected bool // it still does
 	headOut  bool
 
-	ctx       context.Context //nolint:containedctx // it lives as long as the exchange does
+	ctx       context.Context // lives as long as the exchange does; nil until asked for
 	cancelCtx context.CancelFunc
 }
 
@@ -172,9 +172,9 @@ var lineEnd = []byte("\r\n")
 func (w *responder) send(p, end []byte) error {
 	err := w.failed
 	if err == nil {
-		w.two[0], w.two[1], w.two[2] = w.out, p, end
-		err = w.w.c.writeAll(&w.vec, &w.two)
-		clear(w.two[:])
+		w.pieces[0], w.pieces[1], w.pieces[2] = w.out, p, end
+		err = w.w.c.writeAll(&w.vec, &w.pieces)
+		clear(w.pieces[:])
 	}
 	w.out = w.out[:0]
 	return w.fault(err)

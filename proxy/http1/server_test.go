@@ -456,7 +456,7 @@ func TestHTTP2IsHandedOver(t *testing.T) {
 			p.SetHTTP2(version == 2 && secure)
 			p.SetUnencryptedHTTP2(version == 2 && !secure)
 			client := newClient(t)
-			client.Transport = &http.Transport{Protocols: p, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // a test's own certificate
+			client.Transport = &http.Transport{Protocols: p, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 			for range 2 {
 				resp, body := do(t, client, newRequest(t, "GET", url+ln.Addr().String()+"/", nil))
 				want := fmt.Sprintf("%s %d.", name, version)
@@ -492,7 +492,7 @@ func TestTLS(t *testing.T) {
 		TLS: &tls.Config{Certificates: []tls.Certificate{selfSigned(t)}, MinVersion: tls.VersionTLS12},
 	})
 	c := serveOne(t, s)
-	tc := tls.Client(c.Conn, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // a test's own certificate
+	tc := tls.Client(c.Conn, &tls.Config{InsecureSkipVerify: true})
 	c = &rawClient{tc, t, bufio.NewReader(tc)}
 	for _, size := range []int{0, 5, 100_000} {
 		for range 2 {

@@ -31,7 +31,7 @@ func (k *call) fill(p []byte) (int, error) {
 			return 0, k.fault(err)
 		}
 		k.u.readBy.lost()
-		if fe := k.verdict(); fe != nil {
+		if fe := k.givesUp(); fe != nil {
 			return 0, fe
 		}
 	}
@@ -62,7 +62,7 @@ func (k *call) swap() *proxy.ForwardError {
 			return k.fault(err)
 		}
 		k.u.readBy.lost()
-		if fe := k.verdict(); fe != nil {
+		if fe := k.givesUp(); fe != nil {
 			return fe
 		}
 	}
@@ -111,8 +111,8 @@ func (k *call) moveTo(a *alarm) (t time.Time, moved bool) {
 	return time.Now().Add(k.until - k.now() + slack), true
 }
 
-// verdict says why a wait should end that was broken off, nil when it should not.
-func (k *call) verdict() *proxy.ForwardError {
+// givesUp says why a wait should end that was broken off, nil when it should not.
+func (k *call) givesUp() *proxy.ForwardError {
 	fe := &proxy.ForwardError{Sent: k.sent, Received: k.received}
 	switch client := k.up.fault(); {
 	case client != nil:
@@ -149,8 +149,8 @@ func (k *call) write(p []byte) error {
 // writeAll sends the three pieces, as one if possible.
 func (k *call) writeAll() error {
 	k.bound()
-	k.vec = k.two[:]
-	defer clear(k.two[:])
+	k.vec = k.pieces[:]
+	defer clear(k.pieces[:])
 	for {
 		k.armWrite()
 		n, err := k.vec.WriteTo(k.u.nc)
@@ -170,7 +170,7 @@ func (k *call) stalled(err error) error {
 		return err
 	}
 	k.u.writeBy.lost()
-	if fe := k.verdict(); fe != nil {
+	if fe := k.givesUp(); fe != nil {
 		return fe
 	}
 	return nil

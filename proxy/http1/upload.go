@@ -24,7 +24,7 @@ type upload struct {
 	reading atomic.Bool   // it may be waiting for the client
 	head    [maxChunkHead]byte
 	vec     net.Buffers
-	three   [3][]byte
+	pieces  [3][]byte
 
 	mu       sync.Mutex
 	complete bool // all was sent
@@ -100,8 +100,8 @@ func (u *upload) pump() (complete bool, failure *proxy.ForwardError) {
 // answer, or in that there is none.
 func (u *upload) write(p, q, r []byte) bool {
 	c := u.k.u
-	u.three = [3][]byte{p, q, r}
-	u.vec = u.three[:]
+	u.pieces = [3][]byte{p, q, r}
+	u.vec = u.pieces[:]
 	for {
 		if t, moved := c.writeBy.move(u.k.now(), u.k.x.Route.IdleTimeout); moved {
 			_ = c.nc.SetWriteDeadline(t) // fails on a closed connection only
