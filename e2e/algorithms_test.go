@@ -221,3 +221,20 @@ route "slow" {
 		t.Errorf("Retry-After is %q, want most of an hour", a.Header.Get("Retry-After"))
 	}
 }
+
+// Before there is a route, and so a timeout, nobody waits for hours either.
+func TestGatewayQueuesAreBounded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1, ordersRoute+`
+limit "leaky_bucket" "slow" {
+  rate  = "1/h"
+  queue = 100
+}
+gateway {
+  limits = ["slow"]
+}
+`)
+	for _, path := range []string{"/orders", "/nothing"} {
+		passes(t, path, map[string]int{"/orders": 1}[path], w.gateway, path)
+	}
+}

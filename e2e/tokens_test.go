@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"math/big"
 	"net/http"
 	"slices"
@@ -279,5 +280,76 @@ func TestTokenLocations(t *testing.T) {
 	})
 	if log := w.gateway.Log.String(); strings.Contains(log, ada) || strings.Contains(log, eve) {
 		t.Error("a token stands in the log")
+	}
+}
+
+// By HTTP/2 a cookie may come in pieces, and a field in any number; nothing else
+// is different.
+func TestTokensByHTTP2(t *testing.T) {
+	t.Parallel()
+	key := harness.NewKey(t, "EdDSA", "one")
+	w := newWorld(t, 1, provider("main", localKeys(keyFile(t, key)), `locations = ["header:Authorization", "cookie:visit"]`)+
+		limited("per_user", 3, "jwt.sub", "")+
+		guarded("guarded", "main", "claims_to_headers = { \"X-User\" = \"sub\" }\nforward = false", `limits = ["per_user"]`))
+	protocols := new(http.Protocols)
+	protocols.SetUnencryptedHTTP2(true)
+	transport := &http.Transport{Protocols: protocols}
+	t.Cleanup(transport.CloseIdleConnections)
+	client := &http.Client{Transport: transport, Timeout: harness.Patience}
+	get := func(fields ...string) (int, harness.Echo) {
+		t.Helper()
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.gateway.URL("/guarded"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, field := range fields {
+			name, value, _ := strings.Cut(field, ": ")
+			request.Header[name] = append(request.Header[name], value)
+		}
+		response, err := client.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		if response.ProtoMajor != 2 {
+			t.Fatalf("the answer came by %s", response.Proto)
+		}
+		if response.StatusCode != http.StatusOK {
+			return response.StatusCode, harness.Echo{}
+		}
+		body, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		echo, err := harness.ParseEcho(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return response.StatusCode, echo
+	}
+	ada, eve := key.Token(person("ada")), key.Token(person("eve"))
+	for _, fields := range [][]string{
+		{bearer(ada)},
+		{"Cookie: a=1", "Cookie: visit=" + ada, "Cookie: b=2"},
+		{bearer(ada), "Cookie: visit=" + eve + "; a=1", "Cookie: b=2"},
+	} {
+		status, saw := get(append(fields, "x-user: root", "x_user: root", "X-User: root")...)
+		if status != http.StatusOK || !slices.Equal(saw.Header.Values("X-User"), []string{"ada"}) || saw.Header.Get("X_user") != "" {
+			t.Errorf("%.30q: %d, the instance saw %v", fields, status, saw.Header)
+		}
+		if text := fmt.Sprint(saw.Header); strings.Contains(text, ada) || strings.Contains(text, eve) {
+			t.Errorf("%.30q: a token went upstream: %s", fields, text)
+		}
+		if len(fields) > 1 && saw.Header.Get("Cookie") != "a=1; b=2" {
+			t.Errorf("%.30q: the cookies %q went upstream", fields, saw.Header.Values("Cookie"))
+		}
+	}
+	for want, fields := range map[int][]string{
+		http.StatusTooManyRequests: {bearer(ada)},
+		http.StatusUnauthorized:    {"Cookie: visit=" + eve, "Cookie: visit=" + eve},
+	} {
+		if status, _ := get(fields...); status != want {
+			t.Errorf("%.30q: %d, want %d", fields, status, want)
+		}
 	}
 }

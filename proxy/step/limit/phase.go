@@ -130,17 +130,36 @@ func (p *Phase) count(x *proxy.Exchange, first int) {
 	}
 }
 
-// tooLate reports whether a delay ends after the route's timeout.
+// LongestGatewayDelay bounds a delay before there is a route, whose timeout would
+// bound it: requests that nobody may ever match are not held back for longer.
+const LongestGatewayDelay = 30 * time.Second
+
+// patience is how long after its start a request may be held back. It is not
+// bounded on a route without a timeout.
+func patience(x *proxy.Exchange) (most time.Duration, bounded bool) {
+	switch {
+	case x.Deadline != 0:
+		return x.Deadline - x.Start.Mono, true
+	case x.Route == nil:
+		return LongestGatewayDelay, true
+	}
+	return 0, false
+}
+
+// tooLate reports whether a delay ends after the route's timeout, or what stands
+// for it.
 func tooLate(x *proxy.Exchange, delay time.Duration) bool {
-	return x.Deadline != 0 && x.Start.Mono+delay >= x.Deadline
+	most, bounded := patience(x)
+	return bounded && delay >= most
 }
 
 // refuseDelay turns an allowed decision whose delay is too long into a refusal.
 // The same request would pass once the delay has shrunk to what the timeout
 // leaves; until then nothing passes on this route.
 func refuseDelay(x *proxy.Exchange, d limits.Decision) limits.Decision {
+	most, _ := patience(x)
 	d.Allowed, d.Remaining = false, 0
-	d.RetryAfter = max(1, d.Delay-(x.Deadline-x.Start.Mono)+1)
+	d.RetryAfter = max(1, d.Delay-most+1)
 	d.NextAfter = d.RetryAfter
 	d.Delay = 0
 	return d

@@ -297,6 +297,32 @@ func TestGatewayPhase(t *testing.T) {
 	})
 }
 
+// TestDelayBeforeARoute: without a route's timeout a delay is bounded all the
+// same.
+func TestDelayBeforeARoute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, alone(limitOf(t, "smooth", &limits.LeakyBucket{Rate: "3/m", Queue: 5})), alone(bucket(t, "route", 100)))
+		start := time.Now()
+		for i, want := range []struct {
+			path   string
+			status int
+			after  time.Duration
+		}{{"/nothing", 404, 0}, {"/shop", 200, 20 * time.Second}, {"/nothing", 404, 40 * time.Second}} {
+			if got := w.ask(want.path); got != want.status || time.Since(start) != want.after {
+				t.Errorf("request %d: %d after %v, want %d after %v", i, got, time.Since(start), want.status, want.after)
+			}
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, alone(limitOf(t, "slow", &limits.LeakyBucket{Rate: "1/m", Queue: 5})), nil)
+		w.ask("/nothing")
+		start := time.Now()
+		if got := w.ask("/nothing"); got != 429 || time.Since(start) != 0 || w.fields["Retry-After"] != "31" {
+			t.Errorf("%d after %v, Retry-After: %s", got, time.Since(start), w.fields["Retry-After"])
+		}
+	})
+}
+
 // TestPhasesStand: what the first phase charged stands when the second refuses.
 func TestPhasesStand(t *testing.T) {
 	one, two := bucket(t, "one", 9), bucket(t, "two", 1)
