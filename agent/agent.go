@@ -16,6 +16,7 @@ import (
 
 	"github.com/lictor/lictor/agent/config"
 	"github.com/lictor/lictor/limits"
+	"github.com/lictor/lictor/limits/redis"
 	"github.com/lictor/lictor/proxy"
 	"github.com/lictor/lictor/proxy/accesslog"
 	"github.com/lictor/lictor/proxy/http1"
@@ -57,6 +58,7 @@ type Agent struct {
 	sink       *accesslog.Sink
 	firstLog   io.WriteCloser // what New has opened for the sink, until it runs
 	sources    []*source
+	store      *redis.Store // of shared limits; nil when there is none
 	registry   *prometheus.Registry
 	statsd     *statsd
 	started    time.Time
@@ -115,12 +117,18 @@ func New(o Options) (*Agent, error) {
 	if err := a.openSources(c); err != nil {
 		return nil, err
 	}
+	var err error
+	if a.store, err = a.openStore(c.Store); err != nil {
+		return nil, err
+	}
 	g, err := a.build(c, files, nil)
 	if err != nil {
+		a.closeStore()
 		return nil, err
 	}
 	a.registry = newRegistry(a, c.Telemetry.MetricsPrefix)
 	if a.statsd, err = newStatsd(c.Telemetry); err != nil {
+		a.closeStore()
 		return nil, err
 	}
 	if err = a.openAccessLog(c); err == nil {
@@ -129,6 +137,7 @@ func New(o Options) (*Agent, error) {
 	if err != nil {
 		a.closeListeners()
 		a.closeAccessLog()
+		a.closeStore()
 		a.statsd.close()
 		return nil, err
 	}
@@ -150,6 +159,7 @@ func (a *Agent) Logger() hclog.Logger { return a.log }
 // it started has ended. A second context, hurry, ends the drain at once.
 func (a *Agent) Run(ctx, hurry context.Context) error {
 	defer a.set.Retain(nil) // closes the connections to instances
+	defer a.closeStore()    // once nobody asks any more
 	base, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var wg sync.WaitGroup
@@ -173,6 +183,9 @@ func (a *Agent) Run(ctx, hurry context.Context) error {
 		wg.Go(func() { a.followSource(base, s) })
 	}
 	wg.Go(func() { a.keepTime(base) })
+	if a.store != nil {
+		wg.Go(func() { a.store.Run(base) })
+	}
 	wg.Go(func() { a.identities.Run(base) })
 	wg.Go(func() { a.feedStatsd(base) })
 	wg.Go(func() { a.watchFiles(base) })

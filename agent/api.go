@@ -193,7 +193,11 @@ func (ad *admin) listLimits(w http.ResponseWriter, _ *http.Request) {
 		v.Routes, v.Gateway = orEmpty(routes[l.Spec.Name]), gateway[l.Spec.Name]
 		list = append(list, v)
 	}
-	writeJSON(w, http.StatusOK, map[string]any{"generation": g.number, "limits": list})
+	answer := map[string]any{"generation": g.number, "limits": list}
+	if a.store != nil {
+		answer["store"] = a.storeInfo()
+	}
+	writeJSON(w, http.StatusOK, answer)
 }
 
 func (a *Agent) limitInfo(l *limit.Limit) LimitInfo {

@@ -11,6 +11,7 @@ import (
 	"github.com/lictor/lictor/agent/certs"
 	"github.com/lictor/lictor/agent/config"
 	"github.com/lictor/lictor/limits"
+	"github.com/lictor/lictor/limits/redis"
 	"github.com/lictor/lictor/proxy"
 	"github.com/lictor/lictor/proxy/router"
 	"github.com/lictor/lictor/proxy/step/jwt"
@@ -25,6 +26,7 @@ type generation struct {
 	config    *config.Config
 	files     *config.Files
 	limits    []*limit.Limit
+	shared    []*redis.Limiter // those of limits that are shared
 	providers *jwt.Set
 	table     *proxy.Table
 	pools     []*upstream.Pool
@@ -68,7 +70,9 @@ func (a *Agent) build(c *config.Config, files *config.Files, old *generation) (*
 	if old != nil {
 		g.number = old.number + 1
 	}
-	a.buildLimits(g, old)
+	if err := a.buildLimits(g, old); err != nil {
+		return nil, err
+	}
 	if err := a.buildProviders(g); err != nil {
 		return nil, err
 	}
@@ -111,7 +115,7 @@ func (a *Agent) build(c *config.Config, files *config.Files, old *generation) (*
 
 // buildLimits prepares the limits, each to go on with the budgets of the one of
 // that name where it is still the same kind of budget.
-func (a *Agent) buildLimits(g *generation, old *generation) {
+func (a *Agent) buildLimits(g *generation, old *generation) error {
 	p := &g.config.Policy
 	var named []string
 	for i := range p.Routes {
@@ -130,18 +134,31 @@ func (a *Agent) buildLimits(g *generation, old *generation) {
 				g.notes = append(g.notes, fmt.Sprintf("limit %q starts fresh: its algorithm, precision, scope or key changed", s.Name))
 			}
 		}
-		ad := limits.Prepare(was, s.Limit, limits.Options{MaxKeys: s.MaxKeys})
+		var limiter limits.Limiter
+		var ad limits.Adoption
+		if s.Scope == limit.Shared {
+			shared, adoption, err := a.sharedLimiter(&s, was)
+			if err != nil {
+				return err
+			}
+			limiter, ad = shared, adoption
+			g.shared = append(g.shared, shared)
+		} else {
+			ad = limits.Prepare(was, s.Limit, limits.Options{MaxKeys: s.MaxKeys})
+			limiter = ad.Limiter
+		}
 		g.adoptions = append(g.adoptions, ad)
-		g.limits = append(g.limits, limit.New(s, ad.Limiter, counters, hosts))
+		g.limits = append(g.limits, limit.New(s, limiter, counters, hosts))
 	}
 	if old == nil {
-		return
+		return nil
 	}
 	for _, l := range old.limits {
 		if p.Limit(l.Spec.Name) == nil {
 			g.notes = append(g.notes, fmt.Sprintf("limit %q was removed, its budgets are forgotten", l.Spec.Name))
 		}
 	}
+	return nil
 }
 
 // providersTime bounds the fetching of remote keys at the start and in a reload.
@@ -203,6 +220,9 @@ func (a *Agent) commit(g *generation) {
 		g.adoptions[i].Commit(now)
 	}
 	g.adoptions = nil
+	if a.store != nil {
+		a.store.Follow(g.shared)
+	}
 	a.identities.Adopt(g.providers)
 	a.proxy.Swap(g.table)
 	a.proxy.SetErrorPages(errorPages(g.config))

@@ -77,6 +77,7 @@ func (r *reader) agent(s *section, o *Options) (*Config, []item) {
 		Listeners: r.listeners(s.blocks["listener"], o),
 		Admin:     r.admin(s.one("admin"), o),
 		Consul:    r.consul(s.one("consul"), o),
+		Store:     r.storeOf(s.one("store"), o),
 		Services:  r.services(s.blocks["service"], o),
 		Drain:     r.drain(s.one("drain"), o),
 		Telemetry: r.telemetry(s.one("telemetry"), o),

@@ -23,6 +23,8 @@ type Config struct {
 	Admin     Admin
 	// Consul is nil when the gateway takes nothing from Consul.
 	Consul *Consul
+	// Store is nil when no limit can be shared.
+	Store *Store
 	// Services are the static ones, which Consul does not know.
 	Services  []Service
 	Policies  Policies

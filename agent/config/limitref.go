@@ -36,6 +36,7 @@ func (r *reader) limits(blocks []*hcl.Block) ([]limit.Spec, *limitTable) {
 		spec, diags := limit.Decode(b)
 		diags = append(diags, unsupportedValues("limit", b.Body)...)
 		r.diags = append(r.diags, diags...)
+		r.stored(b, &spec)
 		if !dup {
 			table.names = append(table.names, name)
 		}

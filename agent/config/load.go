@@ -114,6 +114,7 @@ func (l *loader) load(in Input) (*Config, *router.Router) {
 	if in.Dev {
 		l.dev(c, &paths)
 	}
+	l.noStore = len(l.top.blocks["store"]) == 0 && (in.Dev || l.top.agent())
 	if in.LogLevel != "" {
 		c.LogLevel = l.levelFlag(in.LogLevel)
 	}

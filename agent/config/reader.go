@@ -19,6 +19,9 @@ type reader struct {
 	// partial says that a file could not be read, so that a name may well be
 	// defined where nobody has looked.
 	partial bool
+	// noStore says that no limit can be shared: a whole configuration is read,
+	// and it has no store.
+	noStore bool
 }
 
 // errorf adds an error about a range.

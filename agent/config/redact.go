@@ -44,6 +44,9 @@ func (c *Config) Redacted() map[string]any {
 	if c.Consul != nil {
 		out["consul"] = c.Consul.redacted()
 	}
+	if c.Store != nil {
+		out["store"] = c.Store.redacted()
+	}
 	return out
 }
 
@@ -179,6 +182,7 @@ func redactedLimit(s *limit.Spec) object {
 		"headers":        s.Headers.String(),
 		"on_store_error": s.OnStoreError.String(),
 		"cost":           s.Cost,
+		"lease":          s.Lease,
 		"max_keys":       s.MaxKeys,
 		"ipv6_prefix":    s.IPv6Prefix,
 		"ipv4_prefix":    s.IPv4Prefix,

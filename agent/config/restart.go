@@ -24,6 +24,7 @@ func RestartNeeded(running, next *Config) []string {
 		{"listener", withoutTLS(running.Listeners), withoutTLS(next.Listeners)},
 		{"admin", running.Admin, next.Admin},
 		{"consul", running.Consul, next.Consul},
+		{"store", running.Store, next.Store},
 		{"policies.watch", running.Policies.Watch, next.Policies.Watch},
 		{"drain", running.Drain, next.Drain},
 		{"telemetry", running.Telemetry, next.Telemetry},

@@ -24,6 +24,7 @@ func TestRestartNeeded(t *testing.T) {
 		"Listeners":  {func(c *Config) { c.Listeners = []Listener{listenerAt("a", ":2")} }, []string{"listener"}},
 		"Admin":      {func(c *Config) { c.Admin.Hosts = []string{"x"} }, []string{"admin"}},
 		"Consul":     {func(c *Config) { c.Consul = &Consul{MaxStale: time.Second} }, []string{"consul"}},
+		"Store":      {func(c *Config) { c.Store = &Store{Kind: StoreRedis} }, []string{"store"}},
 		"Services":   {func(c *Config) { c.Services = []Service{{Name: "a"}} }, nil},
 		"Policies":   {func(c *Config) { c.Policies = Policies{Paths: []string{"x"}, Watch: true} }, []string{"policies.watch"}},
 		"Drain":      {func(c *Config) { c.Drain.Delay = 1 }, []string{"drain"}},

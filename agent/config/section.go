@@ -20,6 +20,7 @@ func agentSchema() *hcl.BodySchema {
 			{Type: "listener", LabelNames: []string{"name"}},
 			{Type: "admin"},
 			{Type: "consul"},
+			{Type: "store", LabelNames: []string{"type"}},
 			{Type: "service", LabelNames: []string{"name"}},
 			{Type: "policies"},
 			{Type: "drain"},
@@ -47,7 +48,7 @@ func policySchema(o *Options) *hcl.BodySchema {
 }
 
 // single are the blocks of which there is at most one over all files.
-var single = []string{"admin", "consul", "policies", "drain", "telemetry", "access_log", "gateway", "defaults"}
+var single = []string{"admin", "consul", "policies", "drain", "telemetry", "access_log", "store", "gateway", "defaults"}
 
 // section is the tops of several files together, by name.
 type section struct {

@@ -20,11 +20,10 @@ var notYet = []struct {
 	attr  string   // or an attribute
 	ok    []string // the values of the attribute that are supported
 }{
-	{in: "", block: "store", label: []string{"type"}},
 	{in: "", block: "tracing"},
 	{in: "consul", block: "connect"},
 	{in: "policies", attr: "kv_prefix", ok: []string{""}},
-	{in: "limit", attr: "scope", ok: []string{"local"}},
+	{in: "limit", attr: "scope", ok: []string{"local", "shared"}},
 }
 
 // unsupportedBlocks returns the block types of notYet that belong into the

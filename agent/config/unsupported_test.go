@@ -24,7 +24,7 @@ var labels = map[string]string{
 var valueOf = map[string]string{
 	"health_path": "/health",
 	"kv_prefix":   "lictor/",
-	"scope":       "shared",
+	"scope":       "fleet_share",
 	"max_body":    "1MB",
 }
 

@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"context"
 	"crypto/tls"
 	"time"
 
@@ -27,7 +28,7 @@ type Options struct {
 	Master string
 	// Credentials are what to sign in with, asked for whenever a connection is
 	// made; nil means not to sign in.
-	Credentials func() (username, password string)
+	Credentials func() (username, password string, err error)
 	// Database is the number of the database; a cluster has 0 only.
 	Database int
 	// TLS is nil for a connection in clear.
@@ -63,9 +64,8 @@ const dialTimeout = time.Second
 func (o *Options) client() redis.UniversalClient {
 	u := &redis.UniversalOptions{
 		Addrs: o.Addresses, MasterName: o.Master, DB: o.Database, TLSConfig: o.TLS,
-		CredentialsProvider: o.Credentials,
-		Protocol:            2,
-		DisableIdentity:     true,
+		Protocol:        2,
+		DisableIdentity: true,
 		// Nobody waits for a second attempt: a decision is made without.
 		MaxRetries: -1, DialerRetries: 1, DialTimeout: dialTimeout,
 		ReadTimeout: o.Timeout, WriteTimeout: o.Timeout, PoolTimeout: o.Timeout,
@@ -74,8 +74,8 @@ func (o *Options) client() redis.UniversalClient {
 		ReadBufferSize: 4096, WriteBufferSize: 4096,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}
-	if u.MasterName != "" && o.Credentials != nil {
-		u.SentinelUsername, u.SentinelPassword = o.Credentials()
+	if o.Credentials != nil {
+		u.CredentialsProviderContext = func(context.Context) (string, string, error) { return o.Credentials() }
 	}
 	return redis.NewUniversalClient(u)
 }

@@ -23,6 +23,7 @@ type Block struct {
 	Mode         *hcl.Attribute `hcl:"mode,optional"`
 	Cost         *hcl.Attribute `hcl:"cost,optional"`
 	OnStoreError *hcl.Attribute `hcl:"on_store_error,optional"`
+	Lease        *hcl.Attribute `hcl:"lease,optional"`
 	MaxKeys      *hcl.Attribute `hcl:"max_keys,optional"`
 	Headers      *hcl.Attribute `hcl:"headers,optional"`
 	IPv6Prefix   *hcl.Attribute `hcl:"ipv6_prefix,optional"`
@@ -55,6 +56,7 @@ func Decode(b *hcl.Block) (Spec, hcl.Diagnostics) {
 	s.OnStoreError = choose[OnStoreError](r, in.OnStoreError, storeErrors)
 	s.Headers = choose[Headers](r, in.Headers, headerWords)
 	s.Cost = r.integer(in.Cost, DefaultCost, 1, math.MaxInt64)
+	s.Lease = r.integer(in.Lease, 1, 1, math.MaxInt64)
 	s.MaxKeys = int(r.integer(in.MaxKeys, limits.DefaultMaxKeys, 1, MostKeys))
 	s.IPv6Prefix = int(r.integer(in.IPv6Prefix, DefaultIPv6Prefix, 1, 128))
 	s.IPv4Prefix = int(r.integer(in.IPv4Prefix, DefaultIPv4Prefix, 1, 32))
@@ -78,7 +80,29 @@ func Decode(b *hcl.Block) (Spec, hcl.Diagnostics) {
 		}
 		diags = append(diags, fault(at, "Cost exceeds the capacity", "A request costs %d, but at most %d can ever be spent at once, so that none would pass.", s.Cost, c))
 	}
-	return s, diags
+	return s, append(diags, checkShared(b, &in, &s)...)
+}
+
+// checkShared refuses what the limits of one gateway can have and shared ones
+// can't, and the other way round.
+func checkShared(b *hcl.Block, in *Block, s *Spec) (diags hcl.Diagnostics) {
+	if s.Scope == Shared && s.Limit.Capacity() > MostShared {
+		diags = append(diags, fault(b.DefRange, "Limit can't be shared", "A store counts to %d at most.", MostShared))
+	}
+	if s.Lease == 1 {
+		return diags
+	}
+	at := in.Lease.Expr.Range()
+	queueing, _ := s.Limit.(limits.LeakyBucketSpec)
+	switch {
+	case s.Scope != Shared:
+		diags = append(diags, fault(at, "Invalid lease", "A lease is taken from a store, so that only a limit with scope = %q has one.", Shared))
+	case s.Lease > s.Limit.Capacity():
+		diags = append(diags, fault(at, "Invalid lease", "A lease of %d is more than the %d that can ever be spent at once.", s.Lease, s.Limit.Capacity()))
+	case queueing.Queue > 0:
+		diags = append(diags, fault(at, "Invalid lease", "A queue has no leases: every request waits for its own turn."))
+	}
+	return diags
 }
 
 // checkNames refuses what neither every limit nor the algorithm knows. It looks

@@ -38,7 +38,7 @@ func TestDecodeDefaults(t *testing.T) {
 	want := Spec{
 		Name: "a", Algorithm: "token_bucket", Limit: own, Key: []KeyPart{{Kind: ClientIP}},
 		Scope: Local, Mode: Enforcing, Headers: Standard, OnStoreError: Share,
-		Cost: 1, MaxKeys: 1_000_000, IPv6Prefix: 64, IPv4Prefix: 32,
+		Cost: 1, Lease: 1, MaxKeys: 1_000_000, IPv6Prefix: 64, IPv4Prefix: 32,
 	}
 	if !got.Equal(&want) || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
@@ -70,7 +70,7 @@ func TestDecodeEverything(t *testing.T) {
 	want := Spec{
 		Name: "b", Algorithm: "leaky_bucket", Limit: own, Key: []KeyPart{},
 		Scope: FleetShare, Mode: Disabled, Headers: Off, OnStoreError: Closed,
-		Cost: 5, MaxKeys: 10, IPv6Prefix: 48, IPv4Prefix: 8,
+		Cost: 5, Lease: 1, MaxKeys: 10, IPv6Prefix: 48, IPv4Prefix: 8,
 	}
 	if !got.Equal(&want) {
 		t.Errorf("got %+v, want %+v", got, want)
@@ -96,6 +96,26 @@ func TestDecodeErrors(t *testing.T) {
 			rate  = "10/s"
 			queue = 5
 		}`, []string{`"queue" is not expected`}},
+		{"lease of a local limit", `limit "token_bucket" "a" {
+			rate  = "10/s"
+			lease = 5
+		}`, []string{`only a limit with scope = "shared"`}},
+		{"large lease", `limit "token_bucket" "a" {
+			rate  = "10/s"
+			scope = "shared"
+			lease = 11
+		}`, []string{"A lease of 11 is more than the 10"}},
+		{"lease and queue", `limit "leaky_bucket" "a" {
+			rate  = "10/s"
+			queue = 9
+			scope = "shared"
+			lease = 5
+		}`, []string{"A queue has no leases"}},
+		{"more than a store counts", `limit "fixed_window" "a" {
+			limit  = 9007199254740992
+			window = "1000d"
+			scope  = "shared"
+		}`, []string{"at most"}},
 		{"missing", `limit "token_bucket" "a" {}`, []string{`"rate" is required`}},
 		{"all at once", `limit "token_bucket" "a" {
 			rate  = "10"

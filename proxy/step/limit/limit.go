@@ -17,6 +17,23 @@ type Limit struct {
 	Counters *Counters
 
 	hosts *Hosts
+	// remote is the Limiter when its budgets are elsewhere, else nil.
+	remote Remote
+	// silent is Info for a verdict that clients aren't told of, because nothing
+	// is known of the budget.
+	silent *proxy.LimitInfo
+}
+
+// Remote is a limiter whose budgets are kept elsewhere, so that asking takes a
+// while and may be in vain.
+type Remote interface {
+	limits.Limiter
+	// Ask is Take, and reports whether the budget answered. If not, the decision
+	// is what the limit's OnStoreError makes of that.
+	Ask(key []byte, cost int64, now limits.Time) (d limits.Decision, answered bool)
+	// Known returns the denial of a request of which is known, without asking,
+	// that it is denied.
+	Known(key []byte, cost int64, now limits.Time) (d limits.Decision, denied bool)
 }
 
 // Counters are the figures of one limit. They outlive reloads.
@@ -30,10 +47,16 @@ func New(s Spec, l limits.Limiter, c *Counters, hosts *Hosts) *Limit {
 	if c == nil {
 		c = new(Counters)
 	}
-	return &Limit{
+	out := &Limit{
 		Spec: s, Limiter: l, Counters: c, hosts: hosts,
 		Info: proxy.NewLimitInfo(s.Name, s.Limit.Policy(), headers(s.Headers), s.Mode == Permissive, s.KeyClass()),
 	}
+	if r, ok := l.(Remote); ok {
+		silent := *out.Info
+		silent.Headers = proxy.NoHeaders
+		out.remote, out.silent = r, &silent
+	}
+	return out
 }
 
 func headers(h Headers) proxy.LimitHeaders {

@@ -34,30 +34,55 @@ func NewPhase(list []*Limit, waiters *limits.Waiters) *Phase {
 func (p *Phase) Request(x *proxy.Exchange) bool {
 	first := len(x.Verdicts)
 	if len(p.limits) > 1 && !p.check(x) {
-		return p.deny(x, first)
+		return p.deny(x, first, 0)
 	}
 	x.Verdicts = x.Verdicts[:first]
 	delay := time.Duration(0)
+	var lost unanswered
 	for i, l := range p.limits {
-		d := l.Limiter.Take(l.key(x), l.Spec.Cost, x.Start)
+		d, info := l.take(x, i, &lost)
 		if d.Allowed && d.Delay > 0 && !l.Info.Permissive && tooLate(x, d.Delay) {
 			l.Limiter.Refund(l.key(x), l.Spec.Cost, x.Start)
 			d = refuseDelay(x, d)
 		}
-		x.Verdicts = append(x.Verdicts, proxy.Verdict{Limit: l.Info, Decision: d})
-		if !d.Allowed && !l.Info.Permissive { // lost a race since the check
+		x.Verdicts = append(x.Verdicts, proxy.Verdict{Limit: info, Decision: d})
+		if !d.Allowed && !l.Info.Permissive { // lost a race since the check, or wasn't asked by it
 			p.refund(x, first, i)
-			return p.deny(x, first)
+			return p.deny(x, first, lost)
 		}
 		if !l.Info.Permissive {
 			delay = max(delay, d.Delay)
 		}
 	}
 	if delay > 0 {
-		return p.wait(x, first, delay)
+		return p.wait(x, first, delay, lost)
 	}
-	p.count(x, first)
+	p.count(x, first, lost)
 	return true
+}
+
+// unanswered says of which limits of a phase, the first 64, the budget did not
+// answer.
+type unanswered uint64
+
+func (u *unanswered) add(i int)     { *u |= 1 << i }
+func (u unanswered) has(i int) bool { return u&(1<<i) != 0 }
+
+// take charges the i-th limit of the phase. It returns the limit as clients are
+// told of it, too.
+func (l *Limit) take(x *proxy.Exchange, i int, lost *unanswered) (limits.Decision, *proxy.LimitInfo) {
+	if l.remote == nil {
+		return l.Limiter.Take(l.key(x), l.Spec.Cost, x.Start), l.Info
+	}
+	d, answered := l.remote.Ask(l.key(x), l.Spec.Cost, x.Start)
+	if answered {
+		return d, l.Info
+	}
+	lost.add(i)
+	if l.Spec.OnStoreError == Share {
+		return d, l.Info
+	}
+	return d, l.silent
 }
 
 func (l *Limit) key(x *proxy.Exchange) []byte {
@@ -65,11 +90,21 @@ func (l *Limit) key(x *proxy.Exchange) []byte {
 }
 
 // check asks every limit without charging any. It reports false when one
-// refuses; then the verdicts are those of the check.
+// refuses; then the verdicts are those of the check. Remote limits are asked once
+// only, when they are charged: here they refuse what they know without asking.
 func (p *Phase) check(x *proxy.Exchange) bool {
 	ok := true
 	for _, l := range p.limits {
 		key := l.key(x)
+		if l.remote != nil {
+			v := proxy.Verdict{Limit: l.silent, Decision: limits.Decision{Allowed: true}}
+			if d, denied := l.remote.Known(key, l.Spec.Cost, x.Start); denied {
+				v = proxy.Verdict{Limit: l.Info, Decision: d}
+				ok = ok && l.Info.Permissive
+			}
+			x.Verdicts = append(x.Verdicts, v)
+			continue
+		}
 		d := l.Limiter.Peek(key, l.Spec.Cost, x.Start)
 		switch {
 		case l.Info.Permissive:
@@ -94,18 +129,26 @@ func (p *Phase) refund(x *proxy.Exchange, first, refused int) {
 		if v.Decision.Allowed {
 			key := l.key(x)
 			l.Limiter.Refund(key, l.Spec.Cost, x.Start)
+			if l.remote != nil { // it would have to be asked
+				v.Limit, v.Decision = l.silent, limits.Decision{Allowed: true}
+				continue
+			}
 			v.Decision = l.Limiter.Peek(key, 0, x.Start)
 			v.Decision.Allowed = true
 		}
 	}
 }
 
-// deny answers 429. The limits that refused count it.
-func (p *Phase) deny(x *proxy.Exchange, first int) bool {
+// deny answers 429, or 503 when the limit that refused did so because its store
+// does not answer. The limits that refused count it.
+func (p *Phase) deny(x *proxy.Exchange, first int, lost unanswered) bool {
+	last := len(x.Verdicts) - 1 - first
 	for i := range x.Verdicts[first:] {
 		v := &x.Verdicts[first+i]
 		c := p.limits[i].Counters
 		switch {
+		case lost.has(i):
+			c.StoreError.Add(1)
 		case v.Decision.Allowed:
 		case v.Limit.Permissive:
 			c.WouldDeny.Add(1)
@@ -113,13 +156,19 @@ func (p *Phase) deny(x *proxy.Exchange, first int) bool {
 			c.Denied.Add(1)
 		}
 	}
-	x.Deny()
+	if lost.has(last) && p.limits[last].Spec.OnStoreError == Closed {
+		x.Answer(proxy.Overloaded, "a limit that all gateways share can't be checked at the moment", nil)
+	} else {
+		x.Deny()
+	}
 	return false
 }
 
-func (p *Phase) count(x *proxy.Exchange, first int) {
+func (p *Phase) count(x *proxy.Exchange, first int, lost unanswered) {
 	for i, l := range p.limits {
 		switch d := &x.Verdicts[first+i].Decision; {
+		case lost.has(i):
+			l.Counters.StoreError.Add(1)
 		case !d.Allowed:
 			l.Counters.WouldDeny.Add(1)
 		case d.Delay > 0:
@@ -167,10 +216,10 @@ func refuseDelay(x *proxy.Exchange, d limits.Decision) limits.Decision {
 
 // wait holds the request back. What it was charged stays charged once the wait
 // has begun, however it ends; when it can't begin, it is given back.
-func (p *Phase) wait(x *proxy.Exchange, first int, delay time.Duration) bool {
+func (p *Phase) wait(x *proxy.Exchange, first int, delay time.Duration, lost unanswered) bool {
 	began, err := p.waiters.Wait(x.W.Context(), delay)
 	if began {
-		p.count(x, first)
+		p.count(x, first, lost)
 	} else {
 		p.refund(x, first, len(p.limits))
 	}

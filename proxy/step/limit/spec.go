@@ -77,6 +77,9 @@ const (
 const (
 	MostKeys     = 100_000_000
 	MostKeyParts = 8
+	// MostShared is the largest capacity of a shared limit: stores count in
+	// doubles.
+	MostShared = 1<<53 - 1
 )
 
 // Spec is one limit of a policy: valid, with all defaults filled in.
@@ -97,6 +100,9 @@ type Spec struct {
 	// Cost is what each request is charged, at least 1 and at most the
 	// algorithm's capacity.
 	Cost int64
+	// Lease is how many units a shared limit takes from the store at a time, at
+	// least 1.
+	Lease int64
 	// MaxKeys bounds the keys that are held at once.
 	MaxKeys int
 	// IPv6Prefix and IPv4Prefix are how many bits of the client's address make
@@ -109,7 +115,7 @@ type Spec struct {
 func (s *Spec) Equal(o *Spec) bool {
 	return s.SameBudgets(o) && s.Limit == o.Limit &&
 		s.Mode == o.Mode && s.Headers == o.Headers && s.OnStoreError == o.OnStoreError &&
-		s.Cost == o.Cost && s.MaxKeys == o.MaxKeys
+		s.Cost == o.Cost && s.Lease == o.Lease && s.MaxKeys == o.MaxKeys
 }
 
 // SameBudgets reports whether what has been used under one limit counts under

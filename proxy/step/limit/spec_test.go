@@ -52,6 +52,7 @@ func TestSpecEqual(t *testing.T) {
 		{"headers", func(s *Spec) { s.Headers = Legacy }, true},
 		{"store", func(s *Spec) { s.OnStoreError = Open }, true},
 		{"cost", func(s *Spec) { s.Cost = 2 }, true},
+		{"lease", func(s *Spec) { s.Lease = 2 }, true},
 		{"max keys", func(s *Spec) { s.MaxKeys = 2 }, true},
 		{"ipv6", func(s *Spec) { s.IPv6Prefix = 56 }, false},
 		{"ipv4", func(s *Spec) { s.IPv4Prefix = 24 }, false},

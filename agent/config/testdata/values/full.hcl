@@ -65,6 +65,22 @@ service "legacy" {
   }
 }
 
+store "redis" {
+  addresses     = ["10.0.0.1:6379", "10.0.0.2:6379"]
+  master_name   = "limits"
+  username      = "edge"
+  password_file = "redis.password"
+  salt_file     = "salt"
+  db            = 3
+  prefix        = "edge"
+  timeout       = "5ms"
+  gateways      = 4
+  tls {
+    ca_file     = "../tls/ca.pem"
+    server_name = "redis.internal"
+  }
+}
+
 policies {
   watch = false
 }
@@ -104,7 +120,8 @@ limit "token_bucket" "per_ip" {
 limit "token_bucket" "everybody" {
   rate           = "10000/h"
   key            = []
-  scope          = "local"
+  scope          = "shared"
+  lease          = 2
   on_store_error = "closed"
 }
 
