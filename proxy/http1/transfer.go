@@ -13,7 +13,11 @@ import (
 func (k *call) fill(p []byte) (int, error) {
 	k.bound()
 	for {
-		k.arm()
+		if k.arm() {
+			if fe := k.givesUp(); fe != nil {
+				return 0, fe
+			}
+		}
 		n, err := k.u.nc.Read(p)
 		if n > 0 {
 			k.received = true
@@ -44,7 +48,11 @@ func (k *call) swap() *proxy.ForwardError {
 	r := &k.u.raw
 	r.begin(k.out, k.in)
 	for {
-		k.arm()
+		if k.arm() {
+			if fe := k.givesUp(); fe != nil {
+				return fe
+			}
+		}
 		n, err := r.swap()
 		k.sent = r.begun
 		switch {
@@ -80,11 +88,15 @@ func (k *call) bound() {
 	}
 }
 
-// arm sets the read deadline for that.
-func (k *call) arm() {
-	if t, moved := k.moveTo(&k.u.readBy); moved {
+// arm sets the read deadline for that, and reports whether it did. It may have
+// overwritten the one by which somebody wakes us, who has left the reason first:
+// so whoever armed has to look for one before it waits.
+func (k *call) arm() (moved bool) {
+	t, moved := k.moveTo(&k.u.readBy)
+	if moved {
 		_ = k.u.nc.SetReadDeadline(t) // fails on a closed connection only
 	}
+	return moved
 }
 
 func (k *call) armWrite() {
