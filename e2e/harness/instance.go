@@ -24,6 +24,7 @@ type Instance struct {
 
 	server   *httptest.Server
 	handlers map[string]http.HandlerFunc // by exact path, as it arrived
+	all      http.HandlerFunc            // in place of the echo, if there is one
 	served   atomic.Int64
 	ledger   *Ledger
 }
@@ -70,6 +71,10 @@ func (i *Instance) Close() {
 // Handle adds a handler for one exact path. It is called before the first request.
 func (i *Instance) Handle(path string, handler http.HandlerFunc) { i.handlers[path] = handler }
 
+// HandleAll has one handler answer whatever Handle has none for. It is called
+// before the first request.
+func (i *Instance) HandleAll(handler http.HandlerFunc) { i.all = handler }
+
 // Record has the ledger note every request that carries an id. It is called
 // before the first request.
 func (i *Instance) Record(l *Ledger) { i.ledger = l }
@@ -103,6 +108,10 @@ func (i *Instance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if handler, ok := i.handlers[r.URL.Path]; ok {
 		handler(w, r)
+		return
+	}
+	if i.all != nil {
+		i.all(w, r)
 		return
 	}
 	i.echo(w, r) // whatever the path: a ServeMux would redirect unclean ones
