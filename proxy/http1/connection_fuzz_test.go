@@ -137,10 +137,10 @@ func play(t *testing.T, h proxy.Handler, raw []byte, piece int) []byte {
 	l := &proxy.Listener{Name: "test"}
 	s := http1.New(h, http1.Options{Listener: l, MaxHeaderBytes: 8 << 10})
 	c := &tape{in: raw, piece: piece, closed: make(chan struct{})}
-	ln := http1.NewHandover(nil)
+	ln := &chanListener{Listener: nil, conns: make(chan net.Conn, 1), done: make(chan struct{})}
+	ln.conns <- c
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(ln) }()
-	ln.Take(c)
 	select {
 	case <-c.closed:
 	case <-time.After(patience):

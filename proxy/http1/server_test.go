@@ -398,6 +398,28 @@ func tShutdownCutsNoAnswer(t *testing.T, e engine) {
 	clients.Wait()
 }
 
+// chanListener is a listener that is given its connections.
+type chanListener struct {
+	net.Listener
+	conns chan net.Conn
+	once  sync.Once
+	done  chan struct{}
+}
+
+func (l *chanListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *chanListener) Close() error {
+	l.once.Do(func() { close(l.done) })
+	return nil
+}
+
 // TestHTTP2IsHandedOver has both engines behind one port, with and without TLS.
 func TestHTTP2IsHandedOver(t *testing.T) {
 	for _, secure := range []bool{false, true} {
@@ -408,9 +430,9 @@ func TestHTTP2IsHandedOver(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		handed := http1.NewHandover(ln.Addr())
+		handed := &chanListener{Listener: ln, conns: make(chan net.Conn, 4), done: make(chan struct{})}
 		l := &proxy.Listener{Name: "both", Port: 80}
-		o := http1.Options{Listener: l, ReadHeaderTimeout: patience, H2: handed.Take}
+		o := http1.Options{Listener: l, ReadHeaderTimeout: patience, H2: func(c net.Conn) { handed.conns <- c }}
 		protocols := new(http.Protocols)
 		protocols.SetUnencryptedHTTP2(!secure)
 		protocols.SetHTTP1(true)
