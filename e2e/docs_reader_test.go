@@ -97,7 +97,9 @@ type reader struct {
 	env   []string
 	// ports are those that are used in place of the document's.
 	ports map[string]string
-	// printed is what all programs that keep running print.
+	// running are the programs that keep running, by their command.
+	running map[string]*process.Process
+	// printed is what they print.
 	printed *harness.Log
 }
 
@@ -106,7 +108,7 @@ var documentPorts = []string{"8080", "8081", "8500", "9001", "9980"}
 
 func newReader(t *testing.T, known map[string]commands) *reader {
 	t.Helper()
-	r := &reader{t: t, known: known, dir: t.TempDir(), ports: map[string]string{}, printed: &harness.Log{}}
+	r := &reader{t: t, known: known, dir: t.TempDir(), ports: map[string]string{}, running: map[string]*process.Process{}, printed: &harness.Log{}}
 	free, err := process.FreePorts(len(documentPorts) + 2)
 	if err != nil {
 		t.Fatal(err)
@@ -134,6 +136,13 @@ func newReader(t *testing.T, known map[string]commands) *reader {
 	}
 	r.write(".ports.json", string(consul))
 	r.write(".ports.hcl", fmt.Sprintf("listener \"dev\" {\n  address = \"127.0.0.1:%s\"\n}\nadmin {\n  address = \"127.0.0.1:%s\"\n}\n", r.ports["8080"], r.ports["9980"]))
+	// What configuration names must be there to be validated.
+	if err := os.MkdirAll(filepath.Join(r.dir, "tls"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	cert, key := newAuthority(t).issue(1, "example.com")
+	r.write("tls/example.com.pem", string(cert))
+	r.write("tls/example.com.key", string(key))
 	return r
 }
 
@@ -167,6 +176,11 @@ func (r *reader) read(fences []fence) error {
 		}
 		if err != nil {
 			return fmt.Errorf("line %d, %q: %w\nprograms printed:\n%s", f.line, f.title(), err, r.printed)
+		}
+	}
+	for command, p := range r.running {
+		if err := p.Err(); err != nil { // it has ended, because it was told to
+			return fmt.Errorf("%q: %w", command, err)
 		}
 	}
 	return nil
@@ -297,12 +311,17 @@ func (r *reader) bash(dir, script string) (string, error) {
 	}
 }
 
-// start runs a program until the test ends, and waits until it serves.
+// start runs a program until the test ends, unless it runs already, and waits
+// until it serves.
 func (r *reader) start(ctx context.Context, command string) error {
+	if r.running[command] != nil {
+		return nil
+	}
+	asked := command
 	consul, gateway := strings.HasPrefix(command, "consul agent"), strings.Contains(command, "lictor agent")
 	switch {
 	case consul:
-		command += " -config-file .ports.json"
+		command += " -log-level=warn -config-file .ports.json"
 	case gateway && strings.Contains(command, " -dev"):
 		command += " -config-file .ports.hcl"
 	}
@@ -312,13 +331,14 @@ func (r *reader) start(ctx context.Context, command string) error {
 	if err != nil {
 		return err
 	}
+	r.running[asked] = p
 	r.t.Cleanup(p.Kill)
 	ready := func(ctx context.Context) error { return listens(ctx, portNumber.FindString(command)) }
 	switch {
-	case consul: // "" as long as it has no leader
-		ready = func(ctx context.Context) error { return answers(ctx, r.ports["8500"], "/v1/status/leader", ":") }
+	case consul:
+		ready = r.consulLeads
 	case gateway:
-		ready = func(ctx context.Context) error { return answers(ctx, r.ports["9980"], "/v1/ready", "") }
+		ready = r.gatewayServes
 	}
 	if err := process.Until(ctx, p, ready); err != nil {
 		return fmt.Errorf("waiting for %q: %w", command, err)
@@ -336,24 +356,45 @@ func listens(ctx context.Context, port string) error {
 	return conn.Close()
 }
 
-// answers says whether what listens on the port answers with 200 and a body that
-// contains a text.
-func answers(ctx context.Context, port, path, contains string) error {
+// consulLeads says whether Consul has a leader.
+func (r *reader) consulLeads(ctx context.Context) error {
+	leader, err := get(ctx, r.ports["8500"], "/v1/status/leader")
+	if err == nil && leader == `""` {
+		err = errors.New("it has no leader")
+	}
+	return err
+}
+
+// gatewayServes says whether the gateway is ready and every instance that it
+// knows has passed its first check: a person is slower than that.
+func (r *reader) gatewayServes(ctx context.Context) error {
+	if _, err := get(ctx, r.ports["9980"], "/v1/ready"); err != nil {
+		return err
+	}
+	services, err := get(ctx, r.ports["9980"], "/v1/services")
+	if err == nil && strings.Contains(services, `"eligible": false`) {
+		err = fmt.Errorf("not every instance is healthy: %s", services)
+	}
+	return err
+}
+
+// get asks what listens on the port and returns the body of its 200.
+func get(ctx context.Context, port, path string) (string, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://127.0.0.1:"+port+path, nil)
 	if err != nil {
-		return fmt.Errorf("asking: %w", err)
+		return "", fmt.Errorf("asking: %w", err)
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return fmt.Errorf("asking: %w", err)
+		return "", fmt.Errorf("asking: %w", err)
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
-		return fmt.Errorf("reading the answer: %w", err)
+		return "", fmt.Errorf("reading the answer: %w", err)
 	}
-	if response.StatusCode != http.StatusOK || !strings.Contains(string(body), contains) {
-		return fmt.Errorf("%s: %s", response.Status, body)
+	if response.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("%s: %s", response.Status, body)
 	}
-	return nil
+	return string(body), nil
 }
