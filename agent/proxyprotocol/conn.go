@@ -49,3 +49,7 @@ func (c *conn) CloseWrite() error {
 	}
 	return errors.ErrUnsupported
 }
+
+// NetConn returns the connection beneath, for an engine that looks whether the
+// client has gone. Reading from it would miss what came with the header.
+func (c *conn) NetConn() net.Conn { return c.Conn }
