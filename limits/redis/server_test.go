@@ -27,13 +27,14 @@ type server struct {
 	binary  string
 	address string
 	command *exec.Cmd
+	more    []string // arguments
 	output  bytes.Buffer
 }
 
 // startServer runs the server that REDIS_BIN names. It keeps nothing on disk.
-func startServer(t testing.TB) *server {
+func startServer(t testing.TB, more ...string) *server {
 	t.Helper()
-	s := &server{t: t, binary: os.Getenv("REDIS_BIN")}
+	s := &server{t: t, binary: os.Getenv("REDIS_BIN"), more: more}
 	if s.binary == "" {
 		t.Fatal("REDIS_BIN names no redis-server: run `make e2e`, or export REDIS_BIN=$(e2e/redis/redis.sh)")
 	}
@@ -57,12 +58,12 @@ func (s *server) start() bool {
 	s.t.Helper()
 	_, port, _ := net.SplitHostPort(s.address)
 	s.command = exec.Command(s.binary, "--bind", "127.0.0.1", "--port", port, "--save", "", "--appendonly", "no", "--dir", s.t.TempDir())
+	s.command.Args = append(s.command.Args, s.more...)
 	s.command.Stdout, s.command.Stderr = &s.output, &s.output
 	if err := s.command.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	c := redis.NewClient(&redis.Options{Addr: s.address, MaxRetries: -1})
-	defer c.Close()
+	c := s.client()
 	for end := time.Now().Add(patience); time.Now().Before(end); {
 		if c.Ping(context.Background()).Err() == nil {
 			id, err := c.Info(context.Background(), "server").Result()
@@ -74,6 +75,17 @@ func (s *server) start() bool {
 	}
 	s.kill()
 	return false
+}
+
+// client speaks to the server beside the store.
+func (s *server) client() *redis.Client {
+	password := ""
+	if len(s.more) == 2 && s.more[0] == "--requirepass" {
+		password = s.more[1]
+	}
+	c := redis.NewClient(&redis.Options{Addr: s.address, MaxRetries: -1, Password: password})
+	s.t.Cleanup(func() { c.Close() })
+	return c
 }
 
 func (s *server) kill() {

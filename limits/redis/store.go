@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -123,16 +124,18 @@ func (s *Store) eval(ctx context.Context, sc *script, key string, args []any) ([
 	return out, nil
 }
 
-// strange begins what scripts say of a state that they did not write.
-const strange = "ERR not the state"
+// strange reports whether a script found a state that it did not write. A store
+// with such a key is there for all others.
+func strange(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "WRONGTYPE") || strings.Contains(text, "not the state of ")
+}
 
 func (s *Store) ended(err error) {
 	if err != nil {
 		s.stats.failed.Add(1)
 	}
-	// A store that does not understand one key is there for all others.
-	failed := err != nil && !redis.HasErrorPrefix(err, "WRONGTYPE") && !redis.HasErrorPrefix(err, strange)
-	if s.breaker.done(s.options.Clock.Now().Mono, failed) {
+	if s.breaker.done(s.options.Clock.Now().Mono, err != nil && !strange(err)) {
 		s.epoch.Add(1) // what it knew may be gone when it comes back
 		s.options.Changed(err == nil, err)
 	}
