@@ -5,6 +5,7 @@ package e2e
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/lictor/lictor/e2e/harness"
@@ -116,5 +117,69 @@ func TestDocuments(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(root, filepath.FromSlash(name))); err != nil {
 			t.Errorf("a document that is listed: %v", err)
 		}
+	}
+}
+
+// What is not in order in a document is found.
+func TestDocumentsAreHeld(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		document string
+		known    map[string]commands
+		want     string
+	}{
+		"nothing":         {"Text.\n", nil, ""},
+		"known":           {"```sh\ntrue   # a comment\n```\n", map[string]commands{"true": {}}, ""},
+		"unknown":         {"```sh\nfalse\n```\n", map[string]commands{}, `line 1: the test does not know the commands "false"`},
+		"gone":            {"Text.\n", map[string]commands{"true": {}}, `no longer has the commands "true"`},
+		"twice":           {"```sh\ntrue\n```\n```sh\ntrue\n```\n", map[string]commands{"true": {}}, "line 4: a second block"},
+		"without a name":  {"Text.\n```\ntrue\n```\n", nil, `line 2: a block in ""`},
+		"without an end":  {"```sh\ntrue\n", nil, "line 1: a block without an end"},
+		"another program": {"```console\n$ true\n```\n", nil, `a block in "console"`},
+	} {
+		fences, err := fencesOf(tt.document)
+		if err == nil {
+			err = allKnown(fences, tt.known)
+		}
+		switch {
+		case tt.want == "" && err != nil:
+			t.Errorf("%s: %v", name, err)
+		case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
+			t.Errorf("%s: %v, want %q", name, err, tt.want)
+		}
+	}
+}
+
+// Blocks that fail, or print something else, are found.
+func TestReaderFindsFaults(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		document string
+		c        commands
+		want     string
+	}{
+		"a command that fails":   {"```sh\nfalse\necho done\n```\n", commands{}, "exit status 1"},
+		"a pipe that fails":      {"```sh\nfalse | true\n```\n", commands{}, "exit status 1"},
+		"other output":           {"```sh\necho one\n```\n", commands{prints: []string{"^two"}}, `nothing matches "^two"`},
+		"another port":           {"```sh\ncurl http://127.0.0.1:22222/\n```\n", commands{}, "port 22222"},
+		"a program that ends":    {"```sh\nfalse 127.0.0.1:9001 &\n```\n", commands{}, "ended: exit status 1"},
+		"wrong configuration":    {"```hcl\nroute \"web\" {\n  servce = \"web\"\n}\n```\n", commands{}, `"servce"`},
+		"a missing certificate":  {"```hcl\nlistener \"x\" {\n  address = \":0\"\n  tls {\n    certificate {\n      cert_file = \"no.pem\"\n      key_file = \"no.key\"\n    }\n  }\n}\n```\n", commands{}, "no.pem"},
+		"nothing but a document": {"```sh\ncat > f <<'END'\nconsul agent -dev\nEND\ncat f\n```\n", commands{prints: []string{"consul agent -dev"}}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			fences, err := fencesOf(tt.document)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = newReader(t, map[string]commands{fences[0].title(): tt.c}).read(fences)
+			switch {
+			case tt.want == "" && err != nil:
+				t.Error(err)
+			case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
+				t.Errorf("%v, want %q", err, tt.want)
+			}
+		})
 	}
 }
