@@ -13,13 +13,22 @@ func TestBreaker(t *testing.T) {
 		steps []breakerStep
 	}{
 		{"some failures that are not in a row", []breakerStep{
-			{0, true, true, false}, {0, true, true, false}, {0, true, true, false}, {0, true, true, false},
+			{0, true, true, false},
+			{0, true, true, false},
+			{0, true, true, false},
+			{0, true, true, false},
 			{0, true, false, false},
-			{0, true, true, false}, {0, true, true, false}, {0, true, true, false}, {0, true, true, false},
+			{0, true, true, false},
+			{0, true, true, false},
+			{0, true, true, false},
+			{0, true, true, false},
 			{0, true, false, false},
 		}},
 		{"open, a probe that fails, one that does not", []breakerStep{
-			{0, true, true, false}, {0, true, true, false}, {0, true, true, false}, {0, true, true, false},
+			{0, true, true, false},
+			{0, true, true, false},
+			{0, true, true, false},
+			{0, true, true, false},
 			{1 * ms, true, true, true},
 			{1 * ms, false, false, false},
 			{100 * ms, false, false, false},

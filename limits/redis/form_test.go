@@ -54,20 +54,24 @@ func TestScaled(t *testing.T) {
 		want  limits.Spec
 	}{
 		{
-			limits.TokenBucketSpec{Rate: limits.Rate{Count: 100, Window: time.Second}, Burst: 200}, 0.25,
+			limits.TokenBucketSpec{Rate: limits.Rate{Count: 100, Window: time.Second}, Burst: 200},
+			0.25,
 			limits.TokenBucketSpec{Rate: limits.Rate{Count: 100, Window: 4 * time.Second}, Burst: 50},
 		},
 		{ // strict spacing stays strict
-			limits.LeakyBucketSpec{Rate: limits.Rate{Count: 10, Window: time.Second}, Burst: 1}, 0.5,
+			limits.LeakyBucketSpec{Rate: limits.Rate{Count: 10, Window: time.Second}, Burst: 1},
+			0.5,
 			limits.LeakyBucketSpec{Rate: limits.Rate{Count: 10, Window: 2 * time.Second}, Burst: 1},
 		},
 		{
-			limits.LeakyBucketSpec{Rate: limits.Rate{Count: 10, Window: time.Second}, Burst: 9, Queue: 8, Immediate: 5}, 0.5,
+			limits.LeakyBucketSpec{Rate: limits.Rate{Count: 10, Window: time.Second}, Burst: 9, Queue: 8, Immediate: 5},
+			0.5,
 			limits.LeakyBucketSpec{Rate: limits.Rate{Count: 10, Window: 2 * time.Second}, Burst: 5, Queue: 4, Immediate: 2},
 		},
 		{limits.FixedWindowSpec{Limit: 10, Window: time.Hour}, 0.001, limits.FixedWindowSpec{Limit: 1, Window: time.Hour}},
 		{
-			limits.SlidingWindowSpec{Limit: 10, Window: time.Hour, Precision: limits.PrecisionLog}, 0.5,
+			limits.SlidingWindowSpec{Limit: 10, Window: time.Hour, Precision: limits.PrecisionLog},
+			0.5,
 			limits.SlidingWindowSpec{Limit: 5, Window: time.Hour, Precision: limits.PrecisionLog},
 		},
 	} {

@@ -137,7 +137,7 @@ func TestChunkedAccepted(t *testing.T) {
 				if string(raw[n:]) != "GET /next" {
 					t.Errorf("in pieces of %d: the next request begins at %q", size, raw[n:])
 				}
-				if _, n, err := d.next(raw[n:]); n != 0 || err != io.EOF {
+				if _, n, err := d.next(raw[n:]); n != 0 || !errors.Is(err, io.EOF) {
 					t.Errorf("after the end: %d bytes, %v", n, err)
 				}
 			}

@@ -28,7 +28,7 @@ func (h *recorder) Serve(x *proxy.Exchange) {
 	if q.Body != nil && !bytes.HasPrefix(q.Path, []byte("/skip")) {
 		for {
 			p, err := q.Body.Next()
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				break
 			}
 			if err != nil {

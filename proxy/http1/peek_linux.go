@@ -42,7 +42,7 @@ func peekFD(fd uintptr) (int, error) {
 		n, _, e := syscall.RawSyscall6(syscall.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&b)), 1, syscall.MSG_PEEK|syscall.MSG_DONTWAIT, 0, 0) //nolint:gosec // the kernel writes into b only
 		switch e {
 		case 0:
-			return int(n), nil //nolint:gosec // at most 1
+			return int(n), nil // at most 1
 		case syscall.EINTR:
 		default:
 			return -1, e

@@ -119,7 +119,7 @@ func readFD(fd uintptr, p []byte) (int, syscall.Errno) {
 	for {
 		n, _, e := syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p))) //nolint:gosec // the kernel writes into p only
 		if e != syscall.EINTR {
-			return int(n), e //nolint:gosec // at most len(p) when there is no error
+			return int(n), e // at most len(p) when there is no error
 		}
 	}
 }

@@ -258,12 +258,12 @@ func (w *responder) Tunnel() (io.ReadWriteCloser, error) {
 	c.taken = true
 	t := &tunnel{Conn: c.nc, open: &c.s.o.Listener.Open}
 	if err := c.nc.SetDeadline(time.Time{}); err != nil {
-		t.Close()
+		_ = t.Close() // the error is the one before
 		return nil, fmt.Errorf("taking the connection over: %w", err)
 	}
 	head := appendSwitch(w.out[:0], &w.x.Response.Fields)
 	if _, err := c.nc.Write(head); err != nil {
-		t.Close()
+		_ = t.Close() // the error is the one before
 		return nil, fmt.Errorf("writing to the client: %w", err)
 	}
 	t.early = w.w.in[w.w.r+w.w.head : w.w.n] // stays as it is until Serve has returned
