@@ -52,7 +52,7 @@ fuzz: ## Fuzz every fuzz target for FUZZTIME (10s) each
 		done; \
 	done
 
-bench: build ## Go benchmarks, then CPU time per proxied request beside nginx's
+bench: build ## Go benchmarks, then CPU time per proxied request beside nginx (BENCH_FLAGS=-help says what else)
 	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
 	@$(GO_BUILD) -o bin/ ./e2e/bench
 	bin/bench -lictor bin/lictor $(BENCH_FLAGS)

@@ -1,13 +1,24 @@
-// Command bench measures the CPU time that the gateway spends on one proxied
-// request, beside nginx with the same features, on this machine and loopback only.
+// Command bench measures what the gateway spends on a proxied request beside other
+// proxies with the same features, on this machine and loopback only.
 //
-//	bench -lictor bin/lictor [-runs 3] [-duration 5s] [-connections 64] [-access-log]
+//	bench [-proxies nginx,lictor] [-runs 5] [-duration 5s] [-sizes 1024] [-connections 64] [-logs off]
+//	bench -half ...                    the same at half of what nginx can do, by paced load
+//	bench -idle 10000                  memory of idle connections instead
 //
-//	wrk ──▶ proxy ──▶ two instances      wrk and instances on CPU 1, the proxy on CPU 0
+//	load ──▶ proxy ──▶ two instances      load and instances on CPU 1, the proxy on CPU 0
 //
-// nginx and wrk are installed by apt-get where they are missing. Runs of the two
-// proxies take turns, so that a change of the machine's mood hits both, and the
-// medians are compared. A ratio below 1 means that the gateway spends less.
+// The load is wrk's, which sends as fast as it is answered; with -rate or -half it
+// is this program's own, which sends at a given rate and counts a late answer from
+// when its request should have been sent.
+//
+// Each case (size, connections, log) starts everything anew. The proxies take
+// turns within a repetition, in an order that rotates, so that a change of the
+// machine's mood hits all of them; the ratio to the first proxy is taken within
+// each repetition, and the median of those ratios is what counts. Below 1 means
+// less CPU time than the first proxy's.
+//
+// Debian's packages of nginx, HAProxy and wrk are installed by apt-get where they
+// are missing; Caddy is built from the version that caddy/go.mod pins.
 package main
 
 import (
@@ -16,6 +27,8 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -23,32 +36,94 @@ import (
 )
 
 type options struct {
-	lictor      string
-	runs        int
-	duration    time.Duration
-	connections int
-	accessLog   bool
+	lictor   string
+	proxies  []string
+	runs     int
+	duration time.Duration
+	sizes    []int
+	connects []int
+	logs     []bool
+	rate     int  // requests a second; 0 means as many as are answered
+	half     bool // rate is half of what the first proxy does without one
+	idle     int
+	profile  string
 }
 
 func main() {
-	var o options
-	flag.StringVar(&o.lictor, "lictor", "bin/lictor", "`path` of the gateway")
-	flag.IntVar(&o.runs, "runs", 3, "how often each proxy is measured")
-	flag.DurationVar(&o.duration, "duration", 5*time.Second, "how long each measurement takes")
-	flag.IntVar(&o.connections, "connections", 64, "keep-alive connections of the load generator")
-	flag.BoolVar(&o.accessLog, "access-log", false, "both write a JSON access log")
-	flag.Parse()
-	if o.runs < 1 || o.duration < time.Second || o.connections < 1 {
-		fmt.Fprintln(os.Stderr, "bench: at least one run of one second with one connection")
+	if len(os.Args) > 1 && os.Args[1] == pacedCommand {
+		if err := pacedMain(os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	o, err := parse()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(2)
 	}
-
 	process.DieWithParent(syscall.SIGTERM)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, o); err != nil {
+	task := compare
+	if o.idle > 0 {
+		task = idle
+	}
+	if err := task(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		stop()
 		os.Exit(1)
 	}
+}
+
+func parse() (options, error) {
+	var o options
+	flag.StringVar(&o.lictor, "lictor", "bin/lictor", "`path` of the gateway")
+	proxies := flag.String("proxies", "nginx,lictor", "who is measured: nginx, haproxy, caddy, lictor; ratios are to the first")
+	flag.IntVar(&o.runs, "runs", 3, "how often each proxy is measured")
+	flag.DurationVar(&o.duration, "duration", 5*time.Second, "how long each measurement takes, in whole seconds")
+	sizes := flag.String("sizes", "1024", "sizes of the replies, in bytes")
+	connections := flag.String("connections", "64", "numbers of keep-alive connections of the load generator")
+	logs := flag.String("logs", "off", "JSON access logs: off, on, or off,on")
+	flag.IntVar(&o.rate, "rate", 0, "requests a second; 0 means as many as are answered")
+	flag.BoolVar(&o.half, "half", false, "half the rate that the first proxy reaches, which is found out first")
+	flag.IntVar(&o.idle, "idle", 0, "measure the memory of so many idle connections instead")
+	flag.StringVar(&o.profile, "profile", "", "write a CPU profile of the gateway under load to this `file`, during its last repetition")
+	flag.Parse()
+
+	o.proxies = strings.Split(*proxies, ",")
+	for _, name := range o.proxies {
+		if _, ok := contenders[name]; !ok {
+			return o, fmt.Errorf("there is no proxy %q", name)
+		}
+	}
+	var err error
+	if o.sizes, err = numbers("sizes", *sizes); err != nil {
+		return o, err
+	}
+	if o.connects, err = numbers("connections", *connections); err != nil {
+		return o, err
+	}
+	for text := range strings.SplitSeq(*logs, ",") {
+		if text != "on" && text != "off" {
+			return o, fmt.Errorf("-logs: %q is neither on nor off", text)
+		}
+		o.logs = append(o.logs, text == "on")
+	}
+	if o.runs < 1 || o.duration < time.Second || o.rate < 0 || o.idle < 0 || flag.NArg() > 0 {
+		return o, fmt.Errorf("at least one run of one second, nothing negative, and no arguments: see -help")
+	}
+	return o, nil
+}
+
+func numbers(name, text string) ([]int, error) {
+	var all []int
+	for part := range strings.SplitSeq(text, ",") {
+		n, err := strconv.Atoi(part)
+		if err != nil || n < 1 {
+			return nil, fmt.Errorf("-%s: %q is no positive number", name, part)
+		}
+		all = append(all, n)
+	}
+	return all, nil
 }

@@ -1,0 +1,229 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"time"
+)
+
+const warmUp = time.Second
+
+// sample is what one measurement of a proxy says.
+type sample struct {
+	load
+	cpu      time.Duration // of the proxy
+	resident int64         // of the proxy, at the end
+}
+
+func (s sample) perRequest() time.Duration { return s.cpu / time.Duration(max(1, s.Requests)) }
+
+// task is a case to measure.
+type task struct {
+	size, connections int
+	log               bool
+	rate              int
+}
+
+func (t task) String() string {
+	text := fmt.Sprintf("%d B, %d connections, log %s", t.size, t.connections, onOff(t.log))
+	if t.rate > 0 {
+		text += fmt.Sprintf(", %d/s", t.rate)
+	}
+	return text
+}
+
+// compare measures every case and prints one table of all.
+func compare(ctx context.Context, o options) error {
+	generator, err := scripted(ctx, "e2e/programs/find.sh", "wrk", "wrk")
+	if err != nil {
+		return err
+	}
+	var rows []row
+	for _, log := range o.logs {
+		for _, size := range o.sizes {
+			for _, connections := range o.connects {
+				more, err := measureCase(ctx, o, generator, task{size, connections, log, o.rate})
+				if err != nil {
+					return err
+				}
+				rows = append(rows, more...)
+			}
+		}
+	}
+	printTable(rows, o)
+	return nil
+}
+
+// measureCase measures each proxy as often as there are repetitions.
+func measureCase(ctx context.Context, o options, generator string, t task) (_ []row, err error) {
+	s, err := newStage(ctx, o, t.size, t.connections, t.log)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	if o.half {
+		l, err := wrk(ctx, generator, s.proxies[0].url, t.connections, o.duration)
+		if err != nil {
+			return nil, err
+		}
+		t.rate = int(float64(l.Requests) / o.duration.Seconds() / 2)
+	}
+	run := func(p *proxy, d time.Duration) (load, error) {
+		if t.rate > 0 {
+			return paced(ctx, p.address, t.connections, t.rate, d)
+		}
+		return wrk(ctx, generator, p.url, t.connections, d)
+	}
+	fmt.Printf("%v: about %v\n", t, time.Duration(o.runs*len(s.proxies))*(o.duration+warmUp))
+	samples := map[string][]sample{}
+	for n := range o.runs {
+		for k := range s.proxies {
+			p := s.proxies[(n+k)%len(s.proxies)]
+			var profile <-chan error
+			got, err := measure(p, o.duration, run, func() {
+				if p.name == "lictor" && o.profile != "" && n == o.runs-1 {
+					profile = record(ctx, p.admin, o.duration, o.profile)
+				}
+			})
+			if err == nil && profile != nil {
+				err = <-profile
+			}
+			if err != nil {
+				return nil, fmt.Errorf("repetition %d of %s: %w", n+1, p.name, err)
+			}
+			samples[p.name] = append(samples[p.name], got)
+			fmt.Printf("  %d %-8s %8.0f/s  %6.2f us  p99 %6.2f ms\n", n+1, p.name,
+				float64(got.Requests)/o.duration.Seconds(), micros(got.perRequest()), millis(got.P99))
+		}
+	}
+	var rows []row
+	for _, name := range o.proxies {
+		rows = append(rows, summary(t, name, samples[name], samples[o.proxies[0]]))
+	}
+	return rows, nil
+}
+
+// measure warms the proxy up, puts load on it and returns what that cost it.
+func measure(p *proxy, d time.Duration, run func(*proxy, time.Duration) (load, error), began func()) (sample, error) {
+	if _, err := run(p, warmUp); err != nil {
+		return sample{}, err
+	}
+	began()
+	before, err := cpuTime(p.process.PID())
+	if err != nil {
+		return sample{}, err
+	}
+	l, err := run(p, d)
+	if err != nil {
+		return sample{}, err
+	}
+	after, err := cpuTime(p.process.PID())
+	if err != nil {
+		return sample{}, err
+	}
+	memory, err := resident(p.process.PID())
+	return sample{l, after - before, memory}, err
+}
+
+// record has the gateway profile itself into a file.
+func record(ctx context.Context, admin string, d time.Duration, file string) <-chan error {
+	done := make(chan error, 1)
+	go func() {
+		url := fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", admin, max(1, int(d.Seconds())-1))
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			done <- err
+			return
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			done <- fmt.Errorf("profiling: %w", err)
+			return
+		}
+		defer response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			done <- fmt.Errorf("profiling: %s", response.Status)
+			return
+		}
+		f, err := os.Create(file)
+		if err != nil {
+			done <- fmt.Errorf("profiling: %w", err)
+			return
+		}
+		_, err = io.Copy(f, response.Body)
+		done <- errors.Join(err, f.Close())
+	}()
+	return done
+}
+
+// row is a line of the table: medians over the repetitions, and the median, the
+// least and the greatest of the ratios to the first proxy, each within one repetition.
+type row struct {
+	task               task
+	name               string
+	requests           float64 // a second
+	cpu, p50, p99      time.Duration
+	ratio, least, most float64
+	p99Ratio           float64
+	resident           int64
+	errors             int
+}
+
+func summary(t task, name string, samples, first []sample) row {
+	r := row{
+		task: t, name: name,
+		cpu:      median(samples, sample.perRequest),
+		p50:      median(samples, func(s sample) time.Duration { return s.P50 }),
+		p99:      median(samples, func(s sample) time.Duration { return s.P99 }),
+		resident: median(samples, func(s sample) int64 { return s.resident }),
+	}
+	requests := median(samples, func(s sample) int { return s.Requests })
+	r.requests = float64(requests)
+	var ratios, tails []float64
+	for n, s := range samples {
+		ratios = append(ratios, float64(s.perRequest())/float64(first[n].perRequest()))
+		tails = append(tails, float64(s.P99)/float64(first[n].P99))
+		r.errors += s.Errors
+	}
+	same := func(f float64) float64 { return f }
+	r.ratio, r.least, r.most = median(ratios, same), slices.Min(ratios), slices.Max(ratios)
+	r.p99Ratio = median(tails, same)
+	return r
+}
+
+func printTable(rows []row, o options) {
+	fmt.Printf("\nmedians of %d repetitions; x and p99 x: median ratio to %s within a repetition (least-greatest)\n\n", o.runs, o.proxies[0])
+	fmt.Println("| case | proxy | requests/s | CPU us/request | x | p50 ms | p99 ms | p99 x | RSS MiB | errors |")
+	fmt.Println("|---|---|--:|--:|--:|--:|--:|--:|--:|--:|")
+	for _, r := range rows {
+		fmt.Printf("| %v | %s | %.0f | %.2f | %.2f (%.2f-%.2f) | %.2f | %.2f | %.2f | %.1f | %d |\n", r.task, r.name,
+			r.requests/o.duration.Seconds(), micros(r.cpu), r.ratio, r.least, r.most,
+			millis(r.p50), millis(r.p99), r.p99Ratio, float64(r.resident)/(1<<20), r.errors)
+	}
+}
+
+// median returns the middle value, the mean of two.
+func median[S any, N int | int64 | float64 | time.Duration](all []S, of func(S) N) N {
+	values := make([]N, len(all))
+	for i, s := range all {
+		values[i] = of(s)
+	}
+	slices.SortFunc(values, cmp.Compare[N])
+	return (values[(len(values)-1)/2] + values[len(values)/2]) / 2
+}
+
+func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
+func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+func onOff(on bool) string {
+	if on {
+		return "on"
+	}
+	return "off"
+}

@@ -1,0 +1,53 @@
+package main
+
+import "fmt"
+
+// nginxConfig spools nothing to disk, as the others.
+func nginxConfig(s setting) string {
+	log := "access_log off;"
+	if s.accessLog {
+		log = fmt.Sprintf(`log_format json escape=json '{"time":"$time_iso8601","request_id":"$request_id","client":"$remote_addr",'
+    '"method":"$request_method","host":"$host","path":"$uri","query":"$args","status":$status,"bytes_in":$request_length,'
+    '"bytes_out":$body_bytes_sent,"duration":$request_time,"upstream":"$upstream_response_time","instance":"$upstream_addr",'
+    '"user_agent":"$http_user_agent","referer":"$http_referer","protocol":"$server_protocol"}';
+  access_log %s/nginx-access.log json buffer=64k flush=1s;`, s.dir)
+	}
+	return fmt.Sprintf(`
+daemon off;
+master_process off;
+pid %[1]s/nginx.pid;
+error_log %[1]s/nginx.log;
+events { worker_connections 32768; }
+http {
+  %[5]s
+  keepalive_requests 1000000000;
+  limit_req_zone $binary_remote_addr zone=flood:10m rate=1000000r/s;
+  upstream orders {
+    least_conn;
+    server 127.0.0.1:%[3]d;
+    server 127.0.0.1:%[4]d;
+    keepalive 256;
+    keepalive_requests 1000000000;
+  }
+  server {
+    listen 127.0.0.1:%[2]d;
+    location /orders {
+      limit_req zone=flood burst=1000000 nodelay;
+      proxy_pass http://orders;
+      proxy_http_version 1.1;
+      proxy_max_temp_file_size 0;
+      proxy_set_header Connection "";
+      proxy_set_header Host $http_host;
+      proxy_set_header X-Forwarded-For $remote_addr;
+      proxy_set_header X-Forwarded-Proto $scheme;
+      proxy_set_header X-Forwarded-Host $http_host;
+      proxy_set_header X-Forwarded-Port $server_port;
+      proxy_set_header X-Request-Id $request_id;
+      proxy_set_header traceparent "00-$request_id-0123456789abcdef-00";
+      proxy_set_header Via "1.1 nginx";
+      add_header X-Request-Id $request_id always;
+    }
+  }
+}
+`, s.dir, s.port, s.backends[0], s.backends[1], log)
+}

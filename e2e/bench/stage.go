@@ -1,0 +1,162 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/lictor/lictor/e2e/process"
+)
+
+// The proxy has one CPU for itself; everything else shares the other.
+const (
+	proxyCPU = "0"
+	loadCPU  = "1"
+)
+
+// stage is where one case is measured: two instances and the proxies before them,
+// in a folder of their own.
+type stage struct {
+	dir     string
+	proxies []*proxy
+	started []*process.Process
+}
+
+// newStage starts everything. Whatever it returns, close ends what was started.
+func newStage(ctx context.Context, o options, size, clients int, accessLog bool) (_ *stage, err error) {
+	s := &stage{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	if s.dir, err = os.MkdirTemp("", "lictor-bench-"); err != nil {
+		return nil, fmt.Errorf("making a temporary folder: %w", err)
+	}
+	if _, err := s.write("reply", string(bytes.Repeat([]byte{'x'}, size))); err != nil {
+		return nil, err
+	}
+	ports, err := process.FreePorts(2 + 2*len(o.proxies))
+	if err != nil {
+		return nil, err
+	}
+	backends := ports[:2]
+	nginx, err := contenders["nginx"].program(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	for n, port := range backends {
+		name := "instance-" + strconv.Itoa(n)
+		config, err := s.write(name+".conf", instanceConfig(s.dir, n, port, size))
+		if err != nil {
+			return nil, err
+		}
+		if err := s.start(ctx, loadCPU, &proxy{name: name, address: local(port)}, size, nginx, "-c", config); err != nil {
+			return nil, err
+		}
+	}
+	for n, name := range o.proxies {
+		port, admin := ports[2+2*n], ports[3+2*n]
+		c := contenders[name]
+		program, err := c.program(ctx, o)
+		if err != nil {
+			return nil, err
+		}
+		config, err := s.write(c.file, c.config(setting{s.dir, port, admin, backends, accessLog, clients}))
+		if err != nil {
+			return nil, err
+		}
+		p := &proxy{name: name, address: local(port), admin: local(admin)}
+		if err := s.start(ctx, proxyCPU, p, size, program, c.args(config)...); err != nil {
+			return nil, err
+		}
+		s.proxies = append(s.proxies, p)
+	}
+	return s, nil
+}
+
+func local(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
+
+// start runs a program on a CPU and waits until it answers with the reply.
+func (s *stage) start(ctx context.Context, cpu string, p *proxy, size int, program string, args ...string) error {
+	p.url = "http://" + p.address + target
+	output := filepath.Join(s.dir, p.name+".out")
+	log, err := os.Create(output)
+	if err != nil {
+		return fmt.Errorf("opening a log: %w", err)
+	}
+	defer log.Close() // the child has its own
+	path, args := pinned(cpu, program, args)
+	// Caddy keeps state at home, which is not the user's here.
+	p.process, err = process.Start(process.Command{
+		Path: path, Args: args, Output: log,
+		Env: []string{"HOME=" + s.dir, "XDG_DATA_HOME=" + s.dir, "XDG_CONFIG_HOME=" + s.dir},
+	})
+	if err != nil {
+		return err
+	}
+	s.started = append(s.started, p.process)
+	if err := answers(ctx, p, size); err != nil {
+		printed, _ := os.ReadFile(output)
+		return fmt.Errorf("waiting for %s: %w\n%s", p.name, err, printed)
+	}
+	return nil
+}
+
+// close ends everything, the proxies before their instances.
+func (s *stage) close() error {
+	for _, p := range slices.Backward(s.started) {
+		p.Kill()
+	}
+	return os.RemoveAll(s.dir)
+}
+
+func (s *stage) write(name, text string) (string, error) {
+	file := filepath.Join(s.dir, name)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		return "", fmt.Errorf("writing a configuration: %w", err)
+	}
+	return file, nil
+}
+
+// pinned returns the command that runs a program on one CPU, where there are two.
+func pinned(cpu, program string, args []string) (string, []string) {
+	if runtime.NumCPU() < 2 {
+		return program, args
+	}
+	return "taskset", append([]string{"-c", cpu, program}, args...)
+}
+
+// answers waits until the proxy answers with the instances' reply.
+func answers(ctx context.Context, p *proxy, size int) error {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	return process.Until(ctx, p.process, func(ctx context.Context) error {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url, nil)
+		if err != nil {
+			return fmt.Errorf("asking %s: %w", p.url, err)
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			return fmt.Errorf("asking %s: %w", p.url, err)
+		}
+		defer response.Body.Close()
+		n, err := io.Copy(io.Discard, response.Body)
+		if err != nil {
+			return fmt.Errorf("asking %s: %w", p.url, err)
+		}
+		if response.StatusCode != http.StatusOK || n != int64(size) {
+			return fmt.Errorf("%s answered %s with %d bytes", p.url, response.Status, n)
+		}
+		return nil
+	})
+}
