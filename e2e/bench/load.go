@@ -91,8 +91,7 @@ func paced(ctx context.Context, address string, connections, rate int, duration 
 	})
 	output, err := exec.CommandContext(ctx, path, args...).Output()
 	if err != nil {
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
+		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 			return load{}, fmt.Errorf("paced load: %w: %s", err, exit.Stderr)
 		}
 		return load{}, fmt.Errorf("paced load: %w", err)
