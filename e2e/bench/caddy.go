@@ -20,6 +20,8 @@ func caddyConfig(s setting) string {
 http://127.0.0.1:%[1]d, http://localhost:%[1]d {
   %[4]s
   header X-Request-Id {http.request.uuid}
+  header RateLimit-Policy `+"`"+`"flood";q=1000000;w=1`+"`"+`
+  header RateLimit `+"`"+`"flood";r=999999;t=1`+"`"+`
   reverse_proxy /orders* 127.0.0.1:%[2]d 127.0.0.1:%[3]d {
     lb_policy least_conn
     header_up X-Forwarded-Port %[1]d

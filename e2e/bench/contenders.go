@@ -12,7 +12,8 @@ import (
 
 // setting is what a proxy is configured for: least connections over the instances,
 // one limit by the client's address that nobody reaches, the forwarding fields, a
-// request id and a trace context, connections kept on both sides.
+// request id and a trace context, connections kept on both sides. The fields that
+// tell of the limit are constants in proxies that know none.
 type setting struct {
 	dir         string
 	port, admin int

@@ -43,6 +43,8 @@ frontend public
   http-request set-header traceparent 00-%%[unique-id]-0123456789abcdef-00
   http-request set-header Via "1.1 haproxy"
   http-response set-header X-Request-Id %%[unique-id]
+  http-response set-header RateLimit-Policy '"flood";q=1000000;w=1'
+  http-response set-header RateLimit '"flood";r=999999;t=1'
   use_backend orders if { path_beg /orders }
 
 backend orders

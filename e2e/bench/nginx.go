@@ -46,6 +46,8 @@ http {
       proxy_set_header traceparent "00-$request_id-0123456789abcdef-00";
       proxy_set_header Via "1.1 nginx";
       add_header X-Request-Id $request_id always;
+      add_header RateLimit-Policy '"flood";q=1000000;w=1';
+      add_header RateLimit '"flood";r=999999;t=1';
     }
   }
 }
