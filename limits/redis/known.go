@@ -28,6 +28,8 @@ type known struct {
 type knownShard struct {
 	mu   sync.Mutex
 	keys map[digest]knownKey
+	// leasing are the keys of which a lease is being taken.
+	leasing map[digest]struct{}
 }
 
 // knownKey is either a denial or a lease.
@@ -59,6 +61,29 @@ func (k *known) denied(d digest, cost int64, now time.Duration, epoch uint64) (l
 	}
 	answer := k.decide(e.state, cost, e.at+int64(now-e.asked))
 	return answer, !answer.Allowed
+}
+
+// begin reports whether a lease may be taken of a key: not while another one is,
+// lest a crowd that finds nothing left take one each. Then end has to follow.
+func (k *known) begin(d digest) bool {
+	sh := k.shard(d)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if _, leasing := sh.leasing[d]; leasing {
+		return false
+	}
+	if sh.leasing == nil {
+		sh.leasing = make(map[digest]struct{})
+	}
+	sh.leasing[d] = struct{}{}
+	return true
+}
+
+func (k *known) end(d digest) {
+	sh := k.shard(d)
+	sh.mu.Lock()
+	delete(sh.leasing, d)
+	sh.mu.Unlock()
 }
 
 // lease takes a cost out of what was leased.

@@ -82,6 +82,12 @@ func TestLease(t *testing.T) {
 	if k.giveBack(d, 1, 2*time.Second, 0) {
 		t.Error("given back to a lease that has ended")
 	}
+	if !k.begin(d) || k.begin(d) || !k.begin(digest{2}) {
+		t.Error("not one lease at a time is taken")
+	}
+	if k.end(d); !k.begin(d) {
+		t.Error("none is taken after another")
+	}
 	learn(3*time.Second, 3)
 	if _, ok := k.lease(d, 1, 3*time.Second, 1); ok {
 		t.Error("a lease outlived the store's memory")

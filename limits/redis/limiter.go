@@ -56,6 +56,9 @@ type Limiter struct {
 	moment func(limits.Time) int64
 }
 
+// longestLease bounds how long units of a steadily refilled limit are kept.
+const longestLease = 5 * time.Second
+
 // grace is for clocks of stores that step back a little.
 const grace = time.Second
 
@@ -133,7 +136,12 @@ func (l *Limiter) Ask(key []byte, cost int64, now limits.Time) (limits.Decision,
 			return answer, true
 		}
 	}
-	r, err := l.call(opTake, d, cost, max(cost, l.spec.Lease), l.at(now))
+	most := cost
+	if l.spec.Lease > cost && l.known.begin(d) {
+		defer l.known.end(d)
+		most = l.spec.Lease
+	}
+	r, err := l.call(opTake, d, cost, most, l.at(now))
 	if err != nil {
 		return l.without(key, d, cost, now), false
 	}
@@ -173,12 +181,12 @@ func (l *Limiter) learn(d digest, cost int64, r reply, answer *limits.Decision, 
 
 // lifetime is how long a lease is good for: for a window until it ends, since no
 // unit counts in another one than it was charged in, and else for as long as its
-// units take to come back.
+// units take to come back, or a second when they are quick.
 func (l *Limiter) lifetime(answer *limits.Decision) time.Duration {
 	if l.form.wall {
 		return answer.ResetAfter
 	}
-	return min(time.Duration(l.spec.Lease)*l.spec.Limit.Policy().Interval, longestDenial)
+	return min(max(time.Duration(l.spec.Lease)*l.spec.Limit.Policy().Interval, time.Second), longestLease)
 }
 
 // Peek implements limits.Limiter.
