@@ -36,7 +36,7 @@ func BenchmarkAsk(b *testing.B) {
 				ask := func(i uint32) {
 					var key [4]byte
 					binary.LittleEndian.PutUint32(key[:], i%c.keys)
-					l.Ask(key[:], 1, l.now())
+					l.Ask(key[:], 1, l.clock())
 				}
 				if crowd == 0 {
 					for i := range b.N {

@@ -67,7 +67,7 @@ func (g *golden) play(f []string) {
 	case "refund":
 		// A charge of the moment, as Refund finds it.
 		moment, d := int64(g.span(f[1])), digestOf(g.limiter.domain, []byte(f[2]))
-		if _, err := g.limiter.call(opRefund, d, g.number(f[3]), g.number(f[3]), &moment); err != nil {
+		if _, err := g.limiter.call(opRefund, d, g.number(f[3]), g.number(f[3]), &moment, patience); err != nil {
 			g.t.Fatalf("line %d: %v", g.line, err)
 		}
 		g.limiter.known.forget(d)

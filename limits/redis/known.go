@@ -28,8 +28,9 @@ type known struct {
 type knownShard struct {
 	mu   sync.Mutex
 	keys map[digest]knownKey
-	// leasing are the keys of which a lease is being taken.
-	leasing map[digest]struct{}
+	// leasing are the keys of which a lease is being taken, each with what is
+	// closed afterwards.
+	leasing map[digest]chan struct{}
 }
 
 // knownKey is either a denial or a lease.
@@ -56,32 +57,35 @@ func (k *known) denied(d digest, cost int64, now time.Duration, epoch uint64) (l
 	sh.mu.Lock()
 	e, ok := sh.keys[d]
 	sh.mu.Unlock()
-	if !ok || e.state == nil || e.epoch != epoch || now >= e.until || cost < e.cost || now < e.asked {
+	if !ok || e.state == nil || e.epoch != epoch || now >= e.until || cost < e.cost {
 		return limits.Decision{}, false
 	}
-	answer := k.decide(e.state, cost, e.at+int64(now-e.asked))
+	// Who came before it was asked is told what holds since.
+	answer := k.decide(e.state, cost, e.at+int64(max(0, now-e.asked)))
 	return answer, !answer.Allowed
 }
 
-// begin reports whether a lease may be taken of a key: not while another one is,
-// lest a crowd that finds nothing left take one each. Then end has to follow.
-func (k *known) begin(d digest) bool {
+// begin is called before a lease is taken of a key. It returns nil to who may,
+// and has to call end then; and something to wait for while another one is being
+// taken, lest a crowd that finds nothing left take one each.
+func (k *known) begin(d digest) <-chan struct{} {
 	sh := k.shard(d)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if _, leasing := sh.leasing[d]; leasing {
-		return false
+	if taken, leasing := sh.leasing[d]; leasing {
+		return taken
 	}
 	if sh.leasing == nil {
-		sh.leasing = make(map[digest]struct{})
+		sh.leasing = make(map[digest]chan struct{})
 	}
-	sh.leasing[d] = struct{}{}
-	return true
+	sh.leasing[d] = make(chan struct{})
+	return nil
 }
 
 func (k *known) end(d digest) {
 	sh := k.shard(d)
 	sh.mu.Lock()
+	close(sh.leasing[d])
 	delete(sh.leasing, d)
 	sh.mu.Unlock()
 }

@@ -32,7 +32,7 @@ func TestKnownDenial(t *testing.T) {
 		{"more", d, 3, time.Minute + 150*time.Millisecond, 0, 150 * time.Millisecond},
 		{"less", d, 1, time.Minute, 0, 0},
 		{"on time", d, 2, time.Minute + 200*time.Millisecond, 0, 0},
-		{"before it was asked", d, 2, time.Minute - 1, 0, 0},
+		{"before it was asked", d, 2, time.Minute - 1, 0, 200 * time.Millisecond},
 		{"another key", digest{2}, 2, time.Minute, 0, 0},
 		{"another epoch", d, 2, time.Minute, 1, 0},
 	} {
@@ -82,11 +82,17 @@ func TestLease(t *testing.T) {
 	if k.giveBack(d, 1, 2*time.Second, 0) {
 		t.Error("given back to a lease that has ended")
 	}
-	if !k.begin(d) || k.begin(d) || !k.begin(digest{2}) {
-		t.Error("not one lease at a time is taken")
+	if k.begin(d) != nil || k.begin(digest{2}) != nil {
+		t.Error("no lease may be taken")
 	}
-	if k.end(d); !k.begin(d) {
-		t.Error("none is taken after another")
+	taken := k.begin(d)
+	if taken == nil {
+		t.Fatal("two leases are taken at a time")
+	}
+	k.end(d)
+	<-taken
+	if k.begin(d) != nil {
+		t.Error("none may be taken after another")
 	}
 	learn(3*time.Second, 3)
 	if _, ok := k.lease(d, 1, 3*time.Second, 1); ok {

@@ -124,24 +124,29 @@ func (l *Limiter) Ask(key []byte, cost int64, now limits.Time) (limits.Decision,
 	}
 	d := digestOf(l.domain, key)
 	l.demand.asked.Add(cost)
-	epoch := l.store.epoch.Load()
-	if answer, ok := l.known.denied(d, cost, now.Mono, epoch); ok {
-		l.store.stats.known.Add(1)
+	if answer, ok := l.unasked(d, cost, now.Mono); ok {
 		return answer, true
 	}
-	if l.spec.Lease > 1 {
-		if answer, ok := l.known.lease(d, cost, now.Mono, epoch); ok {
-			l.store.stats.leased.Add(1)
-			l.taken.add(charge{digest: d, now: now.Mono, keeper: byLease})
-			return answer, true
+	most, within := cost, l.store.options.Timeout
+	if l.spec.Lease > cost {
+		for began := l.now(); ; {
+			taken := l.known.begin(d)
+			if taken == nil {
+				defer l.known.end(d)
+				most = l.spec.Lease
+				break
+			}
+			if !await(taken, within) {
+				return l.without(key, d, cost, now), false
+			}
+			if answer, ok := l.unasked(d, cost, now.Mono); ok {
+				return answer, true
+			}
+			within = l.store.options.Timeout - (l.now() - began)
 		}
 	}
-	most := cost
-	if l.spec.Lease > cost && l.known.begin(d) {
-		defer l.known.end(d)
-		most = l.spec.Lease
-	}
-	r, err := l.call(opTake, d, cost, most, l.at(now))
+	epoch := l.store.epoch.Load()
+	r, err := l.call(opTake, d, cost, most, l.at(now), within)
 	if err != nil {
 		return l.without(key, d, cost, now), false
 	}
@@ -154,6 +159,38 @@ func (l *Limiter) Ask(key []byte, cost int64, now limits.Time) (limits.Decision,
 	l.learn(d, cost, r, &answer, now.Mono, epoch)
 	return answer, true
 }
+
+// unasked answers from what is known without asking the store.
+func (l *Limiter) unasked(d digest, cost int64, now time.Duration) (limits.Decision, bool) {
+	epoch := l.store.epoch.Load()
+	if answer, ok := l.known.denied(d, cost, now, epoch); ok {
+		l.store.stats.known.Add(1)
+		return answer, true
+	}
+	if l.spec.Lease <= 1 {
+		return limits.Decision{}, false
+	}
+	answer, ok := l.known.lease(d, cost, now, epoch)
+	if ok {
+		l.store.stats.leased.Add(1)
+		l.taken.add(charge{digest: d, now: now, keeper: byLease})
+	}
+	return answer, ok
+}
+
+// await reports whether the channel was closed in time.
+func await(closed <-chan struct{}, within time.Duration) bool {
+	timer := time.NewTimer(within)
+	defer timer.Stop()
+	select {
+	case <-closed:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
+func (l *Limiter) now() time.Duration { return l.store.options.Clock.Now().Mono }
 
 // learn keeps what an answer tells of the future, and makes the answer of a
 // lease that of the request alone.
@@ -196,7 +233,7 @@ func (l *Limiter) Peek(key []byte, cost int64, now limits.Time) limits.Decision 
 }
 
 func (l *Limiter) peek(key []byte, cost int64, now limits.Time) (limits.Decision, bool) {
-	r, err := l.call(opPeek, digestOf(l.domain, key), cost, cost, l.at(now))
+	r, err := l.call(opPeek, digestOf(l.domain, key), cost, cost, l.at(now), l.store.options.Timeout)
 	if err != nil {
 		return l.blind(func(in limits.Limiter) limits.Decision { return in.Peek(key, min(cost, in.Policy().Quota), now) }), false
 	}
@@ -231,7 +268,7 @@ func (l *Limiter) Refund(key []byte, cost int64, now limits.Time) {
 		}
 		l.known.forget(d)
 		// A refund that fails grants nothing, and the breaker has heard of it.
-		_, _ = l.call(opRefund, d, cost, cost, &c.at)
+		_, _ = l.call(opRefund, d, cost, cost, &c.at, l.store.options.Timeout)
 	}
 }
 
@@ -310,7 +347,7 @@ func (l *Limiter) at(now limits.Time) *int64 {
 	return &t
 }
 
-func (l *Limiter) call(op string, d digest, cost, most int64, moment *int64) (reply, error) {
+func (l *Limiter) call(op string, d digest, cost, most int64, moment *int64, within time.Duration) (reply, error) {
 	args := make([]any, 0, 16)
 	args = append(args, op)
 	if moment == nil {
@@ -338,7 +375,7 @@ func (l *Limiter) call(op string, d digest, cost, most int64, moment *int64) (re
 	if op != opRefund {
 		numbers += l.form.words(l.spec.Limit)
 	}
-	out, err := l.store.run(l.script, d.name(l.store.options.Prefix, l.spec.Name), args, numbers)
+	out, err := l.store.run(l.script, d.name(l.store.options.Prefix, l.spec.Name), args, numbers, within)
 	if err != nil {
 		return reply{}, err
 	}

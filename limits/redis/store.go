@@ -92,13 +92,13 @@ func (s *Store) Stats() Stats {
 	}
 }
 
-// run runs a script on a key and returns its answer, of at least so many
-// numbers.
-func (s *Store) run(sc *script, key string, args []any, numbers int) ([]int64, error) {
+// run runs a script on a key and returns its answer, of at least so many numbers,
+// within the time given.
+func (s *Store) run(sc *script, key string, args []any, numbers int, within time.Duration) ([]int64, error) {
 	if !s.breaker.allow(s.options.Clock.Now().Mono) {
 		return nil, ErrUnavailable
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), s.options.Timeout)
+	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
 	out, err := s.eval(ctx, sc, key, args)
 	if err == nil && len(out) < numbers {
@@ -201,7 +201,7 @@ func (s *Store) probe(now limits.Time) {
 func (s *Store) tell(l *Limiter, now limits.Time) {
 	mine := l.demand.settle(now.Mono)
 	name := "{" + s.options.Prefix + ":" + l.spec.Name + ":gateways}"
-	out, err := s.run(s.fleet, name, []any{s.gateway, mine, goneAfter}, 2)
+	out, err := s.run(s.fleet, name, []any{s.gateway, mine, goneAfter}, 2, s.options.Timeout)
 	if err == nil {
 		l.share.observe(mine, out[0], out[1])
 		l.local.fit(l.share.load(), now)

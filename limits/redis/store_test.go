@@ -29,7 +29,7 @@ func hourly(burst int64) limits.Spec {
 	return limits.TokenBucketSpec{Rate: limits.Rate{Count: 1, Window: time.Hour}, Burst: burst}
 }
 
-func (l *Limiter) now() limits.Time { return l.store.options.Clock.Now() }
+func (l *Limiter) clock() limits.Time { return l.store.options.Clock.Now() }
 
 // TestLifetime: a state lives for as long as it matters, and not much longer. A
 // key in the store tells nothing of whose it is.
@@ -44,7 +44,7 @@ func TestLifetime(t *testing.T) {
 		name := fmt.Sprintf("limit%d", i)
 		l := newLimiter(t, st, Spec{Name: name, Limit: spec})
 		before := time.Now()
-		d := l.Take([]byte("192.0.2.7"), 1, l.now())
+		d := l.Take([]byte("192.0.2.7"), 1, l.clock())
 		names, err := c.Keys(t.Context(), "*:"+name+":*").Result()
 		if err != nil || len(names) != 1 || strings.Contains(names[0], "192") {
 			t.Errorf("%+v: keys %q, %v", spec, names, err)
@@ -157,7 +157,7 @@ func TestCrowd(t *testing.T) {
 			for worker := range 8 {
 				wg.Go(func() {
 					for n := range 60 {
-						now := l.now()
+						now := l.clock()
 						d, answered := l.Ask([]byte("k"), 1, now)
 						if !answered {
 							t.Error("the store did not answer")
@@ -186,7 +186,7 @@ func TestCrowd(t *testing.T) {
 func TestSavedCalls(t *testing.T) {
 	st := newStore(t, startServer(t), nil)
 	l := newLimiter(t, st, Spec{Name: "denied", Limit: hourly(3)})
-	now := l.now() // the flood is of one moment
+	now := l.clock() // the flood is of one moment
 	for range 3 {
 		l.Take([]byte("k"), 1, now)
 	}
@@ -260,31 +260,31 @@ func TestOutage(t *testing.T) {
 	key := []byte("k")
 	for _, l := range []*Limiter{share, open, closed} {
 		for i := range 9 {
-			if d, answered := l.Ask(key, 1, l.now()); !answered || d.Allowed != (i < 8) {
+			if d, answered := l.Ask(key, 1, l.clock()); !answered || d.Allowed != (i < 8) {
 				t.Fatalf("request %d: %+v, answered %t", i, d, answered)
 			}
 		}
 	}
-	if _, denied := share.Known(key, 1, share.now()); !denied {
+	if _, denied := share.Known(key, 1, share.clock()); !denied {
 		t.Error("the denial isn't known")
 	}
 
 	s.kill()
 	for end := time.Now().Add(patience); !st.Stats().Open && time.Now().Before(end); {
-		open.Ask([]byte("other"), 1, open.now())
+		open.Ask([]byte("other"), 1, open.clock())
 	}
 	calls := st.Stats().Calls
 	passed := 0
 	for range 50 {
-		if d, answered := share.Ask(key, 1, share.now()); answered {
+		if d, answered := share.Ask(key, 1, share.clock()); answered {
 			t.Fatal("answered")
 		} else if d.Allowed {
 			passed++
 		}
-		if d, _ := open.Ask(key, 1, open.now()); !d.Allowed {
+		if d, _ := open.Ask(key, 1, open.clock()); !d.Allowed {
 			t.Fatalf("open: %+v", d)
 		}
-		if d, _ := closed.Ask(key, 1, closed.now()); d.Allowed || d.RetryAfter <= 0 {
+		if d, _ := closed.Ask(key, 1, closed.clock()); d.Allowed || d.RetryAfter <= 0 {
 			t.Fatalf("closed: %+v", d)
 		}
 	}
@@ -295,12 +295,12 @@ func TestOutage(t *testing.T) {
 		t.Errorf("%d calls of 150 requests while open", made)
 	}
 	// What the gateway itself granted is given back to itself.
-	now := share.now()
+	now := share.clock()
 	if d := share.Take([]byte("mine"), 1, now); !d.Allowed {
 		t.Error("a fresh key is denied")
 	}
 	share.Refund([]byte("mine"), 1, now)
-	if d, _ := share.Ask([]byte("mine"), 2, share.now()); !d.Allowed {
+	if d, _ := share.Ask([]byte("mine"), 2, share.clock()); !d.Allowed {
 		t.Error("what was given back is gone")
 	}
 
@@ -319,7 +319,7 @@ func TestOutage(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	for _, l := range []*Limiter{share, open, closed} {
-		if d, answered := l.Ask(key, 1, l.now()); !answered || !d.Allowed || d.Remaining != 7 {
+		if d, answered := l.Ask(key, 1, l.clock()); !answered || !d.Allowed || d.Remaining != 7 {
 			t.Errorf("of an empty store: %+v, answered %t", d, answered)
 		}
 	}
@@ -368,9 +368,9 @@ func TestReload(t *testing.T) {
 	defer st.Close()
 	old := newLimiter(t, st, Spec{Name: "a", Limit: hourly(8)})
 	old.share.store(0.25)
-	old.local.fit(0.25, old.now())
+	old.local.fit(0.25, old.clock())
 	for i := range 3 {
-		if d, answered := old.Ask([]byte("k"), 1, old.now()); answered || d.Allowed != (i < 2) {
+		if d, answered := old.Ask([]byte("k"), 1, old.clock()); answered || d.Allowed != (i < 2) {
 			t.Errorf("request %d: %+v", i, d)
 		}
 	}
@@ -378,9 +378,9 @@ func TestReload(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	adoption.Commit(next.now())
+	adoption.Commit(next.clock())
 	for i := range 3 {
-		if d, _ := next.Ask([]byte("k"), 1, next.now()); d.Allowed != (i < 2) {
+		if d, _ := next.Ask([]byte("k"), 1, next.clock()); d.Allowed != (i < 2) {
 			t.Errorf("request %d after the reload: %+v", i, d)
 		}
 	}
@@ -402,12 +402,12 @@ func TestStrangeState(t *testing.T) {
 				c.SAdd(t.Context(), name, "hello")
 			}
 			for range 2 * failuresToOpen {
-				if d, answered := l.Ask(key, 1, l.now()); answered || !d.Allowed {
+				if d, answered := l.Ask(key, 1, l.clock()); answered || !d.Allowed {
 					t.Errorf("%+v, %s: %+v, answered %t", spec, kind, d, answered)
 				}
 			}
 		}
-		if _, answered := l.Ask([]byte("fine"), 1, l.now()); !answered {
+		if _, answered := l.Ask([]byte("fine"), 1, l.clock()); !answered {
 			t.Errorf("%+v: the store isn't asked any more", spec)
 		}
 	}
@@ -419,7 +419,7 @@ func TestForgottenScripts(t *testing.T) {
 	s := startServer(t)
 	st := newStore(t, s, nil)
 	l := newLimiter(t, st, Spec{Name: "a", Limit: hourly(1)})
-	now := l.now()
+	now := l.clock()
 	l.Take([]byte("k"), 1, now)
 	l.Take([]byte("k"), 1, now)
 	c := s.client()
@@ -448,11 +448,11 @@ func TestPassword(t *testing.T) {
 		}
 	})
 	l := newLimiter(t, st, Spec{Name: "a", Limit: hourly(5), OnError: Closed})
-	if d, answered := l.Ask([]byte("k"), 1, l.now()); answered || d.Allowed {
+	if d, answered := l.Ask([]byte("k"), 1, l.clock()); answered || d.Allowed {
 		t.Errorf("with a wrong password: %+v", d)
 	}
 	password.Store("right")
-	if d, answered := l.Ask([]byte("k"), 1, l.now()); !answered || !d.Allowed {
+	if d, answered := l.Ask([]byte("k"), 1, l.clock()); !answered || !d.Allowed {
 		t.Errorf("with the right one: %+v, answered %t", d, answered)
 	}
 }
@@ -467,7 +467,7 @@ func TestTLS(t *testing.T) {
 	} {
 		st := newStore(t, s, func(o *Options) { o.Addresses, o.TLS = []string{address}, config })
 		l := newLimiter(t, st, Spec{Name: "a", Limit: hourly(5)})
-		if _, answered := l.Ask([]byte("k"), 1, l.now()); answered != trusted {
+		if _, answered := l.Ask([]byte("k"), 1, l.clock()); answered != trusted {
 			t.Errorf("trusted %t: answered %t", trusted, answered)
 		}
 	}
