@@ -137,6 +137,35 @@ limit "token_bucket" "leased" {
 	}
 }
 
+// What comes back comes back once, for two gateways as for one: in any span of
+// time the burst and the rate, and for what is leased a lease more from each.
+func TestSharedRate(t *testing.T) {
+	t.Parallel()
+	s := startSharing(t, 2, harness.StartRedis(t).Address, "  timeout = \"5s\"", `
+limit "token_bucket" "steady" {
+  rate  = "100/s"
+  burst = 20
+  key   = []
+  scope = "shared"
+}
+limit "token_bucket" "leased" {
+  rate  = "100/s"
+  burst = 20
+  lease = 5
+  key   = []
+  scope = "shared"
+}
+`+route("steady")+route("leased"))
+	for name, lease := range map[string]int{"steady": 1, "leased": 5} {
+		began := time.Now()
+		got := s.flood(t, "/"+name, 800)
+		most := 20 + int(time.Since(began)*100/time.Second) + 1 + 2*(lease-1)
+		if passed := got[http.StatusOK]; passed < 20 || passed > most || passed+got[http.StatusTooManyRequests] != 1600 {
+			t.Errorf("%s: %v, want from 20 to %d to pass", name, got, most)
+		}
+	}
+}
+
 // storeFigures are those of GET /v1/limits.
 type storeFigures struct {
 	Answers                      bool

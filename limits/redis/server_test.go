@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -57,8 +58,13 @@ func startServer(t testing.TB, more ...string) *server {
 func (s *server) start() bool {
 	s.t.Helper()
 	_, port, _ := net.SplitHostPort(s.address)
-	s.command = exec.Command(s.binary, "--bind", "127.0.0.1", "--port", port, "--save", "", "--appendonly", "no", "--dir", s.t.TempDir())
-	s.command.Args = append(s.command.Args, s.more...)
+	args := []string{"--bind", "127.0.0.1", "--port", port, "--dir", s.t.TempDir()}
+	if slices.Contains(s.more, "--sentinel") { // which knows of no such things, and wants its file first
+		args = append(slices.Clone(s.more), args...)
+	} else {
+		args = append(append(args, "--save", "", "--appendonly", "no"), s.more...)
+	}
+	s.command = exec.Command(s.binary, args...)
 	s.command.Stdout, s.command.Stderr = &s.output, &s.output
 	if err := s.command.Start(); err != nil {
 		s.t.Fatal(err)
