@@ -92,7 +92,7 @@ func (s *Store) Limiter(spec Spec, old *Limiter) (*Limiter, limits.Adoption, err
 		return nil, limits.Adoption{}, err
 	}
 	l := &Limiter{
-		store: s, spec: spec, form: f, script: newScript(preludeLua + f.script), grace: grace.Milliseconds(),
+		store: s, spec: spec, form: f, script: s.scripts[f.script], grace: grace.Milliseconds(),
 		domain: domain(s.options.Salt, spec.Name, f.kind, spec.KeyClass),
 		decide: limits.ArithmeticOf(spec.Limit),
 	}

@@ -29,6 +29,7 @@ type Store struct {
 	breaker breaker
 	gateway string // this one's name among those that tell their demand
 	fleet   *script
+	scripts map[string]*script
 
 	// epoch counts how often the store has lost its memory, as far as is known.
 	epoch atomic.Uint64
@@ -72,7 +73,7 @@ func New(o Options) (*Store, error) {
 	logging.Disable() // the library's own, which writes where it likes; what matters is returned
 	var id [8]byte
 	rand.Read(id[:]) // it never fails
-	return &Store{options: o, client: o.client(), gateway: hex.EncodeToString(id[:]), fleet: newScript(fleetLua)}, nil
+	return &Store{options: o, client: o.client(), gateway: hex.EncodeToString(id[:]), fleet: newScript(fleetLua), scripts: newScripts()}, nil
 }
 
 // Close ends all connections. Limiters go on as if the store did not answer.
@@ -112,15 +113,18 @@ func (s *Store) eval(ctx context.Context, sc *script, key string, args []any) ([
 	s.stats.calls.Add(1)
 	out, err := s.client.EvalSha(ctx, sc.name, []string{key}, args...).Int64Slice()
 	if err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
-		// Whoever does not know the script has been restarted, failed over or
+		// Whoever does not know it any more has been restarted, failed over or
 		// emptied since.
-		s.epoch.Add(1)
+		if sc.ran.Load() {
+			s.epoch.Add(1)
+		}
 		s.stats.calls.Add(1)
 		out, err = s.client.Eval(ctx, sc.text, []string{key}, args...).Int64Slice()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("asking the store of limits: %w", err)
 	}
+	sc.ran.Store(true)
 	return out, nil
 }
 
