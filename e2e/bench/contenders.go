@@ -55,12 +55,18 @@ var contenders = map[string]contender{
 		config: caddyConfig,
 		args:   func(config string) []string { return []string{"run", "--adapter", "caddyfile", "--config", config} },
 	},
-	"lictor": {
-		program: func(_ context.Context, o options) (string, error) { return o.lictor, nil },
+	"lictor": gateway(func(o options) string { return o.lictor }),
+	"other":  gateway(func(o options) string { return o.other }),
+}
+
+// gateway is the gateway, of one build or another.
+func gateway(program func(options) string) contender {
+	return contender{
+		program: func(_ context.Context, o options) (string, error) { return program(o), nil },
 		file:    "lictor.hcl",
 		config:  lictorConfig,
 		args:    func(config string) []string { return []string{"agent", "-config-file", config} },
-	},
+	}
 }
 
 // packaged finds the program of a Debian package.

@@ -5,7 +5,7 @@ import "fmt"
 func lictorConfig(s setting) string {
 	log := `format = "off"`
 	if s.accessLog {
-		log = fmt.Sprintf("path = %q\n  format = \"json\"", s.dir+"/lictor-access.log")
+		log = fmt.Sprintf("path = %q\n  format = \"json\"", fmt.Sprintf("%s/lictor-access-%d.log", s.dir, s.port))
 	}
 	return fmt.Sprintf(`
 log_level = "WARN"

@@ -37,6 +37,7 @@ import (
 
 type options struct {
 	lictor   string
+	other    string // the same, from another build
 	proxies  []string
 	runs     int
 	duration time.Duration
@@ -79,7 +80,8 @@ func main() {
 func parse() (options, error) {
 	var o options
 	flag.StringVar(&o.lictor, "lictor", "bin/lictor", "`path` of the gateway")
-	proxies := flag.String("proxies", "nginx,lictor", "who is measured: nginx, haproxy, caddy, lictor; ratios are to the first")
+	flag.StringVar(&o.other, "other", "", "`path` of another build of the gateway, which -proxies calls other")
+	proxies := flag.String("proxies", "nginx,lictor", "who is measured: nginx, haproxy, caddy, lictor, other; ratios are to the first")
 	flag.IntVar(&o.runs, "runs", 3, "how often each proxy is measured")
 	flag.DurationVar(&o.duration, "duration", 5*time.Second, "how long each measurement takes, in whole seconds")
 	sizes := flag.String("sizes", "1024", "sizes of the replies, in bytes")

@@ -71,7 +71,7 @@ func newStage(ctx context.Context, o options, size, clients int, accessLog bool)
 		if err != nil {
 			return nil, err
 		}
-		config, err := s.write(c.file, c.config(setting{s.dir, port, admin, backends, accessLog, clients}))
+		config, err := s.write(name+"-"+c.file, c.config(setting{s.dir, port, admin, backends, accessLog, clients}))
 		if err != nil {
 			return nil, err
 		}
