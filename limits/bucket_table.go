@@ -23,7 +23,8 @@ func (t *bucketTable) Take(key []byte, cost int64, now Time) (answer Decision) {
 				return answer
 			}
 			m.allow(&answer, ahead, ahead+spent)
-			if s.swap(d, tat, at+ahead+spent) {
+			swapped, certain := s.swap(d, tat, at+ahead+spent)
+			if certain || swapped && t.charged(s, d, at+ahead+spent, cost, now) {
 				return answer
 			}
 			return t.Take(key, cost, now)

@@ -23,10 +23,13 @@ const rowSlots = 4
 //
 // in this order, so whoever loads the digest, the word and the same digest again
 // has a word that belongs to it. Whoever swaps a word looks at the digest once
-// more, because the slot may have changed hands meanwhile and have got the very
-// same word: then the charge is made again where it belongs, and the new owner
-// bears it, too. That takes two coincidences within nanoseconds, and grants
-// nothing.
+// more. If the slot has changed hands, that was nearly always just after the
+// swap, and the charge went along with the key; but it may have been just before,
+// and the new owner have got the very same word. The key's word tells, wherever
+// it is now: it has got at least as far as the charge. If not, the charge is made
+// again where it belongs, and the new owner gets it back (see charged). Only a
+// third coincidence in those nanoseconds, another charge or another owner, leaves
+// one unit with the wrong key.
 type slot struct {
 	digest atomic.Uint64
 	word   atomic.Int64
@@ -56,9 +59,13 @@ func (s *slot) load(d digest) int64 {
 	return moved
 }
 
-// swap replaces the word and reports whether that was done to the word of d.
-func (s *slot) swap(d digest, old, next int64) bool {
-	return s.word.CompareAndSwap(old, next) && s.digest.Load() == uint64(d)
+// swap replaces the word. Certain says that it was that of d, rather than that of
+// a key that was given the slot meanwhile.
+func (s *slot) swap(d digest, old, next int64) (swapped, certain bool) {
+	if !s.word.CompareAndSwap(old, next) {
+		return false, false
+	}
+	return true, s.digest.Load() == uint64(d)
 }
 
 // rows are what a segment has of them at one time.

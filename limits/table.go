@@ -93,6 +93,29 @@ func (t *table[R]) decide(d digest, cost int64, now Time, charge bool) Decision 
 	return answer
 }
 
+// charged tells, after a swap in s that is not certain, whether it charged d. Then
+// the word of d has got as far as next, for words only grow, but for refunds; or d
+// is gone, and has nothing left to be charged. If not, the swap hit the key that
+// has got the slot, which is given back what it was charged.
+func (t *table[R]) charged(s *slot, d digest, next, cost int64, now Time) bool {
+	sg := t.segment(d)
+	sg.mu.Lock()
+	defer sg.mu.Unlock()
+	if sg.heir != nil {
+		return false // by other numbers now: rather twice than not at all
+	}
+	if own := sg.find(d); own == nil || own.word.Load() >= next {
+		return true
+	}
+	at := t.rules.clock(now) - t.rules.lag(digest(s.digest.Load()))
+	for word := s.word.Load(); word >= next; word = s.word.Load() {
+		if s.word.CompareAndSwap(word, t.rules.refund(word, cost, at)) {
+			break
+		}
+	}
+	return false
+}
+
 // Refund holds the lock, so that the slot can't change hands and another key be
 // given what this one spent.
 func (t *table[R]) Refund(key []byte, cost int64, now Time) {

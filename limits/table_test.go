@@ -54,7 +54,10 @@ func TestSlotChangesHands(t *testing.T) {
 	if got := s.load(old); got != 5 {
 		t.Errorf("loaded %d", got)
 	}
-	if !s.swap(old, 5, 6) || s.swap(old, 5, 7) || s.word.Load() != 6 {
+	if swapped, certain := s.swap(old, 5, 6); !swapped || !certain {
+		t.Errorf("a swap of its own word: %v, certain %v", swapped, certain)
+	}
+	if swapped, _ := s.swap(old, 5, 7); swapped || s.word.Load() != 6 {
 		t.Errorf("swapped to %d", s.word.Load())
 	}
 	s.word.Store(moved)
@@ -71,8 +74,38 @@ func TestSlotChangesHands(t *testing.T) {
 	if s.load(old) != moved || s.load(heir) != 6 {
 		t.Error("the word belongs to the wrong key")
 	}
-	if s.swap(old, 6, 7) {
-		t.Error("a charge of the old key counts for it in a slot that it has lost")
+	if swapped, certain := s.swap(old, 6, 7); !swapped || certain {
+		t.Errorf("a charge of the old key in a slot that it has lost: %v, certain %v", swapped, certain)
+	}
+}
+
+// TestChargedTellsWhereAChargeWent asks about a charge whose slot changed hands
+// around it: it went along with the key, or it missed it, or the key is gone.
+func TestChargedTellsWhereAChargeWent(t *testing.T) {
+	now := at(int64(time.Hour))
+	l := TokenBucketSpec{Rate: Rate{1, time.Second}, Burst: 5}.New(Options{}).(*bucketTable)
+	key := []byte("somebody")
+	l.Take(key, 1, now)
+	d := l.seed.digest(key)
+	s := l.segment(d).find(d)
+	word := s.word.Load()
+	if !l.charged(s, d, word, 1, now) {
+		t.Error("a word that has got as far was not charged")
+	}
+	if gone := l.seed.digest([]byte("nobody")); !l.charged(s, gone, word, 1, now) {
+		t.Error("a key that is gone is to be charged again")
+	}
+	if l.charged(s, d, word+1, 1, now) || s.word.Load() != word {
+		t.Errorf("a word that has not got as far was charged, or given back: %d", s.word.Load()-word)
+	}
+	var other slot // has got the slot, the same word and then the charge
+	other.put(d+2, word+int64(time.Second))
+	if l.charged(&other, d, word+int64(time.Second), 1, now) || other.word.Load() != word {
+		t.Errorf("another key keeps %d of a charge that is not its own", other.word.Load()-word)
+	}
+	Adopt(l, TokenBucketSpec{Rate: Rate{1, time.Second}, Burst: 6}, Options{}, now)
+	if l.charged(s, d, word, 1, now) {
+		t.Error("a word by other numbers was taken for charged")
 	}
 }
 

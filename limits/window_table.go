@@ -17,7 +17,12 @@ func (t *windowTable) Take(key []byte, cost int64, now Time) (answer Decision) {
 			r, at := &t.rules, int64(now.Wall)-t.rules.lag(d)
 			index, used, end := r.view(word, at)
 			r.answer(&answer, used, cost, end-at)
-			if !answer.Allowed || s.swap(d, word, r.pack(index, used+cost)) {
+			if !answer.Allowed {
+				return answer
+			}
+			next := r.pack(index, used+cost)
+			swapped, certain := s.swap(d, word, next)
+			if certain || swapped && t.charged(s, d, next, cost, now) {
 				return answer
 			}
 			return t.Take(key, cost, now)
