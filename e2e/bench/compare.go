@@ -83,8 +83,7 @@ func measureCase(ctx context.Context, o options, generator string, t task) (_ []
 	fmt.Printf("%v: about %v\n", t, time.Duration(o.runs*len(s.proxies))*(o.duration+warmUp))
 	samples := map[string][]sample{}
 	for n := range o.runs {
-		for k := range s.proxies {
-			p := s.proxies[(n+k)%len(s.proxies)]
+		for _, p := range order(s.proxies, n) {
 			var profile <-chan error
 			got, err := measure(p, o.duration, run, func() {
 				if p.name == "lictor" && o.profile != "" && n == o.runs-1 {
@@ -109,8 +108,21 @@ func measureCase(ctx context.Context, o options, generator string, t task) (_ []
 	return rows, nil
 }
 
-// measure warms the proxy up, puts load on it and returns what that cost it.
+// order returns the turns of a repetition: rotated, and every other time reversed,
+// so that none follows the same one always.
+func order(proxies []*proxy, n int) []*proxy {
+	at := n / 2 % len(proxies)
+	turns := slices.Concat(proxies[at:], proxies[:at])
+	if n%2 == 1 {
+		slices.Reverse(turns)
+	}
+	return turns
+}
+
+// measure warms the proxy up, puts load on it and returns what that cost it. What
+// the one before wrote to its log is on the disk by then.
 func measure(p *proxy, d time.Duration, run func(*proxy, time.Duration) (load, error), began func()) (sample, error) {
+	syncDisk()
 	if _, err := run(p, warmUp); err != nil {
 		return sample{}, err
 	}

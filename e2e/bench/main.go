@@ -12,7 +12,7 @@
 // when its request should have been sent.
 //
 // Each case (size, connections, log) starts everything anew. The proxies take
-// turns within a repetition, in an order that rotates, so that a change of the
+// turns within a repetition, each time in another order, so that a change of the
 // machine's mood hits all of them; the ratio to the first proxy is taken within
 // each repetition, and the median of those ratios is what counts. Below 1 means
 // less CPU time than the first proxy's.
