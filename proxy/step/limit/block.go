@@ -87,7 +87,7 @@ func Decode(b *hcl.Block) (Spec, hcl.Diagnostics) {
 // can't, and the other way round.
 func checkShared(b *hcl.Block, in *Block, s *Spec) (diags hcl.Diagnostics) {
 	if s.Scope == Shared && s.Limit.Capacity() > MostShared {
-		diags = append(diags, fault(b.DefRange, "Limit can't be shared", "A store counts to %d at most.", MostShared))
+		diags = append(diags, fault(b.DefRange, "Limit can't be shared", "A store counts to %d at most.", int64(MostShared)))
 	}
 	if s.Lease == 1 {
 		return diags
