@@ -119,7 +119,7 @@ func staticServices(c *config.Config) []static.Spec {
 		if k := v.Check; k != nil {
 			s.Check = &static.Check{
 				HTTP: k.HTTP, TCP: k.TCP, Interval: k.Interval, Timeout: k.Timeout,
-				HealthyAfter: k.HealthyAfter, UnhealthyAfter: k.UnhealthyAfter,
+				HealthyAfter: k.HealthyAfter, UnhealthyAfter: k.UnhealthyAfter, Status: k.Status,
 			}
 		}
 		out = append(out, s)

@@ -143,12 +143,15 @@ type Instance struct {
 // Check is how the gateway itself checks the instances of a static service.
 // Exactly one of HTTP and TCP is set.
 type Check struct {
-	HTTP           string // a path; 2xx passes
+	HTTP           string // a path
 	TCP            bool   // a connection passes
 	Interval       time.Duration
 	Timeout        time.Duration
 	HealthyAfter   int // passes in a row
 	UnhealthyAfter int // failures in a row
+	// Status lists the status codes that pass an HTTP check; none stands for 200
+	// to 299.
+	Status []int
 }
 
 // Policies is where policy files are.

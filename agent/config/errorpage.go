@@ -37,7 +37,7 @@ func (r *reader) errorPages(blocks []*hcl.Block, o *Options) []ErrorPage {
 		if in.Status == nil {
 			r.errorf(b.DefRange, "Missing status", "An error_page needs the list of status codes that it is for, such as [404].")
 		}
-		for _, s := range r.statuses(in.Status) {
+		for _, s := range r.statuses(in.Status, 400, 599) {
 			if before, ok := taken[s.code]; ok {
 				r.errorf(s.at, "Duplicate error page", "There is a page for status %d already, at %s.", s.code, before)
 				continue
@@ -57,9 +57,8 @@ type status struct {
 	at   hcl.Range
 }
 
-// statuses reads a list of the status codes that the gateway may answer by
-// itself.
-func (r *reader) statuses(a *hcl.Attribute) []status {
+// statuses reads a list of status codes between two.
+func (r *reader) statuses(a *hcl.Attribute, least, most int) []status {
 	if a == nil {
 		return nil
 	}
@@ -70,7 +69,7 @@ func (r *reader) statuses(a *hcl.Attribute) []status {
 	}
 	var out []status
 	for _, e := range exprs {
-		code := r.integer(&hcl.Attribute{Name: a.Name, Expr: e, Range: e.Range()}, 0, 400, 599)
+		code := r.integer(&hcl.Attribute{Name: a.Name, Expr: e, Range: e.Range()}, 0, least, most)
 		if code != 0 {
 			out = append(out, status{code, e.Range()})
 		}

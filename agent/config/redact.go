@@ -130,6 +130,7 @@ func (s *Service) redacted() object {
 		out["check"] = object{
 			"http": redactedAddress(c.HTTP), "tcp": c.TCP, "interval": c.Interval.String(), "timeout": c.Timeout.String(),
 			"healthy_after": c.HealthyAfter, "unhealthy_after": c.UnhealthyAfter,
+			"status": append([]int{}, c.Status...),
 		}
 	}
 	return out

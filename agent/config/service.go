@@ -35,6 +35,7 @@ type checkBlock struct {
 	Timeout        *hcl.Attribute `hcl:"timeout,optional"`
 	HealthyAfter   *hcl.Attribute `hcl:"healthy_after,optional"`
 	UnhealthyAfter *hcl.Attribute `hcl:"unhealthy_after,optional"`
+	Status         *hcl.Attribute `hcl:"status,optional"`
 
 	Range hcl.Range `hcl:",def_range"`
 }
@@ -92,6 +93,12 @@ func (r *reader) check(in *checkBlock) *Check {
 		Timeout:        r.duration(in.Timeout, defaultCheckTimeout, time.Millisecond),
 		HealthyAfter:   r.integer(in.HealthyAfter, defaultHealthyAfter, 1, 1000),
 		UnhealthyAfter: r.integer(in.UnhealthyAfter, defaultUnhealthyAfter, 1, 1000),
+	}
+	for _, s := range r.statuses(in.Status, 100, 599) {
+		c.Status = append(c.Status, s.code)
+	}
+	if c.TCP && in.Status != nil {
+		r.errorf(in.Status.Expr.Range(), "Invalid status", "A check by tcp only connects: it sees no status.")
 	}
 	switch {
 	case (c.HTTP != "") == c.TCP:

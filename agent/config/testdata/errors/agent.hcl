@@ -51,8 +51,9 @@ consul {
 
 service "legacy" {
   check {
-    http = "/health"
-    tcp  = true
+    http   = "/health"
+    tcp    = true
+    status = [200, 99]
   }
 }
 

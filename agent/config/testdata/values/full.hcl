@@ -61,7 +61,8 @@ service "legacy" {
     weight  = 3
   }
   check {
-    http = "/health"
+    http   = "/health"
+    status = [200, 204]
   }
 }
 
