@@ -16,7 +16,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// testOptions are what a gateway with no steps understands.
+// testOptions are what a gateway understands, but for the newest balancers.
 func testOptions() Options {
 	return Options{
 		Balancers: []string{"least_conn", "round_robin", "random", "p2c"},
