@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -45,7 +46,9 @@ type body struct {
 	r   *http.Request
 	d   deadlines
 	buf *buffer
-	err error // what Next returns for good
+	err error // what Next returns for good; whoever calls Next owns it
+
+	whole atomic.Bool // the end has been read
 
 	mu      sync.Mutex
 	armed   time.Time // when the deadline was set last
@@ -56,6 +59,7 @@ func (b *body) begin(rw http.ResponseWriter, r *http.Request) {
 	b.r = r
 	b.d, _ = rw.(deadlines)
 	b.err, b.armed, b.stopped = nil, time.Time{}, false
+	b.whole.Store(false)
 }
 
 // end gives the body back to net/http, which drains the rest of it. After an
@@ -75,9 +79,10 @@ func (b *body) end(aborted bool) {
 	b.r, b.d, b.err = nil, nil, nil
 }
 
-// unfinished reports whether there is something left to read.
+// unfinished reports whether there is something left to read. It may be asked
+// while another goroutine is in Next: an instance may answer early.
 func (b *body) unfinished() bool {
-	return b.r.Body != nil && b.r.Body != http.NoBody && b.err != io.EOF //nolint:errorlint // io.EOF is stored bare
+	return b.r.Body != nil && b.r.Body != http.NoBody && !b.whole.Load()
 }
 
 // Next implements proxy.Body. Its errors are of type *proxy.ForwardError.
@@ -96,6 +101,7 @@ func (b *body) Next() ([]byte, error) {
 	if err == io.EOF {
 		b.disarm()
 		b.err = io.EOF
+		b.whole.Store(true)
 	} else if err != nil {
 		b.err = &proxy.ForwardError{Cause: clientCause(err), Err: err}
 	}

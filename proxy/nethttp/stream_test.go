@@ -265,6 +265,28 @@ func TestEarlyAnswer(t *testing.T) {
 	}
 }
 
+// TestAnswerAsTheUploadEnds has an instance that answers on sight of the head,
+// while the client's body is still being read. Under -race it is the test of who
+// may look at the body when.
+func TestAnswerAsTheUploadEnds(t *testing.T) {
+	addr := startRaw(t, func(_ int, c net.Conn, r *bufio.Reader) {
+		if _, err := readHead(r); err == nil {
+			_, _ = io.WriteString(c, "HTTP/1.1 400 Bad\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno")
+			_, _ = io.Copy(io.Discard, r)
+		}
+	})
+	g := startGateway(t, nil, addr)
+	for range 300 {
+		c := g.dial()
+		c.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc")
+		if resp, body := c.response("POST"); resp.StatusCode != 400 || body != "no" {
+			t.Fatalf("got %s %q", resp.Status, body)
+		}
+		c.Close()
+	}
+	g.waitIdle()
+}
+
 // TestEarlyAnswerToALargeUpload has a client that sends all the time.
 func TestEarlyAnswerToALargeUpload(t *testing.T) {
 	g := startGateway(t, nil, startInstance(t, func(w http.ResponseWriter, r *http.Request) {

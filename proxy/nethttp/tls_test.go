@@ -74,21 +74,14 @@ func TestUpstreamTLS(t *testing.T) {
 		{"another name", &verifying{"other.test", pool}, "", "not other.test"},
 		{"another authority", &verifying{"example.com", x509.NewCertPool()}, "", "unknown authority"},
 		{"the system's authorities", &verifying{"example.com", nil}, "", "x509"},
-		{"in clear", nil, "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := startGateway(t, func(r *proxy.Route, _ *nethttp.Options, _ *nethttp.ForwarderOptions) {
-				if c.secure != nil {
-					r.UpstreamTLS = c.secure
-				}
+				r.UpstreamTLS = c.secure
 			}, address)
 			logged := startLog(t, g)
 			resp, body := do(t, newClient(t, nil), newRequest(t, "POST", g.url+"/", strings.NewReader("abc")))
 			switch {
-			case c.name == "in clear":
-				if resp.StatusCode != http.StatusBadRequest {
-					t.Errorf("got %d, want the instance's complaint", resp.StatusCode)
-				}
 			case c.want == "":
 				if resp.StatusCode != http.StatusOK || body != "hello" || resp.Header.Get("X-Body") != "xxx" {
 					t.Errorf("got %d %q", resp.StatusCode, body)
@@ -106,6 +99,18 @@ func TestUpstreamTLS(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestInClearToTLS shows a client the complaint of an instance that wants TLS.
+// There is no body: the instance closes at once, and what it has not read by
+// then would take its answer along.
+func TestInClearToTLS(t *testing.T) {
+	instance, _ := startSecure(t, nil)
+	g := startGateway(t, nil, instance.Listener.Addr().String())
+	resp, body := do(t, newClient(t, nil), newRequest(t, "GET", g.url+"/", nil))
+	if resp.StatusCode != http.StatusBadRequest || !strings.Contains(body, "HTTPS") {
+		t.Errorf("got %d %q, want the instance's complaint", resp.StatusCode, body)
 	}
 }
 
