@@ -121,18 +121,28 @@ func watchIdle(moved *atomic.Int64, idle time.Duration, end func()) (stop func()
 }
 
 // tunnels holds the open ones, so that a drain that has run out of time can end
-// them. The zero value is ready to use.
+// them, and those that open afterwards. The zero value is ready to use.
 type tunnels struct {
 	mu   sync.Mutex
 	open map[*tunnelPair]struct{}
+	over bool // there are to be none any more
 }
 
 type tunnelPair struct{ down, up io.Closer }
+
+func (p *tunnelPair) close() {
+	p.down.Close()
+	p.up.Close()
+}
 
 func (t *tunnels) track(down, up io.Closer) (untrack func()) {
 	p := &tunnelPair{down, up}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.over {
+		p.close()
+		return func() {}
+	}
 	if t.open == nil {
 		t.open = make(map[*tunnelPair]struct{})
 	}
@@ -147,11 +157,12 @@ func (t *tunnels) track(down, up io.Closer) (untrack func()) {
 func (t *tunnels) closeAll() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.over = true
 	for p := range t.open {
-		p.down.Close()
-		p.up.Close()
+		p.close()
 	}
 }
 
-// CloseTunnels ends every tunnel at once.
+// CloseTunnels ends every tunnel at once, and from then on each that opens: a
+// request that was on its way may still become one.
 func (p *Proxy) CloseTunnels() { p.tunnels.closeAll() }

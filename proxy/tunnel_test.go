@@ -24,6 +24,14 @@ type tunnelled struct {
 
 func openTunnel(t *testing.T, options ...func(*setup)) *tunnelled {
 	t.Helper()
+	tu := newTunnel(t, options...)
+	tu.open()
+	return tu
+}
+
+// newTunnel is one that nobody has asked for yet.
+func newTunnel(t *testing.T, options ...func(*setup)) *tunnelled {
+	t.Helper()
 	client, down := net.Pipe()
 	instance, up := net.Pipe()
 	m := &memory{traced: true, down: down, script: func(m *memory, _ int, x *proxy.Exchange, _ *upstream.Endpoint) error {
@@ -31,12 +39,14 @@ func openTunnel(t *testing.T, options ...func(*setup)) *tunnelled {
 		x.Response.Body, x.Response.Tunnel = nil, up
 		return nil
 	}}
-	tu := &tunnelled{gateway: newGateway(t, m, options...), client: client, instance: instance, served: make(chan struct{})}
+	return &tunnelled{gateway: newGateway(t, m, options...), client: client, instance: instance, served: make(chan struct{})}
+}
+
+func (tu *tunnelled) open() {
 	go func() {
 		defer close(tu.served)
 		tu.proxy.Serve(tu.request([]byte(get("/orders", "Connection: Upgrade", "Upgrade: websocket")), tu.conn))
 	}()
-	return tu
 }
 
 // ended waits for the tunnel's end and checks what must be true after it.
@@ -164,6 +174,17 @@ func TestUnaskedSwitch(t *testing.T) {
 				t.Errorf("%+v: %s", g.x.Problem, g.wire)
 			}
 		})
+	}
+}
+
+// TestTunnelAfterTheEnd opens one when a drain has ended all others.
+func TestTunnelAfterTheEnd(t *testing.T) {
+	tu := newTunnel(t)
+	tu.proxy.CloseTunnels()
+	tu.open()
+	tu.ended()
+	if l := tu.logged(); l["status"] != 101.0 || l["bytes_out"] != 0.0 {
+		t.Errorf("logged as %v", l)
 	}
 }
 
