@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/lictor/lictor/attr"
+
 	"github.com/hashicorp/hcl/v2"
 )
 
@@ -18,12 +20,12 @@ func (r *reader) address(a *hcl.Attribute, def string) string {
 	if a == nil {
 		return def
 	}
-	s, ok := r.text(a.Expr)
+	s, ok := r.String(a.Expr)
 	if !ok || s == "" && def == "" {
 		return def
 	}
 	if err := checkAddress(s); err != nil {
-		r.errorf(a.Expr.Range(), "Invalid "+a.Name, "%s", sentence(err))
+		r.Errorf(a.Expr.Range(), "Invalid "+a.Name, "%s", attr.Sentence(err))
 		return def
 	}
 	return s
@@ -65,10 +67,10 @@ func loopback(address string) bool {
 // prefixes reads networks and single addresses.
 func (r *reader) prefixes(a *hcl.Attribute) []netip.Prefix {
 	var out []netip.Prefix
-	for _, it := range r.unique(a) {
-		p, err := parsePrefix(it.value)
+	for _, it := range r.Unique(a) {
+		p, err := parsePrefix(it.Value)
 		if err != nil {
-			r.errorf(it.at, "Invalid network", "%s", sentence(err))
+			r.Errorf(it.At, "Invalid network", "%s", attr.Sentence(err))
 			continue
 		}
 		out = append(out, p)
@@ -93,7 +95,7 @@ func parsePrefix(s string) (netip.Prefix, error) {
 
 // consulAddress reads the address of a Consul agent: host:port, or a URL.
 func (r *reader) consulAddress(a *hcl.Attribute) string {
-	s := r.str(a, "")
+	s := r.Text(a, "")
 	if s == "" {
 		return ""
 	}
@@ -108,7 +110,7 @@ func (r *reader) consulAddress(a *hcl.Attribute) string {
 		err = errors.New("the URL has no host")
 	}
 	if err != nil {
-		r.errorf(a.Expr.Range(), "Invalid address", "%s", sentence(err))
+		r.Errorf(a.Expr.Range(), "Invalid address", "%s", attr.Sentence(err))
 		return ""
 	}
 	return s

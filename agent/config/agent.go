@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lictor/lictor/attr"
+
 	"github.com/hashicorp/hcl/v2"
 )
 
@@ -68,11 +70,11 @@ type accessLogBlock struct {
 
 // agent reads everything of the section but its policy blocks. It returns the
 // elements of policies.paths too, with where they were written.
-func (r *reader) agent(s *section, o *Options) (*Config, []item) {
+func (r *reader) agent(s *section, o *Options) (*Config, []attr.Item) {
 	c := &Config{
-		NodeName:  r.str(s.attrs["node_name"], ""),
+		NodeName:  r.Text(s.attrs["node_name"], ""),
 		LogLevel:  r.logLevel(s.attrs["log_level"]),
-		LogJSON:   r.boolean(s.attrs["log_json"], false),
+		LogJSON:   r.Bool(s.attrs["log_json"], false),
 		DataDir:   r.path(s.attrs["data_dir"], ""),
 		Listeners: r.listeners(s.blocks["listener"], o),
 		Admin:     r.admin(s.one("admin"), o),
@@ -88,7 +90,7 @@ func (r *reader) agent(s *section, o *Options) (*Config, []item) {
 	if c.NodeName == "" {
 		c.NodeName = hostname()
 	}
-	var paths []item
+	var paths []attr.Item
 	c.Policies, paths = r.policies(s.one("policies"), o)
 	return c, paths
 }
@@ -103,13 +105,13 @@ func hostname() string {
 }
 
 func (r *reader) logLevel(a *hcl.Attribute) string {
-	s := r.str(a, defaultLogLevel)
+	s := r.Text(a, defaultLogLevel)
 	for _, l := range logLevels {
 		if strings.EqualFold(l, s) {
 			return l
 		}
 	}
-	r.enum(a, defaultLogLevel, logLevels...) // says what is wrong
+	r.Enum(a, defaultLogLevel, logLevels...) // says what is wrong
 	return defaultLogLevel
 }
 
@@ -122,13 +124,13 @@ func (r *reader) admin(b *hcl.Block, o *Options) Admin {
 	r.decode(b, o, &in)
 	a.Address = r.address(in.Address, defaultAdminAddress)
 	a.TokenFile = r.path(in.TokenFile, "")
-	a.Hosts = values(r.unique(in.Hosts))
+	a.Hosts = attr.Values(r.Unique(in.Hosts))
 	if a.TokenFile == "" && !loopback(a.Address) {
 		at := b.DefRange
 		if in.Address != nil {
 			at = in.Address.Expr.Range()
 		}
-		r.errorf(at, "Admin API without a token",
+		r.Errorf(at, "Admin API without a token",
 			"The admin API at %q can be reached from other machines, so token_file is required. Without one only a loopback address, such as %q, is allowed.", a.Address, defaultAdminAddress)
 	}
 	return a
@@ -143,36 +145,36 @@ func (r *reader) consul(b *hcl.Block, o *Options) *Consul {
 	c := &Consul{
 		Address:             r.consulAddress(in.Address),
 		TokenFile:           r.path(in.TokenFile, ""),
-		Datacenter:          r.str(in.Datacenter, ""),
-		RequireServiceCheck: r.boolean(in.RequireServiceCheck, true),
-		MaxStale:            r.duration(in.MaxStale, defaultMaxStale, time.Second),
+		Datacenter:          r.Text(in.Datacenter, ""),
+		RequireServiceCheck: r.Bool(in.RequireServiceCheck, true),
+		MaxStale:            r.Duration(in.MaxStale, defaultMaxStale, time.Second, 0),
 	}
 	if in.Service != nil {
 		c.Service = &Registration{
-			Name: r.str(in.Service.Name, defaultServiceName),
-			Tags: values(r.unique(in.Service.Tags)),
+			Name: r.Text(in.Service.Name, defaultServiceName),
+			Tags: attr.Values(r.Unique(in.Service.Tags)),
 		}
 		if c.Service.Name == "" {
-			r.errorf(in.Service.Name.Expr.Range(), "Empty name", "A service needs a name; the default is %q.", defaultServiceName)
+			r.Errorf(in.Service.Name.Expr.Range(), "Empty name", "A service needs a name; the default is %q.", defaultServiceName)
 		}
 	}
 	return c
 }
 
-func (r *reader) policies(b *hcl.Block, o *Options) (Policies, []item) {
+func (r *reader) policies(b *hcl.Block, o *Options) (Policies, []attr.Item) {
 	p := Policies{Watch: true}
 	if b == nil {
 		return p, nil
 	}
 	var in policiesBlock
 	r.decode(b, o, &in)
-	paths := r.unique(in.Paths)
+	paths := r.Unique(in.Paths)
 	for i := range paths {
-		paths[i].value = resolvePath(paths[i].value, paths[i].at)
+		paths[i].Value = resolvePath(paths[i].Value, paths[i].At)
 	}
-	p.Paths = values(paths)
-	p.KVPrefix = r.str(in.KVPrefix, "")
-	p.Watch = r.boolean(in.Watch, true)
+	p.Paths = attr.Values(paths)
+	p.KVPrefix = r.Text(in.KVPrefix, "")
+	p.Watch = r.Bool(in.Watch, true)
 	return p, paths
 }
 
@@ -183,8 +185,8 @@ func (r *reader) drain(b *hcl.Block, o *Options) Drain {
 	}
 	var in drainBlock
 	r.decode(b, o, &in)
-	d.Delay = r.duration(in.Delay, 0, 0)
-	d.Timeout = r.duration(in.Timeout, defaultDrainTimeout, 0)
+	d.Delay = r.Duration(in.Delay, 0, 0, 0)
+	d.Timeout = r.Duration(in.Timeout, defaultDrainTimeout, 0, 0)
 	return d
 }
 
@@ -195,12 +197,12 @@ func (r *reader) telemetry(b *hcl.Block, o *Options) Telemetry {
 	}
 	var in telemetryBlock
 	r.decode(b, o, &in)
-	t.MetricsPrefix = r.str(in.MetricsPrefix, defaultPrefix)
+	t.MetricsPrefix = r.Text(in.MetricsPrefix, defaultPrefix)
 	if !metricName(t.MetricsPrefix) {
-		r.errorf(in.MetricsPrefix.Expr.Range(), "Invalid metrics_prefix",
+		r.Errorf(in.MetricsPrefix.Expr.Range(), "Invalid metrics_prefix",
 			"A prefix of metrics begins with a letter and goes on with letters, digits and underscores.")
 	}
-	t.Prometheus = r.boolean(in.Prometheus, true)
+	t.Prometheus = r.Bool(in.Prometheus, true)
 	t.StatsdAddress = r.address(in.StatsdAddress, "")
 	t.DogstatsdAddr = r.address(in.DogstatsdAddr, "")
 	return t
@@ -223,9 +225,9 @@ func (r *reader) accessLog(b *hcl.Block, o *Options) AccessLog {
 	}
 	var in accessLogBlock
 	r.decode(b, o, &in)
-	if r.str(in.Path, "-") != "-" {
+	if r.Text(in.Path, "-") != "-" {
 		l.Path = r.path(in.Path, "-")
 	}
-	l.Format = r.enum(in.Format, FormatJSON, FormatJSON, FormatCommon, FormatCombined, FormatOff)
+	l.Format = r.Enum(in.Format, FormatJSON, FormatJSON, FormatCommon, FormatCombined, FormatOff)
 	return l
 }

@@ -12,13 +12,13 @@ import (
 func (r *reader) decode(b *hcl.Block, o *Options, into any, extra ...hcl.BlockHeaderSchema) hcl.Blocks {
 	later := unsupportedBlocks(b.Type, o)
 	w := &wider{Body: b.Body, extra: slices.Concat(extra, later)}
-	r.diags = append(r.diags, gohcl.DecodeBody(w, nil, into)...)
-	r.diags = append(r.diags, unsupportedValues(b.Type, b.Body)...)
+	r.Diags = append(r.Diags, gohcl.DecodeBody(w, nil, into)...)
+	r.Diags = append(r.Diags, unsupportedValues(b.Type, b.Body)...)
 
 	var rest hcl.Blocks
 	for _, e := range w.aside {
 		if declares(later, e.Type) {
-			r.diags = append(r.diags, unsupported("The block \""+e.Type+"\"", e.DefRange))
+			r.Diags = append(r.Diags, unsupported("The block \""+e.Type+"\"", e.DefRange))
 			continue
 		}
 		rest = append(rest, e)

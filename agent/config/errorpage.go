@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/lictor/lictor/attr"
+
 	"github.com/hashicorp/hcl/v2"
 )
 
@@ -35,11 +37,11 @@ func (r *reader) errorPages(blocks []*hcl.Block, o *Options) []ErrorPage {
 		r.decode(b, o, &in)
 		p := ErrorPage{File: r.path(in.File, "")}
 		if in.Status == nil {
-			r.errorf(b.DefRange, "Missing status", "An error_page needs the list of status codes that it is for, such as [404].")
+			r.Errorf(b.DefRange, "Missing status", "An error_page needs the list of status codes that it is for, such as [404].")
 		}
 		for _, s := range r.statuses(in.Status, 400, 599) {
 			if before, ok := taken[s.code]; ok {
-				r.errorf(s.at, "Duplicate error page", "There is a page for status %d already, at %s.", s.code, before)
+				r.Errorf(s.at, "Duplicate error page", "There is a page for status %d already, at %s.", s.code, before)
 				continue
 			}
 			taken[s.code] = s.at
@@ -64,7 +66,7 @@ func (r *reader) statuses(a *hcl.Attribute, least, most int) []status {
 	}
 	exprs, diags := hcl.ExprList(a.Expr)
 	if diags.HasErrors() {
-		r.errorf(a.Expr.Range(), "Invalid status", "A list of status codes is required here, such as [404, 503].")
+		r.Errorf(a.Expr.Range(), "Invalid status", "A list of status codes is required here, such as [404, 503].")
 		return nil
 	}
 	var out []status
@@ -81,17 +83,17 @@ func (r *reader) statuses(a *hcl.Attribute, least, most int) []status {
 // missing one is found by validate and not by a client.
 func (r *reader) errorPageFile(a *hcl.Attribute, at hcl.Range, p *ErrorPage) {
 	if p.File == "" {
-		r.errorf(at, "Missing file", "An error_page needs the file that holds the page.")
+		r.Errorf(at, "Missing file", "An error_page needs the file that holds the page.")
 		return
 	}
 	info, err := os.Stat(p.File)
 	if err == nil && info.Size() > maxErrorPage {
-		r.errorf(a.Expr.Range(), "Error page too large", "%s has %d bytes, more than %d.", p.File, info.Size(), maxErrorPage)
+		r.Errorf(a.Expr.Range(), "Error page too large", "%s has %d bytes, more than %d.", p.File, info.Size(), maxErrorPage)
 		return
 	}
 	p.Body, err = os.ReadFile(p.File)
 	if err != nil {
-		r.errorf(a.Expr.Range(), "Can't read the error page", "%s", sentence(err))
+		r.Errorf(a.Expr.Range(), "Can't read the error page", "%s", attr.Sentence(err))
 		return
 	}
 	p.ContentType = pageType(p.File)

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lictor/lictor/attr"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclparse"
 )
@@ -130,7 +132,7 @@ func unreadable(path string, err error, asked *hcl.Range) *hcl.Diagnostic {
 	return &hcl.Diagnostic{
 		Severity: hcl.DiagError,
 		Summary:  "Can't read " + path,
-		Detail:   sentence(err),
+		Detail:   attr.Sentence(err),
 		Subject:  asked,
 	}
 }

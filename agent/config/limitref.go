@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lictor/lictor/attr"
+
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/lictor/lictor/proxy/step/limit"
@@ -35,7 +37,7 @@ func (r *reader) limits(blocks []*hcl.Block) ([]limit.Spec, *limitTable) {
 		r.name("limit", name, b.LabelRanges[1], named)
 		spec, diags := limit.Decode(b)
 		diags = append(diags, unsupportedValues("limit", b.Body)...)
-		r.diags = append(r.diags, diags...)
+		r.Diags = append(r.Diags, diags...)
 		r.stored(b, &spec)
 		if !dup {
 			table.names = append(table.names, name)
@@ -72,26 +74,26 @@ func (r *reader) chosenKey(b *hcl.Block, s *limit.Spec) {
 	if content, _, _ := b.Body.PartialContent(&hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "key"}}}); content != nil && content.Attributes["key"] != nil {
 		at = content.Attributes["key"].Expr.Range()
 	}
-	r.warnf(at, "Key chosen by the client",
+	r.Warnf(at, "Key chosen by the client",
 		"A client can send whatever it likes as %s, and so gets a fresh budget with every request. Add client.ip or a claim of a verified token, unless something in front of the gateway sets it.", strings.Join(chosen, " and "))
 }
 
 // known keeps the names of limits that exist and reports the others.
-func (r *reader) known(names []item, table *limitTable) []item {
-	var out []item
+func (r *reader) known(names []attr.Item, table *limitTable) []attr.Item {
+	var out []attr.Item
 	for _, n := range names {
-		if slices.Contains(table.names, n.value) {
+		if slices.Contains(table.names, n.Value) {
 			out = append(out, n)
 			continue
 		}
 		if r.partial {
 			continue
 		}
-		hint := didYouMean(n.value, table.names)
+		hint := attr.DidYouMean(n.Value, table.names)
 		if hint == "" && len(table.names) == 0 {
 			hint = " No limit is defined."
 		}
-		r.errorf(n.at, "Unknown limit", "There is no limit named %q.%s", n.value, hint)
+		r.Errorf(n.At, "Unknown limit", "There is no limit named %q.%s", n.Value, hint)
 	}
 	return out
 }
@@ -104,19 +106,19 @@ func (r *reader) gateway(b *hcl.Block, o *Options, table *limitTable) []string {
 	}
 	var in gatewayBlock
 	r.decode(b, o, &in)
-	names := r.known(r.unique(in.Limits), table)
+	names := r.known(r.Unique(in.Limits), table)
 	for _, n := range names {
-		s := table.sound[n.value]
+		s := table.sound[n.Value]
 		if s == nil {
 			continue
 		}
 		for _, p := range s.Key {
 			if !p.BeforeMatch() {
-				r.errorf(n.at, "Limit can't be the gateway's", "The key of limit %q holds %s, which isn't known before a route is found. The gateway's limits may use client.* and request.* only.", n.value, p)
+				r.Errorf(n.At, "Limit can't be the gateway's", "The key of limit %q holds %s, which isn't known before a route is found. The gateway's limits may use client.* and request.* only.", n.Value, p)
 			}
 		}
 	}
-	return values(names)
+	return attr.Values(names)
 }
 
 func (r *reader) defaults(b *hcl.Block, o *Options, table *limitTable) []string {
@@ -125,7 +127,7 @@ func (r *reader) defaults(b *hcl.Block, o *Options, table *limitTable) []string 
 	}
 	var in defaultsBlock
 	r.decode(b, o, &in)
-	return values(r.known(r.unique(in.Limits), table))
+	return attr.Values(r.known(r.Unique(in.Limits), table))
 }
 
 // checkRouteLimits resolves the limits that a route names, and warns of keys
@@ -133,12 +135,12 @@ func (r *reader) defaults(b *hcl.Block, o *Options, table *limitTable) []string 
 func (r *reader) checkRouteLimits(p *Policy, table *limitTable) {
 	for i := range p.Routes {
 		t := &p.Routes[i]
-		own := make([]item, len(t.Limits))
+		own := make([]attr.Item, len(t.Limits))
 		for j, n := range t.Limits {
-			own[j] = item{n, t.origin.limits[j]}
+			own[j] = attr.Item{Value: n, At: t.origin.limits[j]}
 		}
 		own = r.known(own, table)
-		t.Limits, t.origin.limits = values(own), ranges(own)
+		t.Limits, t.origin.limits = attr.Values(own), attr.Ranges(own)
 		if t.HasStep("jwt") {
 			continue
 		}
@@ -151,7 +153,7 @@ func (r *reader) checkRouteLimits(p *Policy, table *limitTable) {
 			if j := slices.Index(t.Limits, name); j >= 0 {
 				at, how = t.origin.limits[j], ""
 			}
-			r.warnf(at, "Key of a token on a route without one", "%s",
+			r.Warnf(at, "Key of a token on a route without one", "%s",
 				fmt.Sprintf("The limit %q, which the route %q has%s, is keyed by a claim, but the route verifies no token. Every request counts by its client's address instead.", name, t.Name, how))
 		}
 	}

@@ -56,7 +56,7 @@ func (r *reader) listeners(blocks []*hcl.Block, o *Options) []Listener {
 		r.name("listener", l.Name, b.LabelRanges[0], named)
 		if l.Address != "" && !strings.HasSuffix(l.Address, ":0") {
 			if first, dup := bound[l.Address]; dup {
-				r.errorf(b.DefRange, "Duplicate listener address", "The address %q is taken by the listener at %s.", l.Address, first)
+				r.Errorf(b.DefRange, "Duplicate listener address", "The address %q is taken by the listener at %s.", l.Address, first)
 			}
 			bound[l.Address] = b.DefRange
 		}
@@ -69,27 +69,27 @@ func (r *reader) listener(b *hcl.Block, o *Options) Listener {
 	var in listenerBlock
 	r.decode(b, o, &in)
 	l := listenerAt(b.Labels[0], "")
-	if r.required(in.Address, "address", b.DefRange) != "" {
+	if r.Required(in.Address, "address", b.DefRange) != "" {
 		l.Address = r.address(in.Address, "")
 	}
 	l.TrustedProxies = r.prefixes(in.TrustedProxies)
-	l.Forwarded = r.enum(in.Forwarded, ForwardedX, ForwardedX, ForwardedStandard)
-	l.ProxyProtocol = r.enum(in.ProxyProtocol, ProxyOff, ProxyOff, ProxyOptional, ProxyRequired)
+	l.Forwarded = r.Enum(in.Forwarded, ForwardedX, ForwardedX, ForwardedStandard)
+	l.ProxyProtocol = r.Enum(in.ProxyProtocol, ProxyOff, ProxyOff, ProxyOptional, ProxyRequired)
 	if l.ProxyProtocol != ProxyOff && in.TrustedProxies == nil {
-		r.errorf(in.ProxyProtocol.Expr.Range(), "Missing required argument",
+		r.Errorf(in.ProxyProtocol.Expr.Range(), "Missing required argument",
 			"The argument %q is required beside proxy_protocol, since headers of others are never believed.", "trusted_proxies")
 	}
-	l.HealthPath = r.str(in.HealthPath, "")
+	l.HealthPath = r.Text(in.HealthPath, "")
 	if l.HealthPath != "" && !printablePath(l.HealthPath) {
-		r.errorf(in.HealthPath.Expr.Range(), "Invalid health_path", `%q is not a path that begins with "/".`, l.HealthPath)
+		r.Errorf(in.HealthPath.Expr.Range(), "Invalid health_path", `%q is not a path that begins with "/".`, l.HealthPath)
 	}
-	l.MergeSlashes = r.boolean(in.MergeSlashes, true)
-	l.RejectEncodedSlashes = r.enum(in.EncodedSlashes, "keep", "keep", "reject") == "reject"
-	l.ReadHeaderTimeout = r.duration(in.ReadHeaderTimeout, defaultReadHeaderTimeout, time.Millisecond)
-	l.IdleTimeout = r.duration(in.IdleTimeout, defaultListenerIdle, time.Millisecond)
-	l.MaxHeaderBytes = r.size(in.MaxHeaderBytes, defaultMaxHeader, leastMaxHeader, mostMaxHeader)
+	l.MergeSlashes = r.Bool(in.MergeSlashes, true)
+	l.RejectEncodedSlashes = r.Enum(in.EncodedSlashes, "keep", "keep", "reject") == "reject"
+	l.ReadHeaderTimeout = r.Duration(in.ReadHeaderTimeout, defaultReadHeaderTimeout, time.Millisecond, 0)
+	l.IdleTimeout = r.Duration(in.IdleTimeout, defaultListenerIdle, time.Millisecond, 0)
+	l.MaxHeaderBytes = r.Size(in.MaxHeaderBytes, defaultMaxHeader, leastMaxHeader, mostMaxHeader)
 	l.MaxConnections = r.integer(in.MaxConnections, 0, 0, mostConnections)
-	l.Engine = r.enum(in.Engine, EngineHTTP1, EngineHTTP1, EngineNetHTTP)
+	l.Engine = r.Enum(in.Engine, EngineHTTP1, EngineHTTP1, EngineNetHTTP)
 	l.TLS = r.listenerTLS(in.TLS)
 	return l
 }
@@ -99,10 +99,10 @@ func (r *reader) listener(b *hcl.Block, o *Options) Listener {
 func (r *reader) name(typ, name string, at hcl.Range, seen map[string]hcl.Range) {
 	switch first, dup := seen[name]; {
 	case !nameable(name):
-		r.errorf(at, "Invalid "+typ+" name",
+		r.Errorf(at, "Invalid "+typ+" name",
 			"A name is 1 to 128 letters, digits, underscores, dots and dashes, and not a single dash alone.")
 	case dup:
-		r.errorf(at, "Duplicate "+typ, "A %s named %q was already defined at %s.", typ, name, first)
+		r.Errorf(at, "Duplicate "+typ, "A %s named %q was already defined at %s.", typ, name, first)
 	default:
 		seen[name] = at
 	}

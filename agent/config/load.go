@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lictor/lictor/attr"
+
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/lictor/lictor/proxy/router"
@@ -44,7 +46,7 @@ func Load(in Input) (*Config, *Files, hcl.Diagnostics) {
 	}
 	c, _ := l.load(in)
 	if len(c.Listeners) == 0 && len(l.top.blocks["listener"]) == 0 && !l.partial {
-		l.diags = append(l.diags, &hcl.Diagnostic{
+		l.Diags = append(l.Diags, &hcl.Diagnostic{
 			Severity: hcl.DiagError,
 			Summary:  "No listener",
 			Detail:   `The configuration needs at least one block listener "<name>" { address = "..." }.`,
@@ -80,7 +82,7 @@ func Validate(o Options, paths ...string) (*Files, hcl.Diagnostics) {
 	c, built := l.load(Input{})
 	l.unreachable(c.Policy.Routes, built)
 	if agent && len(l.top.blocks["listener"]) == 0 {
-		l.diags = append(l.diags, &hcl.Diagnostic{
+		l.Diags = append(l.Diags, &hcl.Diagnostic{
 			Severity: hcl.DiagWarning,
 			Summary:  "No listener",
 			Detail:   `An agent does not start without a block listener "<name>" { address = "..." }.`,
@@ -101,10 +103,10 @@ type loader struct {
 
 // add puts parsed files into the section.
 func (l *loader) add(bodies []hcl.Body, diags hcl.Diagnostics) {
-	l.diags = append(l.diags, diags...)
+	l.Diags = append(l.Diags, diags...)
 	l.partial = l.partial || diags.HasErrors()
 	for _, b := range bodies {
-		l.diags = append(l.diags, l.top.add(b, l.options, l.policyOnly)...)
+		l.Diags = append(l.Diags, l.top.add(b, l.options, l.policyOnly)...)
 	}
 }
 
@@ -123,10 +125,10 @@ func (l *loader) load(in Input) (*Config, *router.Router) {
 	l.policyOnly = true
 	for _, p := range paths {
 		var at *hcl.Range
-		if p.at.Filename != "" {
-			at = &p.at
+		if p.At.Filename != "" {
+			at = &p.At
 		}
-		l.add(l.files.readPath(p.value, at))
+		l.add(l.files.readPath(p.Value, at))
 	}
 	for _, s := range in.Policies {
 		l.add(l.files.parse(s))
@@ -137,7 +139,7 @@ func (l *loader) load(in Input) (*Config, *router.Router) {
 }
 
 // dev fills in what a developer's machine has.
-func (l *loader) dev(c *Config, paths *[]item) {
+func (l *loader) dev(c *Config, paths *[]attr.Item) {
 	if len(l.top.blocks["listener"]) == 0 {
 		c.Listeners = []Listener{listenerAt("dev", defaultDevListener)}
 	}
@@ -149,7 +151,7 @@ func (l *loader) dev(c *Config, paths *[]item) {
 	}
 	if info, err := os.Stat(defaultDevPolicies); err == nil && info.IsDir() {
 		c.Policies.Paths = []string{defaultDevPolicies}
-		*paths = append(*paths, item{value: defaultDevPolicies})
+		*paths = append(*paths, attr.Item{Value: defaultDevPolicies})
 	}
 }
 
@@ -159,25 +161,25 @@ func (l *loader) levelFlag(s string) string {
 			return level
 		}
 	}
-	l.diags = append(l.diags, &hcl.Diagnostic{
+	l.Diags = append(l.Diags, &hcl.Diagnostic{
 		Severity: hcl.DiagError,
 		Summary:  "Invalid log level",
-		Detail:   "The flag's log level " + list([]string{s}) + " is not one of " + list(logLevels) + "." + didYouMean(strings.ToUpper(s), logLevels),
+		Detail:   "The flag's log level " + attr.Quoted([]string{s}) + " is not one of " + attr.Quoted(logLevels) + "." + attr.DidYouMean(strings.ToUpper(s), logLevels),
 	})
 	return defaultLogLevel
 }
 
 func (l *loader) finish() hcl.Diagnostics {
-	for i, d := range l.diags {
-		l.diags[i] = hideSecret(d)
+	for i, d := range l.Diags {
+		l.Diags[i] = hideSecret(d)
 	}
 	wrong := map[hcl.Range]bool{}
-	for _, d := range l.diags {
+	for _, d := range l.Diags {
 		if d.Summary != notSupported && d.Severity == hcl.DiagError && d.Subject != nil {
 			wrong[*d.Subject] = true
 		}
 	}
-	return tidy(slices.DeleteFunc(l.diags, func(d *hcl.Diagnostic) bool {
+	return tidy(slices.DeleteFunc(l.Diags, func(d *hcl.Diagnostic) bool {
 		// What is wrong anyway need not be called unsupported as well.
 		return d.Summary == notSupported && d.Subject != nil && wrong[*d.Subject]
 	}))

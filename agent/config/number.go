@@ -23,17 +23,17 @@ func wildNumbers(f *hcl.File, name string) hcl.Diagnostics {
 	body, ok := f.Body.(*hclsyntax.Body)
 	if !ok {
 		if at, ok := wildJSON(f.Bytes, name); ok {
-			r.errorf(at, "Invalid number", "The number is too large, or too close to zero.")
+			r.Errorf(at, "Invalid number", "The number is too large, or too close to zero.")
 		}
-		return r.diags
+		return r.Diags
 	}
 	_ = hclsyntax.VisitAll(body, func(n hclsyntax.Node) hcl.Diagnostics { // it only passes on what the function returns
 		if l, ok := n.(*hclsyntax.LiteralValueExpr); ok && wild(l.Val) {
-			r.errorf(l.SrcRange, "Invalid number", "The number is too large, or too close to zero.")
+			r.Errorf(l.SrcRange, "Invalid number", "The number is too large, or too close to zero.")
 		}
 		return nil
 	})
-	return r.diags
+	return r.Diags
 }
 
 func wild(v cty.Value) bool {

@@ -13,7 +13,7 @@ func (r *reader) providers(s *section, o *Options) ([]Provider, map[string][]str
 			name := b.Labels[0]
 			r.name(pb.Type, name, b.LabelRanges[0], named)
 			spec, diags := pb.Decode(b.Body, BlockContext{Name: name, Range: b.DefRange, Path: resolvePath})
-			r.diags = append(r.diags, diags...)
+			r.Diags = append(r.Diags, diags...)
 			out = append(out, Provider{Type: pb.Type, Name: name, Spec: spec, Range: b.DefRange})
 			names[pb.Type] = append(names[pb.Type], name)
 		}

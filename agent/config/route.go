@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lictor/lictor/attr"
+
 	"github.com/hashicorp/hcl/v2"
 )
 
@@ -63,38 +65,38 @@ func (r *reader) route(b *hcl.Block, o *Options, providers map[string][]string) 
 	for i, s := range o.StepBlocks {
 		steps[i].Type = s.Type
 	}
-	before := r.errors()
+	before := r.Errors()
 	var in routeBlock
 	rest := r.decode(b, o, &in, steps...)
 
-	hosts, methods, names := r.unique(in.Hosts), r.unique(in.Methods), r.unique(in.Limits)
+	hosts, methods, names := r.Unique(in.Hosts), r.Unique(in.Methods), r.Unique(in.Limits)
 	t := Route{
 		Name:           b.Labels[0],
 		Range:          b.DefRange,
-		Hosts:          values(hosts),
-		Path:           r.str(in.Path, ""),
-		PathPrefix:     r.str(in.PathPrefix, ""),
-		PathPattern:    r.str(in.PathPattern, ""),
-		PathRegex:      r.str(in.PathRegex, ""),
-		Methods:        values(methods),
+		Hosts:          attr.Values(hosts),
+		Path:           r.Text(in.Path, ""),
+		PathPrefix:     r.Text(in.PathPrefix, ""),
+		PathPattern:    r.Text(in.PathPattern, ""),
+		PathRegex:      r.Text(in.PathRegex, ""),
+		Methods:        attr.Values(methods),
 		Headers:        r.conditions(in.Headers, strings.ToLower),
 		Query:          r.conditions(in.Query, strings.Clone),
-		Service:        r.required(in.Service, "service", b.DefRange),
-		Tags:           values(r.unique(in.Tags)),
-		Port:           r.str(in.Port, ""),
-		StripPrefix:    r.str(in.StripPrefix, ""),
-		HostHeader:     r.str(in.HostHeader, ""),
-		Limits:         values(names),
-		InheritLimits:  r.boolean(in.InheritLimits, true),
-		Balance:        r.enum(in.Balance, defaultBalance, o.balancers()...),
+		Service:        r.Required(in.Service, "service", b.DefRange),
+		Tags:           attr.Values(r.Unique(in.Tags)),
+		Port:           r.Text(in.Port, ""),
+		StripPrefix:    r.Text(in.StripPrefix, ""),
+		HostHeader:     r.Text(in.HostHeader, ""),
+		Limits:         attr.Values(names),
+		InheritLimits:  r.Bool(in.InheritLimits, true),
+		Balance:        r.Enum(in.Balance, defaultBalance, o.balancers()...),
 		MaxConnections: r.integer(in.MaxConnections, 0, 0, mostConnections),
-		Timeout:        r.duration(in.Timeout, defaultTimeout, 0),
-		ConnectTimeout: r.duration(in.ConnectTimeout, defaultConnectTimeout, time.Millisecond),
-		IdleTimeout:    r.duration(in.IdleTimeout, defaultRouteIdle, 0),
-		MaxBody:        r.size(in.MaxBody, 0, 0, 0),
+		Timeout:        r.Duration(in.Timeout, defaultTimeout, 0, 0),
+		ConnectTimeout: r.Duration(in.ConnectTimeout, defaultConnectTimeout, time.Millisecond, 0),
+		IdleTimeout:    r.Duration(in.IdleTimeout, defaultRouteIdle, 0, 0),
+		MaxBody:        r.Size(in.MaxBody, 0, 0, 0),
 		UpstreamTLS:    r.upstreamTLS(in.UpstreamTLS),
 	}
-	t.origin = routeOrigin{attrs: map[string]hcl.Range{}, limits: ranges(names), methods: ranges(methods), hosts: ranges(hosts)}
+	t.origin = routeOrigin{attrs: map[string]hcl.Range{}, limits: attr.Ranges(names), methods: attr.Ranges(methods), hosts: attr.Ranges(hosts)}
 	for _, a := range in.attributes() {
 		if a != nil {
 			t.origin.attrs[a.Name] = a.Expr.Range()
@@ -102,13 +104,13 @@ func (r *reader) route(b *hcl.Block, o *Options, providers map[string][]string) 
 	}
 	r.stripPrefix(in.StripPrefix, &t)
 	if in.HostHeader != nil && !hostHeader(t.HostHeader) {
-		r.errorf(in.HostHeader.Expr.Range(), "Invalid host_header", "%q is not a host, with or without a port.", t.HostHeader)
+		r.Errorf(in.HostHeader.Expr.Range(), "Invalid host_header", "%q is not a host, with or without a port.", t.HostHeader)
 	}
 	r.empty(in.Path, t.Path)
 	r.empty(in.PathPrefix, t.PathPrefix)
 	r.empty(in.PathPattern, t.PathPattern)
 	r.empty(in.PathRegex, t.PathRegex)
-	t.origin.unsound = r.errors() > before
+	t.origin.unsound = r.Errors() > before
 	t.Steps = r.steps(rest, &t, o, providers)
 	return t
 }
@@ -119,7 +121,7 @@ func (r *reader) empty(a *hcl.Attribute, s string) {
 		return
 	}
 	if v, diags := a.Expr.Value(nil); !diags.HasErrors() && !v.IsNull() {
-		r.errorf(a.Expr.Range(), "Empty "+a.Name, "An empty path can't be matched: leave the argument out for any path.")
+		r.Errorf(a.Expr.Range(), "Empty "+a.Name, "An empty path can't be matched: leave the argument out for any path.")
 	}
 }
 
@@ -127,16 +129,16 @@ func (r *reader) empty(a *hcl.Attribute, s string) {
 // of a name.
 func (r *reader) conditions(a *hcl.Attribute, fold func(string) string) map[string]string {
 	var out map[string]string
-	for _, p := range r.pairs(a) {
-		key := fold(p.key)
+	for _, p := range r.Pairs(a) {
+		key := fold(p.Key)
 		if _, dup := out[key]; dup {
-			r.errorf(p.keyAt, "Duplicate name", "%q is in this object already.", p.key)
+			r.Errorf(p.KeyAt, "Duplicate name", "%q is in this object already.", p.Key)
 			continue
 		}
 		if out == nil {
 			out = map[string]string{}
 		}
-		out[key] = p.value
+		out[key] = p.Value
 	}
 	return out
 }
@@ -148,7 +150,7 @@ func (r *reader) stripPrefix(a *hcl.Attribute, t *Route) {
 	}
 	at, s := a.Expr.Range(), t.StripPrefix
 	if !printablePath(s) {
-		r.errorf(at, "Invalid strip_prefix", `%q is not a path that begins with "/".`, s)
+		r.Errorf(at, "Invalid strip_prefix", `%q is not a path that begins with "/".`, s)
 		return
 	}
 	t.StripPrefix = strings.TrimRight(s, "/")
@@ -160,7 +162,7 @@ func (r *reader) stripPrefix(a *hcl.Attribute, t *Route) {
 		path, attr = literalSegments(t.PathPattern), "path_pattern"
 		variable = t.PathPattern[len(path):]
 	case t.PathRegex != "":
-		r.errorf(at, "Invalid strip_prefix", "A route with path_regex can't strip a prefix, since its paths need not begin with it.")
+		r.Errorf(at, "Invalid strip_prefix", "A route with path_regex can't strip a prefix, since its paths need not begin with it.")
 		return
 	}
 	if path != t.StripPrefix && !strings.HasPrefix(path, t.StripPrefix+"/") {
@@ -168,7 +170,7 @@ func (r *reader) stripPrefix(a *hcl.Attribute, t *Route) {
 		if path != "" {
 			written = fmt.Sprintf("is %q", path+variable)
 		}
-		r.errorf(at, "Invalid strip_prefix", "%q must be the first whole segments of every path of the route, but its %s %s.", s, attr, written)
+		r.Errorf(at, "Invalid strip_prefix", "%q must be the first whole segments of every path of the route, but its %s %s.", s, attr, written)
 	}
 }
 
@@ -194,11 +196,11 @@ func (r *reader) steps(blocks hcl.Blocks, t *Route, o *Options, providers map[st
 		s := o.step(b.Type)
 		i := slices.IndexFunc(out, func(other Step) bool { return other.Type == b.Type })
 		if i >= 0 && !s.Repeatable {
-			r.errorf(b.DefRange, fmt.Sprintf("Duplicate %s block", b.Type), "A route holds only one %s block. Another was defined at %s.", b.Type, out[i].Range)
+			r.Errorf(b.DefRange, fmt.Sprintf("Duplicate %s block", b.Type), "A route holds only one %s block. Another was defined at %s.", b.Type, out[i].Range)
 			continue
 		}
 		spec, diags := s.Decode(b.Body, BlockContext{Name: t.Name, Range: b.DefRange, Path: resolvePath, Providers: providers})
-		r.diags = append(r.diags, diags...)
+		r.Diags = append(r.Diags, diags...)
 		out = append(out, Step{Type: b.Type, Spec: spec, Range: b.DefRange})
 	}
 	return out

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/lictor/lictor/attr"
+
 	"github.com/lictor/lictor/proxy/router"
 )
 
@@ -48,7 +50,7 @@ func (r *reader) checkRules(routes []Route) *router.Router {
 	for _, f := range faults {
 		if same, ok := errors.AsType[*router.ConflictError](f.Err); ok {
 			t, other := &routes[f.Rule], &routes[same.Other]
-			r.errorf(t.Range, "Conflicting routes",
+			r.Errorf(t.Range, "Conflicting routes",
 				"The route %q asks for exactly what the route %q at %s does: for a request to host %s only their names would choose. Make their methods, headers or query differ.",
 				t.Name, other.Name, other.Range, same.Host)
 		}
@@ -106,7 +108,7 @@ func (r *reader) ruleFault(t *Route, f *router.RuleError) {
 			break
 		}
 	}
-	r.errorf(at, "Invalid "+f.Field, "%s", sentence(f.Err))
+	r.Errorf(at, "Invalid "+f.Field, "%s", attr.Sentence(f.Err))
 }
 
 // unreachable warns of routes that can never win. That takes long to find out
@@ -118,10 +120,10 @@ func (r *reader) unreachable(routes []Route, built *router.Router) {
 	for _, s := range built.Unreachable() {
 		t := &routes[s.Rule]
 		if s.By == router.NoRoute {
-			r.warnf(t.at("path_regex"), "Unreachable route", "No path of a request, in its normal form, matches this expression.")
+			r.Warnf(t.at("path_regex"), "Unreachable route", "No path of a request, in its normal form, matches this expression.")
 			continue
 		}
 		by := &routes[s.By]
-		r.warnf(t.Range, "Unreachable route", "No request reaches the route %q: the route %q at %s comes first wherever it matches.", t.Name, by.Name, by.Range)
+		r.Warnf(t.Range, "Unreachable route", "No request reaches the route %q: the route %q at %s comes first wherever it matches.", t.Name, by.Name, by.Range)
 	}
 }

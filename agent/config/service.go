@@ -49,14 +49,14 @@ func (r *reader) services(blocks []*hcl.Block, o *Options) []Service {
 		s := Service{Name: b.Labels[0]}
 		r.name("service", s.Name, b.LabelRanges[0], named)
 		if len(in.Instances) == 0 {
-			r.errorf(b.DefRange, "Missing instance block", "A static service needs at least one instance block.")
+			r.Errorf(b.DefRange, "Missing instance block", "A static service needs at least one instance block.")
 		}
 		seen := map[Instance]hcl.Range{}
 		for _, i := range in.Instances {
 			inst := r.instance(&i)
 			key := Instance{Address: inst.Address, Port: inst.Port}
 			if first, dup := seen[key]; dup {
-				r.errorf(i.Range, "Duplicate instance", "The instance %s:%d was already defined at %s.", inst.Address, inst.Port, first)
+				r.Errorf(i.Range, "Duplicate instance", "The instance %s:%d was already defined at %s.", inst.Address, inst.Port, first)
 			}
 			seen[key] = i.Range
 			s.Instances = append(s.Instances, inst)
@@ -69,14 +69,14 @@ func (r *reader) services(blocks []*hcl.Block, o *Options) []Service {
 
 func (r *reader) instance(in *instanceBlock) Instance {
 	i := Instance{
-		Address: r.required(in.Address, "address", in.Range),
+		Address: r.Required(in.Address, "address", in.Range),
 		Weight:  r.integer(in.Weight, 1, 1, 65535),
 	}
 	if strings.ContainsAny(i.Address, " \t\r\n/[]") || strings.Count(i.Address, ":") == 1 {
-		r.errorf(in.Address.Expr.Range(), "Invalid address", "An IP address or a host name, without port and brackets, is required here.")
+		r.Errorf(in.Address.Expr.Range(), "Invalid address", "An IP address or a host name, without port and brackets, is required here.")
 	}
 	if in.Port == nil {
-		r.errorf(in.Range, "Missing required argument", "The argument %q is required, but no definition was found.", "port")
+		r.Errorf(in.Range, "Missing required argument", "The argument %q is required, but no definition was found.", "port")
 	}
 	i.Port = r.integer(in.Port, 0, 1, 65535)
 	return i
@@ -87,10 +87,10 @@ func (r *reader) check(in *checkBlock) *Check {
 		return nil
 	}
 	c := &Check{
-		HTTP:           r.str(in.HTTP, ""),
-		TCP:            r.boolean(in.TCP, false),
-		Interval:       r.duration(in.Interval, defaultCheckInterval, 100*time.Millisecond),
-		Timeout:        r.duration(in.Timeout, defaultCheckTimeout, time.Millisecond),
+		HTTP:           r.Text(in.HTTP, ""),
+		TCP:            r.Bool(in.TCP, false),
+		Interval:       r.Duration(in.Interval, defaultCheckInterval, 100*time.Millisecond, 0),
+		Timeout:        r.Duration(in.Timeout, defaultCheckTimeout, time.Millisecond, 0),
 		HealthyAfter:   r.integer(in.HealthyAfter, defaultHealthyAfter, 1, 1000),
 		UnhealthyAfter: r.integer(in.UnhealthyAfter, defaultUnhealthyAfter, 1, 1000),
 	}
@@ -98,13 +98,13 @@ func (r *reader) check(in *checkBlock) *Check {
 		c.Status = append(c.Status, s.code)
 	}
 	if c.TCP && in.Status != nil {
-		r.errorf(in.Status.Expr.Range(), "Invalid status", "A check by tcp only connects: it sees no status.")
+		r.Errorf(in.Status.Expr.Range(), "Invalid status", "A check by tcp only connects: it sees no status.")
 	}
 	switch {
 	case (c.HTTP != "") == c.TCP:
-		r.errorf(in.Range, "Invalid check", `A check needs exactly one of http = "/path" and tcp = true.`)
+		r.Errorf(in.Range, "Invalid check", `A check needs exactly one of http = "/path" and tcp = true.`)
 	case c.HTTP != "" && !printablePath(c.HTTP):
-		r.errorf(in.HTTP.Expr.Range(), "Invalid http", `A path that begins with "/" is required here.`)
+		r.Errorf(in.HTTP.Expr.Range(), "Invalid http", `A path that begins with "/" is required here.`)
 	}
 	return c
 }

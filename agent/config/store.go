@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/lictor/lictor/attr"
+
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/lictor/lictor/agent/certs"
@@ -68,53 +70,53 @@ func (r *reader) storeOf(b *hcl.Block, o *Options) *Store {
 		return nil
 	}
 	if b.Labels[0] != StoreRedis {
-		r.errorf(b.LabelRanges[0], "Unknown store", "There is no store %q; shared limits can be kept in %q, which is Valkey as well.", b.Labels[0], StoreRedis)
+		r.Errorf(b.LabelRanges[0], "Unknown store", "There is no store %q; shared limits can be kept in %q, which is Valkey as well.", b.Labels[0], StoreRedis)
 		return nil
 	}
 	var in storeBlock
 	r.decode(b, o, &in)
 	s := &Store{
 		Kind:         StoreRedis,
-		Master:       r.str(in.MasterName, ""),
-		Username:     r.str(in.Username, ""),
+		Master:       r.Text(in.MasterName, ""),
+		Username:     r.Text(in.Username, ""),
 		PasswordFile: r.path(in.PasswordFile, ""),
 		SaltFile:     r.path(in.SaltFile, ""),
 		Database:     r.integer(in.DB, 0, 0, mostDatabases),
-		Prefix:       r.str(in.Prefix, defaultStorePrefix),
-		Timeout:      r.duration(in.Timeout, defaultStoreTimeout, time.Millisecond),
+		Prefix:       r.Text(in.Prefix, defaultStorePrefix),
+		Timeout:      r.Duration(in.Timeout, defaultStoreTimeout, time.Millisecond, 0),
 		Gateways:     r.integer(in.Gateways, 1, 1, mostGateways),
 		TLS:          r.upstreamTLS(in.TLS),
 	}
 	if s.Prefix == "" {
-		r.errorf(in.Prefix.Expr.Range(), "Empty prefix", "The names of keys begin with something; the default is %q.", defaultStorePrefix)
+		r.Errorf(in.Prefix.Expr.Range(), "Empty prefix", "The names of keys begin with something; the default is %q.", defaultStorePrefix)
 	}
 	switch {
 	case in.Address != nil && in.Addresses != nil:
-		r.errorf(in.Addresses.NameRange, "Conflicting arguments", `Only one of "address" and "addresses" is allowed.`)
+		r.Errorf(in.Addresses.NameRange, "Conflicting arguments", `Only one of "address" and "addresses" is allowed.`)
 	case in.Address != nil:
-		if r.required(in.Address, "address", b.DefRange) != "" {
+		if r.Required(in.Address, "address", b.DefRange) != "" {
 			s.Addresses = []string{r.address(in.Address, "")}
 		}
 	case in.Addresses != nil:
-		before := len(r.diags)
-		for _, it := range r.unique(in.Addresses) {
-			if err := checkAddress(it.value); err != nil {
-				r.errorf(it.at, "Invalid addresses", "%s", sentence(err))
+		before := len(r.Diags)
+		for _, it := range r.Unique(in.Addresses) {
+			if err := checkAddress(it.Value); err != nil {
+				r.Errorf(it.At, "Invalid addresses", "%s", attr.Sentence(err))
 				continue
 			}
-			s.Addresses = append(s.Addresses, it.value)
+			s.Addresses = append(s.Addresses, it.Value)
 		}
-		if len(s.Addresses) == 0 && len(r.diags) == before {
-			r.errorf(in.Addresses.Expr.Range(), "Empty addresses", "At least one address is required.")
+		if len(s.Addresses) == 0 && len(r.Diags) == before {
+			r.Errorf(in.Addresses.Expr.Range(), "Empty addresses", "At least one address is required.")
 		}
 	default:
-		r.errorf(b.DefRange, "Missing required argument", `One of the arguments "address" and "addresses" is required.`)
+		r.Errorf(b.DefRange, "Missing required argument", `One of the arguments "address" and "addresses" is required.`)
 	}
 	if s.Username != "" && s.PasswordFile == "" {
-		r.errorf(in.Username.Expr.Range(), "Missing required argument", "The argument %q is required beside %q.", "password_file", "username")
+		r.Errorf(in.Username.Expr.Range(), "Missing required argument", "The argument %q is required beside %q.", "password_file", "username")
 	}
 	if in.DB != nil && s.Database != 0 && len(s.Addresses) > 1 && s.Master == "" {
-		r.errorf(in.DB.Expr.Range(), "Invalid db", "A cluster has only the database 0.")
+		r.Errorf(in.DB.Expr.Range(), "Invalid db", "A cluster has only the database 0.")
 	}
 	return s
 }
@@ -128,7 +130,7 @@ func (r *reader) stored(b *hcl.Block, s *limit.Spec) {
 	if content, _, _ := b.Body.PartialContent(&hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "scope"}}}); content != nil && content.Attributes["scope"] != nil {
 		at = content.Attributes["scope"].Expr.Range()
 	}
-	r.errorf(at, "No store for a shared limit", "%s", fmt.Sprintf("The limit %q is shared by all gateways, which needs a block store %q { address = \"...\" } in the agent's configuration.", s.Name, StoreRedis))
+	r.Errorf(at, "No store for a shared limit", "%s", fmt.Sprintf("The limit %q is shared by all gateways, which needs a block store %q { address = \"...\" } in the agent's configuration.", s.Name, StoreRedis))
 }
 
 func (s *Store) redacted() object {

@@ -45,15 +45,15 @@ func (r *reader) listenerTLS(in *tlsBlock) *certs.ServerSpec {
 		return nil
 	}
 	s := &certs.ServerSpec{MinVersion: tls.VersionTLS12, ClientCAFile: r.path(in.ClientCAFile, "")}
-	if r.enum(in.MinVersion, "1.2", "1.2", "1.3") == "1.3" {
+	if r.Enum(in.MinVersion, "1.2", "1.2", "1.3") == "1.3" {
 		s.MinVersion = tls.VersionTLS13
 	}
 	if len(in.Certificates) == 0 {
-		r.errorf(in.Range, "Missing certificate block", "TLS needs at least one certificate block.")
+		r.Errorf(in.Range, "Missing certificate block", "TLS needs at least one certificate block.")
 	}
 	for _, c := range in.Certificates {
-		r.required(c.CertFile, "cert_file", c.Range)
-		r.required(c.KeyFile, "key_file", c.Range)
+		r.Required(c.CertFile, "cert_file", c.Range)
+		r.Required(c.KeyFile, "key_file", c.Range)
 		s.Pairs = append(s.Pairs, r.pair(c.CertFile, c.KeyFile))
 	}
 	r.authorities(in.ClientCAFile, s.ClientCAFile)
@@ -65,9 +65,9 @@ func (r *reader) upstreamTLS(in *upstreamTLSBlock) *certs.ClientSpec {
 	if in == nil {
 		return nil
 	}
-	s := &certs.ClientSpec{CAFile: r.path(in.CAFile, ""), ServerName: r.str(in.ServerName, "")}
+	s := &certs.ClientSpec{CAFile: r.path(in.CAFile, ""), ServerName: r.Text(in.ServerName, "")}
 	if s.ServerName != "" && !serverName(s.ServerName) {
-		r.errorf(in.ServerName.Expr.Range(), "Invalid server_name", "%q is neither a host name nor an address, without a port.", s.ServerName)
+		r.Errorf(in.ServerName.Expr.Range(), "Invalid server_name", "%q is neither a host name nor an address, without a port.", s.ServerName)
 	}
 	r.authorities(in.CAFile, s.CAFile)
 	cert, key := r.path(in.CertFile, ""), r.path(in.KeyFile, "")
@@ -75,10 +75,10 @@ func (r *reader) upstreamTLS(in *upstreamTLSBlock) *certs.ClientSpec {
 	case cert == "" && key == "":
 		return s
 	case key == "":
-		r.errorf(in.CertFile.Expr.Range(), "Missing required argument", "The argument %q is required beside %q.", "key_file", "cert_file")
+		r.Errorf(in.CertFile.Expr.Range(), "Missing required argument", "The argument %q is required beside %q.", "key_file", "cert_file")
 		return s
 	case cert == "":
-		r.errorf(in.KeyFile.Expr.Range(), "Missing required argument", "The argument %q is required beside %q.", "cert_file", "key_file")
+		r.Errorf(in.KeyFile.Expr.Range(), "Missing required argument", "The argument %q is required beside %q.", "cert_file", "key_file")
 		return s
 	}
 	s.Pair = r.pair(in.CertFile, in.KeyFile)
@@ -103,7 +103,7 @@ func (r *reader) pair(certFile, keyFile *hcl.Attribute) certs.Pair {
 		return p
 	}
 	if wrong := certs.Validity(c.Leaf, time.Now()); wrong != "" {
-		r.warnf(certFile.Expr.Range(), "Certificate out of date", "%s: %s.", p.CertFile, wrong)
+		r.Warnf(certFile.Expr.Range(), "Certificate out of date", "%s: %s.", p.CertFile, wrong)
 	}
 	return p
 }
@@ -119,7 +119,7 @@ func (r *reader) authorities(a *hcl.Attribute, file string) {
 }
 
 func (r *reader) badFile(a *hcl.Attribute, err error) {
-	r.errorf(a.Expr.Range(), "Invalid "+a.Name, "%s.", err)
+	r.Errorf(a.Expr.Range(), "Invalid "+a.Name, "%s.", err)
 }
 
 // serverName reports whether a certificate can be for s.

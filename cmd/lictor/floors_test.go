@@ -38,6 +38,11 @@ var floors = []floor{
 		because:   "the catalog's values are shared by all floors and import the standard library alone",
 	},
 	{
+		packages:  []string{"attr"},
+		forbidden: []string{"net/http", "github.com/hashicorp/consul/...", "catalog/...", "limits/...", "proxy/...", "agent/..."},
+		because:   "reading attributes knows nothing of what they are for",
+	},
+	{
 		packages:  []string{"limits"},
 		forbidden: []string{"net/http", "github.com/hashicorp/consul/...", "catalog/...", "limits/*", "proxy/...", "agent/..."},
 		because:   "a limit knows neither HTTP nor Consul, nor the stores that serve it",
@@ -78,7 +83,7 @@ var floors = []floor{
 		because:   "the command runs the agent, not the other way round",
 	},
 	{
-		packages:  []string{"cmd/...", "agent/...", "catalog/...", "limits/...", "proxy/..."},
+		packages:  []string{"cmd/...", "agent/...", "attr", "catalog/...", "limits/...", "proxy/..."},
 		forbidden: []string{"e2e/...", "testing", "github.com/hashicorp/consul/agent/...", "github.com/hashicorp/consul/connect/..."},
 		because:   "what ships links neither test code nor Consul's internals",
 	},

@@ -1,9 +1,10 @@
 package jwt
 
 import (
-	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/lictor/lictor/attr"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/gohcl"
@@ -48,33 +49,33 @@ type hmacBlock struct {
 func DecodeProvider(body hcl.Body, name string, at hcl.Range, path func(path string, at hcl.Range) string) (*Spec, hcl.Diagnostics) {
 	var in providerBlock
 	r := reader{}
-	r.diags = append(r.diags, gohcl.DecodeBody(body, nil, &in)...)
+	r.Diags = append(r.Diags, gohcl.DecodeBody(body, nil, &in)...)
 	s := &Spec{
 		Name:       name,
-		Issuer:     r.text(in.Issuer),
-		Audiences:  texts(r.list(in.Audiences)),
+		Issuer:     r.Text(in.Issuer, ""),
+		Audiences:  attr.Values(r.List(in.Audiences)),
 		Algorithms: r.algorithms(in.Algorithms),
 		Locations:  r.locations(in.Locations),
-		ClockSkew:  r.duration(in.ClockSkew, DefaultClockSkew, 0, MaxClockSkew),
-		RequireExp: r.boolean(in.RequireExp, true),
+		ClockSkew:  r.Duration(in.ClockSkew, DefaultClockSkew, 0, MaxClockSkew),
+		RequireExp: r.Bool(in.RequireExp, true),
 	}
-	r.notEmpty(in.Issuer, s.Issuer)
+	r.NotEmpty(in.Issuer, s.Issuer)
 	switch len(in.KeySets) {
 	case 1:
 		r.keySet(&in.KeySets[0], s, path)
 	case 0:
-		r.errorf(at, "Missing json_web_key_set block", "A jwt provider needs one json_web_key_set block, which says where its keys are.")
+		r.Errorf(at, "Missing json_web_key_set block", "A jwt provider needs one json_web_key_set block, which says where its keys are.")
 	default:
-		r.errorf(in.KeySets[1].Range, "Duplicate json_web_key_set block", "A jwt provider has one json_web_key_set block. Another was defined at %s.", in.KeySets[0].Range)
+		r.Errorf(in.KeySets[1].Range, "Duplicate json_web_key_set block", "A jwt provider has one json_web_key_set block. Another was defined at %s.", in.KeySets[0].Range)
 	}
 	r.suit(in.Algorithms, s, at)
-	return s, r.diags
+	return s, r.Diags
 }
 
 // keySet reads where the keys are.
 func (r *reader) keySet(b *keySetBlock, s *Spec, path func(string, hcl.Range) string) {
 	if len(b.Local)+len(b.Remote)+len(b.HMAC) != 1 {
-		r.errorf(b.Range, "Invalid json_web_key_set block", "Exactly one of the blocks local, remote and hmac is required here.")
+		r.Errorf(b.Range, "Invalid json_web_key_set block", "Exactly one of the blocks local, remote and hmac is required here.")
 		return
 	}
 	for _, l := range b.Local {
@@ -85,19 +86,19 @@ func (r *reader) keySet(b *keySetBlock, s *Spec, path func(string, hcl.Range) st
 	}
 	for _, m := range b.Remote {
 		s.Source = RemoteSource
-		s.URI = r.required(m.URI, "uri", m.Range)
-		s.CacheDuration = r.duration(m.CacheDuration, DefaultCacheDuration, MinCacheDuration, MaxCacheDuration)
+		s.URI = r.Required(m.URI, "uri", m.Range)
+		s.CacheDuration = r.Duration(m.CacheDuration, DefaultCacheDuration, MinCacheDuration, MaxCacheDuration)
 		if s.URI == "" {
 			continue
 		}
 		if err := checkURI(s.URI); err != nil {
-			r.errorf(m.URI.Expr.Range(), "Invalid uri", "The keys can't be fetched from here: %s.", err)
+			r.Errorf(m.URI.Expr.Range(), "Invalid uri", "The keys can't be fetched from here: %s.", err)
 		}
 	}
 }
 
 func (r *reader) file(a *hcl.Attribute, name string, block hcl.Range, path func(string, hcl.Range) string) string {
-	s := r.required(a, name, block)
+	s := r.Required(a, name, block)
 	if s == "" || path == nil {
 		return s
 	}
@@ -108,18 +109,18 @@ func (r *reader) file(a *hcl.Attribute, name string, block hcl.Range, path func(
 func (r *reader) algorithms(a *hcl.Attribute) []string {
 	names := algorithmNames()
 	var out []string
-	for _, it := range r.list(a) {
+	for _, it := range r.List(a) {
 		switch {
-		case strings.EqualFold(it.text, "none"):
-			r.errorf(it.at, "Invalid algorithms", "Tokens without a signature are never accepted.")
-		case !slices.Contains(names, it.text):
-			r.errorf(it.at, "Invalid algorithms", "There is no algorithm %q. The algorithms are %s.%s", it.text, strings.Join(names, ", "), didYouMean(it.text, names))
-		case !slices.Contains(out, it.text):
-			out = append(out, it.text)
+		case strings.EqualFold(it.Value, "none"):
+			r.Errorf(it.At, "Invalid algorithms", "Tokens without a signature are never accepted.")
+		case !slices.Contains(names, it.Value):
+			r.Errorf(it.At, "Invalid algorithms", "There is no algorithm %q. The algorithms are %s.%s", it.Value, strings.Join(names, ", "), attr.DidYouMean(it.Value, names))
+		case !slices.Contains(out, it.Value):
+			out = append(out, it.Value)
 		}
 	}
-	if a != nil && len(out) == 0 && !r.errorWithin(a.Range) && !null(a) {
-		r.errorf(a.Expr.Range(), "Invalid algorithms", "An empty list would accept no token: leave the argument out for the algorithms that the keys declare.")
+	if a != nil && len(out) == 0 && !r.ErrorWithin(a.Range) && !attr.Null(a) {
+		r.Errorf(a.Expr.Range(), "Invalid algorithms", "An empty list would accept no token: leave the argument out for the algorithms that the keys declare.")
 	}
 	return out
 }
@@ -134,26 +135,26 @@ func (r *reader) suit(a *hcl.Attribute, s *Spec, block hcl.Range) {
 	}
 	switch {
 	case symmetric != 0 && symmetric != want:
-		r.errorf(at, "Invalid algorithms", "HMAC and public-key algorithms never mix on one provider, since a public key could then be used as a secret: give each a provider of its own.")
-	case s.Source == SecretSource && symmetric == 0 && (a == nil || want != 0 || null(a)):
-		r.errorf(at, "Invalid algorithms", `A provider with an hmac block must name its algorithms: "HS256", "HS384" or "HS512".`)
+		r.Errorf(at, "Invalid algorithms", "HMAC and public-key algorithms never mix on one provider, since a public key could then be used as a secret: give each a provider of its own.")
+	case s.Source == SecretSource && symmetric == 0 && (a == nil || want != 0 || attr.Null(a)):
+		r.Errorf(at, "Invalid algorithms", `A provider with an hmac block must name its algorithms: "HS256", "HS384" or "HS512".`)
 	case s.Source == RemoteSource && symmetric != 0:
-		r.errorf(at, "Invalid algorithms", "HMAC algorithms need a secret of this gateway's own: an hmac or a local block, not a URL.")
+		r.Errorf(at, "Invalid algorithms", "HMAC algorithms need a secret of this gateway's own: an hmac or a local block, not a URL.")
 	}
 }
 
 // locations reads where tokens may be.
 func (r *reader) locations(a *hcl.Attribute) []Location {
 	var out []Location
-	for _, it := range r.list(a) {
-		place, name, ok := strings.Cut(it.text, ":")
+	for _, it := range r.List(a) {
+		place, name, ok := strings.Cut(it.Value, ":")
 		l := Location{Name: name}
 		switch place {
 		case "header":
 			l.Place, l.Name = HeaderPlace, strings.ToLower(name)
 			ok = ok && fieldName(name)
 			if ok && reserved(l.Name) && l.Name != "authorization" {
-				r.errorf(it.at, "Invalid locations", "The field %s can't hold a token, since the gateway itself uses it.", name)
+				r.Errorf(it.At, "Invalid locations", "The field %s can't hold a token, since the gateway itself uses it.", name)
 				continue
 			}
 		case "cookie":
@@ -166,7 +167,7 @@ func (r *reader) locations(a *hcl.Attribute) []Location {
 			ok = false
 		}
 		if !ok {
-			r.errorf(it.at, "Invalid locations", `%q is not a location such as "header:Authorization", "cookie:session" or "query:token".`, it.text)
+			r.Errorf(it.At, "Invalid locations", `%q is not a location such as "header:Authorization", "cookie:session" or "query:token".`, it.Value)
 			continue
 		}
 		if !slices.Contains(out, l) {
@@ -175,10 +176,10 @@ func (r *reader) locations(a *hcl.Attribute) []Location {
 	}
 	switch {
 	case len(out) > MaxLocations:
-		r.errorf(a.Expr.Range(), "Invalid locations", "A provider looks for tokens in at most %d locations.", MaxLocations)
-	case a != nil && len(out) == 0 && !null(a):
-		if !r.errorWithin(a.Range) {
-			r.errorf(a.Expr.Range(), "Invalid locations", "A token must be somewhere: leave the argument out for Authorization.")
+		r.Errorf(a.Expr.Range(), "Invalid locations", "A provider looks for tokens in at most %d locations.", MaxLocations)
+	case a != nil && len(out) == 0 && !attr.Null(a):
+		if !r.ErrorWithin(a.Range) {
+			r.Errorf(a.Expr.Range(), "Invalid locations", "A token must be somewhere: leave the argument out for Authorization.")
 		}
 	case len(out) == 0:
 		out = []Location{{HeaderPlace, "authorization"}}
@@ -200,46 +201,37 @@ type routeBlock struct {
 func DecodeRoute(body hcl.Body, at hcl.Range, providers []string) (*RouteSpec, hcl.Diagnostics) {
 	var in routeBlock
 	r := reader{}
-	r.diags = append(r.diags, gohcl.DecodeBody(body, nil, &in)...)
+	r.Diags = append(r.Diags, gohcl.DecodeBody(body, nil, &in)...)
 	s := &RouteSpec{
-		Provider: r.required(in.Provider, "provider", at),
-		Optional: r.boolean(in.Optional, false),
-		Forward:  r.boolean(in.Forward, true),
+		Provider: r.Required(in.Provider, "provider", at),
+		Optional: r.Bool(in.Optional, false),
+		Forward:  r.Bool(in.Forward, true),
 		Headers:  r.headers(in.Headers),
 		Require:  r.requirements(in.Require),
 	}
 	if s.Provider != "" && !slices.Contains(providers, s.Provider) {
-		r.errorf(in.Provider.Expr.Range(), "Unknown jwt provider", "There is no block jwt %q.%s", s.Provider, didYouMean(s.Provider, providers))
+		r.Errorf(in.Provider.Expr.Range(), "Unknown jwt provider", "There is no block jwt %q.%s", s.Provider, attr.DidYouMean(s.Provider, providers))
 	}
-	return s, r.diags
+	return s, r.Diags
 }
 
 // headers reads which claims become fields.
 func (r *reader) headers(a *hcl.Attribute) []HeaderSpec {
 	var out []HeaderSpec
-	for _, p := range r.pairs(a) {
-		claim, ok := r.string(p.value)
+	for _, p := range r.Object(a) {
+		claim, ok := r.String(p.Value)
 		switch {
-		case !fieldName(p.key):
-			r.errorf(p.at, "Invalid claims_to_headers", "%q can't be the name of a field.", p.key)
-		case reserved(p.key):
-			r.errorf(p.at, "Invalid claims_to_headers", "The field %s can't hold a claim, since the gateway itself uses it.", p.key)
-		case slices.ContainsFunc(out, func(h HeaderSpec) bool { return fold(h.Header) == fold(p.key) }):
-			r.errorf(p.at, "Invalid claims_to_headers", "The field %s is set already.", p.key)
+		case !fieldName(p.Key):
+			r.Errorf(p.At, "Invalid claims_to_headers", "%q can't be the name of a field.", p.Key)
+		case reserved(p.Key):
+			r.Errorf(p.At, "Invalid claims_to_headers", "The field %s can't hold a claim, since the gateway itself uses it.", p.Key)
+		case slices.ContainsFunc(out, func(h HeaderSpec) bool { return fold(h.Header) == fold(p.Key) }):
+			r.Errorf(p.At, "Invalid claims_to_headers", "The field %s is set already.", p.Key)
 		case ok && claim == "":
-			r.errorf(p.value.Range(), "Invalid claims_to_headers", "The name of a claim is required here.")
+			r.Errorf(p.Value.Range(), "Invalid claims_to_headers", "The name of a claim is required here.")
 		case ok:
-			out = append(out, HeaderSpec{Header: p.key, Claim: claim})
+			out = append(out, HeaderSpec{Header: p.Key, Claim: claim})
 		}
 	}
 	return out
-}
-
-func null(a *hcl.Attribute) bool {
-	v, diags := a.Expr.Value(nil)
-	return !diags.HasErrors() && v.IsNull()
-}
-
-func fault(at hcl.Range, summary, format string, args ...any) *hcl.Diagnostic {
-	return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: fmt.Sprintf(format, args...), Subject: &at}
 }

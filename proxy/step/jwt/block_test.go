@@ -237,11 +237,11 @@ func TestProviderErrors(t *testing.T) {
 		audiences = "shop"
 		clock_skew = "5"
 		require_exp = "maybe"
-		` + localKeys, []string{"A string is required", "A list of strings", "not a duration", "true or false"}},
+		` + localKeys, []string{"A string is required", "A list of strings", "needs a unit", "true or false"}},
 		{"empty things", `issuer = ""
 		audiences = [""]
 		clock_skew = "-1s"
-		` + localKeys, []string{`"issuer" must not be empty`, "must not be empty", "from 0s to 1h"}},
+		` + localKeys, []string{`"issuer" must not be empty`, "must not be empty", "is negative"}},
 		{"variables", `issuer = var.issuer
 		audiences = [aud]
 		` + localKeys, []string{"Variables may not be used", "Variables may not be used"}},

@@ -2,16 +2,14 @@ package limit
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"slices"
 	"strings"
 
-	"github.com/agext/levenshtein"
+	"github.com/lictor/lictor/attr"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/gohcl"
-	"github.com/zclconf/go-cty/cty"
-	"github.com/zclconf/go-cty/cty/convert"
 
 	"github.com/lictor/lictor/limits"
 )
@@ -39,8 +37,8 @@ func Decode(b *hcl.Block) (Spec, hcl.Diagnostics) {
 	s := Spec{Algorithm: b.Labels[0], Name: b.Labels[1]}
 	algorithm, ok := limits.Lookup(s.Algorithm)
 	if !ok {
-		return s, hcl.Diagnostics{fault(b.LabelRanges[0], "Unknown limit algorithm", "There is no algorithm %q. The algorithms are %s.%s",
-			s.Algorithm, strings.Join(algorithms(), ", "), didYouMean(s.Algorithm, algorithms()))}
+		return s, hcl.Diagnostics{attr.Fault(b.LabelRanges[0], "Unknown limit algorithm", "There is no algorithm %q. The algorithms are %s.%s",
+			s.Algorithm, strings.Join(algorithms(), ", "), attr.DidYouMean(s.Algorithm, algorithms()))}
 	}
 	own := algorithm.New()
 	diags := checkNames(b.Body, own)
@@ -50,16 +48,18 @@ func Decode(b *hcl.Block) (Spec, hcl.Diagnostics) {
 	var more hcl.Diagnostics
 	s.Key, more = DecodeKey(in.Key)
 	diags = append(diags, more...)
-	r := reader{diags: &diags}
-	s.Scope = choose[Scope](r, in.Scope, scopes)
-	s.Mode = choose[Mode](r, in.Mode, modes)
-	s.OnStoreError = choose[OnStoreError](r, in.OnStoreError, storeErrors)
-	s.Headers = choose[Headers](r, in.Headers, headerWords)
-	s.Cost = r.integer(in.Cost, DefaultCost, 1, math.MaxInt64)
-	s.Lease = r.integer(in.Lease, 1, 1, math.MaxInt64)
-	s.MaxKeys = int(r.integer(in.MaxKeys, limits.DefaultMaxKeys, 1, MostKeys))
-	s.IPv6Prefix = int(r.integer(in.IPv6Prefix, DefaultIPv6Prefix, 1, 128))
-	s.IPv4Prefix = int(r.integer(in.IPv4Prefix, DefaultIPv4Prefix, 1, 32))
+	var r attr.Reader
+	s.Scope = choose[Scope](&r, in.Scope, scopes)
+	s.Mode = choose[Mode](&r, in.Mode, modes)
+	s.OnStoreError = choose[OnStoreError](&r, in.OnStoreError, storeErrors)
+	s.Headers = choose[Headers](&r, in.Headers, headerWords)
+	s.Cost = r.Int(in.Cost, DefaultCost, 1, math.MaxInt64)
+	s.Lease = r.Int(in.Lease, 1, 1, math.MaxInt64)
+	s.MaxKeys = int(r.Int(in.MaxKeys, limits.DefaultMaxKeys, 1, MostKeys))
+	s.IPv6Prefix = int(r.Int(in.IPv6Prefix, DefaultIPv6Prefix, 1, 128))
+	s.IPv4Prefix = int(r.Int(in.IPv4Prefix, DefaultIPv4Prefix, 1, 32))
+
+	diags = append(diags, r.Diags...)
 
 	bad := gohcl.DecodeBody(known{in.Own}, nil, own)
 	bad = slices.DeleteFunc(bad, func(d *hcl.Diagnostic) bool {
@@ -78,7 +78,7 @@ func Decode(b *hcl.Block) (Spec, hcl.Diagnostics) {
 		if in.Cost != nil {
 			at = in.Cost.Expr.Range()
 		}
-		diags = append(diags, fault(at, "Cost exceeds the capacity", "A request costs %d, but at most %d can ever be spent at once, so that none would pass.", s.Cost, c))
+		diags = append(diags, attr.Fault(at, "Cost exceeds the capacity", "A request costs %d, but at most %d can ever be spent at once, so that none would pass.", s.Cost, c))
 	}
 	return s, append(diags, checkShared(b, &in, &s)...)
 }
@@ -87,7 +87,7 @@ func Decode(b *hcl.Block) (Spec, hcl.Diagnostics) {
 // can't, and the other way round.
 func checkShared(b *hcl.Block, in *Block, s *Spec) (diags hcl.Diagnostics) {
 	if s.Scope == Shared && s.Limit.Capacity() > MostShared {
-		diags = append(diags, fault(b.DefRange, "Limit can't be shared", "A store counts to %d at most.", int64(MostShared)))
+		diags = append(diags, attr.Fault(b.DefRange, "Limit can't be shared", "A store counts to %d at most.", int64(MostShared)))
 	}
 	if s.Lease == 1 {
 		return diags
@@ -96,11 +96,11 @@ func checkShared(b *hcl.Block, in *Block, s *Spec) (diags hcl.Diagnostics) {
 	queueing, _ := s.Limit.(limits.LeakyBucketSpec)
 	switch {
 	case s.Scope != Shared:
-		diags = append(diags, fault(at, "Invalid lease", "A lease is taken from a store, so that only a limit with scope = %q has one.", Shared))
+		diags = append(diags, attr.Fault(at, "Invalid lease", "A lease is taken from a store, so that only a limit with scope = %q has one.", Shared))
 	case s.Lease > s.Limit.Capacity():
-		diags = append(diags, fault(at, "Invalid lease", "A lease of %d is more than the %d that can ever be spent at once.", s.Lease, s.Limit.Capacity()))
+		diags = append(diags, attr.Fault(at, "Invalid lease", "A lease of %d is more than the %d that can ever be spent at once.", s.Lease, s.Limit.Capacity()))
 	case queueing.Queue > 0:
-		diags = append(diags, fault(at, "Invalid lease", "A queue has no leases: every request waits for its own turn."))
+		diags = append(diags, attr.Fault(at, "Invalid lease", "A queue has no leases: every request waits for its own turn."))
 	}
 	return diags
 }
@@ -142,14 +142,14 @@ func faults(b *hcl.Block, own hcl.Body, err error) hcl.Diagnostics {
 	}
 	var bad *limits.AttributeError
 	if !errors.As(err, &bad) {
-		return hcl.Diagnostics{fault(b.DefRange, "Invalid limit", "%s", sentence(err))}
+		return hcl.Diagnostics{attr.Fault(b.DefRange, "Invalid limit", "%s", attr.Sentence(err))}
 	}
 	at := b.DefRange
 	content, _, _ := own.PartialContent(&hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: bad.Attribute}}})
 	if content != nil && content.Attributes[bad.Attribute] != nil {
 		at = content.Attributes[bad.Attribute].Expr.Range()
 	}
-	return hcl.Diagnostics{fault(at, "Invalid "+bad.Attribute, "%s", sentence(bad.Err))}
+	return hcl.Diagnostics{attr.Fault(at, "Invalid "+bad.Attribute, "%s", attr.Sentence(bad.Err))}
 }
 
 // others returns the faults of attributes that were decoded. Those that were not
@@ -168,57 +168,10 @@ func algorithms() []string {
 	return names
 }
 
-// reader turns attributes into Go values; absent (nil) or wrong ones into the
-// default.
-type reader struct{ diags *hcl.Diagnostics }
-
-func (r reader) value(a *hcl.Attribute, t cty.Type, what string) (cty.Value, bool) {
-	if a == nil {
-		return cty.NilVal, false
-	}
-	v, diags := a.Expr.Value(nil)
-	if diags.HasErrors() {
-		*r.diags = append(*r.diags, diags...)
-		return v, false
-	}
-	if v.IsNull() {
-		return v, false
-	}
-	v, err := convert.Convert(v, t)
-	if err != nil || !v.IsWhollyKnown() || v.IsNull() {
-		*r.diags = append(*r.diags, fault(a.Expr.Range(), "Unsuitable value", "%s is required here.", what))
-		return v, false
-	}
-	return v, true
-}
-
-func (r reader) integer(a *hcl.Attribute, def, least, most int64) int64 {
-	v, ok := r.value(a, cty.Number, "A whole number")
-	if !ok {
-		return def
-	}
-	f := v.AsBigFloat()
-	n, accuracy := f.Int64()
-	if accuracy != 0 || n < least || n > most {
-		*r.diags = append(*r.diags, fault(a.Expr.Range(), "Invalid "+a.Name, "A whole number from %d to %d is required here.", least, most))
-		return def
-	}
-	return n
-}
-
 // choose reads one word of the list as its index; the first is the default.
-func choose[T ~uint8](r reader, a *hcl.Attribute, words wordList) T {
-	v, ok := r.value(a, cty.String, "A string")
-	if !ok {
-		return 0
-	}
+func choose[T ~uint8](r *attr.Reader, a *hcl.Attribute, words wordList) T {
 	all := strings.Fields(string(words))
-	i := slices.Index(all, v.AsString())
-	if i < 0 {
-		*r.diags = append(*r.diags, fault(a.Expr.Range(), "Invalid "+a.Name, "%q is not one of %s.%s", v.AsString(), strings.Join(all, ", "), didYouMean(v.AsString(), all)))
-		return 0
-	}
-	return T(i)
+	return T(slices.Index(all, r.Enum(a, all[0], all...)))
 }
 
 // wordList is a list of words with spaces between them.
@@ -229,36 +182,4 @@ func word[T ~uint8](words wordList, i T) string {
 		return all[i]
 	}
 	return "unknown"
-}
-
-func fault(at hcl.Range, summary, format string, args ...any) *hcl.Diagnostic {
-	return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: fmt.Sprintf(format, args...), Subject: &at}
-}
-
-// sentence begins an error's text with a capital letter and ends it with a full
-// stop, as diagnostics have it.
-func sentence(err error) string {
-	s := err.Error()
-	if s == "" {
-		return s
-	}
-	if c := s[0]; 'a' <= c && c <= 'z' {
-		s = string(c-'a'+'A') + s[1:]
-	}
-	return strings.TrimSuffix(s, ".") + "."
-}
-
-// didYouMean returns a sentence, led by a space, that names the candidate
-// closest to what was given; empty when none is close.
-func didYouMean(given string, candidates []string) string {
-	best, least := "", min(4, (len(given)+1)/2)
-	for _, c := range candidates {
-		if d := levenshtein.Distance(strings.ToLower(given), c, nil); d < least {
-			best, least = c, d
-		}
-	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf(" Did you mean %q?", best)
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lictor/lictor/attr"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
@@ -107,10 +109,10 @@ func DecodeKey(a *hcl.Attribute) ([]KeyPart, hcl.Diagnostics) {
 		if v, more := a.Expr.Value(nil); !more.HasErrors() && v.IsNull() {
 			return byDefault, nil
 		}
-		return byDefault, hcl.Diagnostics{fault(a.Expr.Range(), "Invalid key", "A key is a list of parts, such as [client.ip] or [jwt.sub, route.name]; [] is one budget for all.")}
+		return byDefault, hcl.Diagnostics{attr.Fault(a.Expr.Range(), "Invalid key", "A key is a list of parts, such as [client.ip] or [jwt.sub, route.name]; [] is one budget for all.")}
 	}
 	if len(exprs) > MostKeyParts {
-		return byDefault, hcl.Diagnostics{fault(a.Expr.Range(), "Invalid key", "A key has at most %d parts.", MostKeyParts)}
+		return byDefault, hcl.Diagnostics{attr.Fault(a.Expr.Range(), "Invalid key", "A key has at most %d parts.", MostKeyParts)}
 	}
 	diags = nil
 	parts := make([]KeyPart, 0, len(exprs))
@@ -120,7 +122,7 @@ func DecodeKey(a *hcl.Attribute) ([]KeyPart, hcl.Diagnostics) {
 		case bad != nil:
 			diags = append(diags, bad)
 		case slices.ContainsFunc(parts, p.Equal):
-			diags = append(diags, fault(e.Range(), "Duplicate key part", "%s is in this key already.", p))
+			diags = append(diags, attr.Fault(e.Range(), "Duplicate key part", "%s is in this key already.", p))
 		default:
 			parts = append(parts, p)
 		}
@@ -133,13 +135,13 @@ func decodePart(e hcl.Expression) (KeyPart, *hcl.Diagnostic) {
 	t, diags := hcl.AbsTraversalForExpr(e)
 	if diags.HasErrors() || len(t) == 0 {
 		if v, more := e.Value(nil); !strings.HasSuffix(at.Filename, ".json") && !more.HasErrors() && v.IsWhollyKnown() && !v.IsNull() && v.Type() == cty.String {
-			return KeyPart{}, fault(at, "Invalid key part", "A part of a key is an expression, not a string: write it without the quotes.%s", suggestPart(v.AsString()))
+			return KeyPart{}, attr.Fault(at, "Invalid key part", "A part of a key is an expression, not a string: write it without the quotes.%s", suggestPart(v.AsString()))
 		}
-		return KeyPart{}, fault(at, "Invalid key part", "A part of a key is one of %s.", strings.Join(examples, ", "))
+		return KeyPart{}, attr.Fault(at, "Invalid key part", "A part of a key is one of %s.", strings.Join(examples, ", "))
 	}
 	text, steps, ok := walk(t)
 	if !ok {
-		return KeyPart{}, fault(at, "Invalid key part", "A part of a key is made of names and quoted names; a number or a splat can't be one.")
+		return KeyPart{}, attr.Fault(at, "Invalid key part", "A part of a key is made of names and quoted names; a number or a splat can't be one.")
 	}
 	for _, k := range plainParts {
 		if k.text == text {
@@ -150,20 +152,20 @@ func decodePart(e hcl.Expression) (KeyPart, *hcl.Diagnostic) {
 	case steps[0] == "jwt" && len(steps) > 1:
 		return KeyPart{Kind: JWTClaim, Path: steps[1:]}, nil
 	case steps[0] == "jwt":
-		return KeyPart{}, fault(at, "Invalid key part", "jwt needs the name of a claim, such as jwt.sub.")
+		return KeyPart{}, attr.Fault(at, "Invalid key part", "jwt needs the name of a claim, such as jwt.sub.")
 	case len(steps) == 3 && steps[0] == "request" && steps[1] == "header":
 		if !token(steps[2]) {
-			return KeyPart{}, fault(at, "Invalid key part", "%q is not the name of a header field.", steps[2])
+			return KeyPart{}, attr.Fault(at, "Invalid key part", "%q is not the name of a header field.", steps[2])
 		}
 		return KeyPart{Kind: RequestHeader, Name: strings.ToLower(steps[2])}, nil
 	case len(steps) == 2 && steps[0] == "request" && steps[1] == "header":
-		return KeyPart{}, fault(at, "Invalid key part", `request.header needs the name of a field, such as request.header["X-Api-Key"].`)
+		return KeyPart{}, attr.Fault(at, "Invalid key part", `request.header needs the name of a field, such as request.header["X-Api-Key"].`)
 	}
 	hint := suggestPart(text)
 	if hint == "" {
 		hint = fmt.Sprintf(" The parts are %s.", strings.Join(examples, ", "))
 	}
-	return KeyPart{}, fault(at, "Unknown key part", "%s is not a part of a key.%s", text, hint)
+	return KeyPart{}, attr.Fault(at, "Unknown key part", "%s is not a part of a key.%s", text, hint)
 }
 
 // walk turns a traversal into its text and its steps; ok is false if a step is
@@ -212,7 +214,7 @@ func suggestPart(text string) string {
 	for i, k := range plainParts {
 		names[i] = k.text
 	}
-	return didYouMean(text, names)
+	return attr.DidYouMean(text, names)
 }
 
 // token reports whether s is a token of RFC 9110, 5.6.2.

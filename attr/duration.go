@@ -1,4 +1,4 @@
-package config
+package attr
 
 import (
 	"fmt"
@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// parseDuration reads a duration such as "10s" or "1h30m". It can't be
+// ParseDuration reads a duration such as "10s" or "1h30m". It can't be
 // negative.
-func parseDuration(s string) (time.Duration, error) {
+func ParseDuration(s string) (time.Duration, error) {
 	d, err := time.ParseDuration(s)
 	switch {
 	case err == nil && d < 0:

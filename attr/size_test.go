@@ -1,4 +1,4 @@
-package config
+package attr
 
 import (
 	"strconv"
@@ -24,7 +24,7 @@ func TestParseSize(t *testing.T) {
 		{"9223372036854775807", 1<<63 - 1},
 		{"8589934591GiB", 8589934591 << 30},
 	} {
-		got, err := parseSize(c.text)
+		got, err := ParseSize(c.text)
 		if err != nil || got != c.want {
 			t.Errorf("%q: got %d and %v, want %d", c.text, got, err, c.want)
 		}
@@ -47,7 +47,7 @@ func TestParseSizeErrors(t *testing.T) {
 		{"8589934592GiB", "is too large"},
 		{strings.Repeat("9", 100), "is too large"},
 	} {
-		n, err := parseSize(c.text)
+		n, err := ParseSize(c.text)
 		if err == nil || n != 0 || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q: got %d and %v, want an error with %q", c.text, n, err, c.want)
 		}
@@ -59,14 +59,14 @@ func FuzzParseSize(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		n, err := parseSize(s)
+		n, err := ParseSize(s)
 		switch {
 		case err != nil && n != 0:
 			t.Errorf("%q: got %d with the error %v", s, n, err)
 		case err == nil && n < 0:
 			t.Errorf("%q: got %d", s, n)
 		case err == nil:
-			if again, err := parseSize(strconv.FormatInt(n, 10)); err != nil || again != n {
+			if again, err := ParseSize(strconv.FormatInt(n, 10)); err != nil || again != n {
 				t.Errorf("%q is %d, but %d is %d and %v", s, n, n, again, err)
 			}
 		}

@@ -1,4 +1,4 @@
-package config
+package attr
 
 import (
 	"fmt"
@@ -7,9 +7,9 @@ import (
 	"github.com/agext/levenshtein"
 )
 
-// didYouMean returns a sentence, led by a space, that names the candidate
+// DidYouMean returns a sentence, led by a space, that names the candidate
 // closest to what was given; empty when none is close.
-func didYouMean(given string, candidates []string) string {
+func DidYouMean(given string, candidates []string) string {
 	best, least := "", min(3, (len(given)+1)/2)
 	for _, c := range candidates {
 		if strings.EqualFold(c, given) {
@@ -26,8 +26,8 @@ func didYouMean(given string, candidates []string) string {
 	return fmt.Sprintf(" Did you mean %q?", best)
 }
 
-// list joins names as in prose: "a, b and c".
-func list(names []string) string {
+// Quoted joins names as in prose: "a", "b" and "c".
+func Quoted(names []string) string {
 	quoted := make([]string, len(names))
 	for i, n := range names {
 		quoted[i] = fmt.Sprintf("%q", n)
@@ -36,4 +36,20 @@ func list(names []string) string {
 		return strings.Join(quoted, "")
 	}
 	return strings.Join(quoted[:len(quoted)-1], ", ") + " and " + quoted[len(quoted)-1]
+}
+
+// Sentence begins an error's text with a capital letter and ends it with a full
+// stop, as diagnostics have it.
+func Sentence(err error) string {
+	s := err.Error()
+	if s == "" {
+		return s
+	}
+	if c := s[0]; 'a' <= c && c <= 'z' {
+		s = string(c-'a'+'A') + s[1:]
+	}
+	if last := s[len(s)-1]; last != '.' && last != '?' && last != '!' {
+		s += "."
+	}
+	return s
 }

@@ -1,4 +1,4 @@
-package config
+package attr
 
 import (
 	"errors"
@@ -23,8 +23,8 @@ var sizeUnits = []struct {
 	{"GiB", 1 << 30},
 }
 
-// parseSize reads a size such as "64KiB" or "1MB" into bytes.
-func parseSize(s string) (int64, error) {
+// ParseSize reads a size such as "64KiB" or "1MB" into bytes.
+func ParseSize(s string) (int64, error) {
 	digits := strings.TrimLeft(s, "0123456789")
 	number, unit := s[:len(s)-len(digits)], strings.TrimSpace(digits)
 	if number == "" {
@@ -43,7 +43,7 @@ func parseSize(s string) (int64, error) {
 		}
 		return n * u.bytes, nil
 	}
-	return 0, fmt.Errorf("the unit %q of a size is not one of B, KB, MB, GB, KiB, MiB and GiB.%s", unit, didYouMean(strings.ToUpper(unit[:1])+unit[1:], sizeNames()))
+	return 0, fmt.Errorf("the unit %q of a size is not one of B, KB, MB, GB, KiB, MiB and GiB.%s", unit, DidYouMean(strings.ToUpper(unit[:1])+unit[1:], sizeNames()))
 }
 
 func sizeNames() []string {

@@ -1,4 +1,4 @@
-package config
+package attr
 
 import (
 	"strings"
@@ -18,7 +18,7 @@ func TestParseDuration(t *testing.T) {
 		{"1h30m", 90 * time.Minute},
 		{"1.5s", 1500 * time.Millisecond},
 	} {
-		got, err := parseDuration(c.text)
+		got, err := ParseDuration(c.text)
 		if err != nil || got != c.want {
 			t.Errorf("%q: got %s and %v, want %s", c.text, got, err, c.want)
 		}
@@ -35,7 +35,7 @@ func TestParseDurationErrors(t *testing.T) {
 		{"1 s", "is not a duration such as"},
 		{"300000000h", "is not a duration such as"},
 	} {
-		d, err := parseDuration(c.text)
+		d, err := ParseDuration(c.text)
 		if err == nil || d != 0 || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q: got %s and %v, want an error with %q", c.text, d, err, c.want)
 		}
@@ -47,14 +47,14 @@ func FuzzParseDuration(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		d, err := parseDuration(s)
+		d, err := ParseDuration(s)
 		switch {
 		case err != nil && d != 0:
 			t.Errorf("%q: got %s with the error %v", s, d, err)
 		case err == nil && d < 0:
 			t.Errorf("%q: got %s", s, d)
 		case err == nil:
-			if again, err := parseDuration(d.String()); err != nil || again != d {
+			if again, err := ParseDuration(d.String()); err != nil || again != d {
 				t.Errorf("%q is %s, but that is %s and %v", s, d, again, err)
 			}
 		}
