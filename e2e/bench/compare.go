@@ -19,6 +19,7 @@ type sample struct {
 	load
 	cpu      time.Duration // of the proxy
 	resident int64         // of the proxy, at the end
+	late     lateness      // of the CPU that lost more
 }
 
 func (s sample) perRequest() time.Duration { return s.cpu / time.Duration(max(1, s.Requests)) }
@@ -97,8 +98,9 @@ func measureCase(ctx context.Context, o options, generator string, t task) (_ []
 				return nil, fmt.Errorf("repetition %d of %s: %w", n+1, p.name, err)
 			}
 			samples[p.name] = append(samples[p.name], got)
-			fmt.Printf("  %d %-8s %8.0f/s  %6.2f us  p99 %6.2f ms\n", n+1, p.name,
-				float64(got.Requests)/o.duration.Seconds(), micros(got.perRequest()), millis(got.P99))
+			fmt.Printf("  %d %-8s %8.0f/s  %6.2f us  p99 %6.2f ms, of slices %5.2f ms  late %.1f %%, %.1f ms\n", n+1, p.name,
+				float64(got.Requests)/o.duration.Seconds(), micros(got.perRequest()), millis(got.P99), millis(got.Slice99),
+				got.late.percent(), millis(got.late.longest))
 		}
 	}
 	var rows []row
@@ -131,7 +133,9 @@ func measure(p *proxy, d time.Duration, run func(*proxy, time.Duration) (load, e
 	if err != nil {
 		return sample{}, err
 	}
+	stops := watchBoth()
 	l, err := run(p, d)
+	late := stops()
 	if err != nil {
 		return sample{}, err
 	}
@@ -140,7 +144,13 @@ func measure(p *proxy, d time.Duration, run func(*proxy, time.Duration) (load, e
 		return sample{}, err
 	}
 	memory, err := resident(p.process.PID())
-	return sample{l, after - before, memory}, err
+	return sample{l, after - before, memory, late}, err
+}
+
+// watchBoth looks at the proxy's CPU and the load's.
+func watchBoth() (stop func() lateness) {
+	ofProxy, ofLoad := watchLate(proxyCPU), watchLate(loadCPU)
+	return func() lateness { return ofProxy().worse(ofLoad()) }
 }
 
 // record has the gateway profile itself into a file.
@@ -180,11 +190,35 @@ type row struct {
 	task               task
 	name               string
 	requests           float64 // a second
-	cpu, p50, p99      time.Duration
+	cpu, p50           time.Duration
 	ratio, least, most float64
-	p99Ratio           float64
+	p99, slice99       tail
+	late               float64       // percent
+	longest            time.Duration // that a CPU was late
 	resident           int64
 	errors             int
+}
+
+// tail is a percentile far out.
+type tail struct {
+	median time.Duration
+	ratio  float64
+}
+
+func (t tail) String() string {
+	if t.median == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f (%.2f)", millis(t.median), t.ratio)
+}
+
+// tailOf takes its ratio as that of the CPU time is taken.
+func tailOf(samples, first []sample, of func(sample) time.Duration) tail {
+	ratios := make([]float64, len(samples))
+	for n, s := range samples {
+		ratios[n] = float64(of(s)) / float64(max(1, of(first[n])))
+	}
+	return tail{median(samples, of), median(ratios, func(f float64) float64 { return f })}
 }
 
 func summary(t task, name string, samples, first []sample) row {
@@ -192,31 +226,33 @@ func summary(t task, name string, samples, first []sample) row {
 		task: t, name: name,
 		cpu:      median(samples, sample.perRequest),
 		p50:      median(samples, func(s sample) time.Duration { return s.P50 }),
-		p99:      median(samples, func(s sample) time.Duration { return s.P99 }),
+		p99:      tailOf(samples, first, func(s sample) time.Duration { return s.P99 }),
+		slice99:  tailOf(samples, first, func(s sample) time.Duration { return s.Slice99 }),
+		late:     median(samples, func(s sample) float64 { return s.late.percent() }),
 		resident: median(samples, func(s sample) int64 { return s.resident }),
 	}
 	requests := median(samples, func(s sample) int { return s.Requests })
 	r.requests = float64(requests)
-	var ratios, tails []float64
+	var ratios []float64
 	for n, s := range samples {
 		ratios = append(ratios, float64(s.perRequest())/float64(first[n].perRequest()))
-		tails = append(tails, float64(s.P99)/float64(first[n].P99))
+		r.longest = max(r.longest, s.late.longest)
 		r.errors += s.Errors
 	}
 	same := func(f float64) float64 { return f }
 	r.ratio, r.least, r.most = median(ratios, same), slices.Min(ratios), slices.Max(ratios)
-	r.p99Ratio = median(tails, same)
 	return r
 }
 
 func printTable(rows []row, o options) {
-	fmt.Printf("\nmedians of %d repetitions; x and p99 x: median ratio to %s within a repetition (least-greatest)\n\n", o.runs, o.proxies[0])
-	fmt.Println("| case | proxy | requests/s | CPU us/request | x | p50 ms | p99 ms | p99 x | RSS MiB | errors |")
-	fmt.Println("|---|---|--:|--:|--:|--:|--:|--:|--:|--:|")
+	fmt.Printf("\nmedians of %d repetitions; x, and in brackets behind a percentile: median ratio to %s within a repetition (least-greatest)\n", o.runs, o.proxies[0])
+	fmt.Printf("late: share of the time that the CPU which lost more was not there for anybody, and the longest in all repetitions\n\n")
+	fmt.Println("| case | proxy | requests/s | CPU us/request | x | p50 ms | p99 ms | p99 of slices, ms | late % (longest, ms) | RSS MiB | errors |")
+	fmt.Println("|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
 	for _, r := range rows {
-		fmt.Printf("| %v | %s | %.0f | %.2f | %.2f (%.2f-%.2f) | %.2f | %.2f | %.2f | %.1f | %d |\n", r.task, r.name,
+		fmt.Printf("| %v | %s | %.0f | %.2f | %.2f (%.2f-%.2f) | %.2f | %v | %v | %.1f (%.1f) | %.1f | %d |\n", r.task, r.name,
 			r.requests/o.duration.Seconds(), micros(r.cpu), r.ratio, r.least, r.most,
-			millis(r.p50), millis(r.p99), r.p99Ratio, float64(r.resident)/(1<<20), r.errors)
+			millis(r.p50), r.p99, r.slice99, r.late, millis(r.longest), float64(r.resident)/(1<<20), r.errors)
 	}
 }
 

@@ -18,6 +18,7 @@ type load struct {
 	Requests int
 	Errors   int // answers other than 200, and connections that broke or stalled
 	P50, P99 time.Duration
+	Slice99  time.Duration // the p99 of the slice of time in the middle; 0 if it was not taken
 }
 
 // fields are those of an ordinary browser.

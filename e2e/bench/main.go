@@ -9,7 +9,9 @@
 //
 // The load is wrk's, which sends as fast as it is answered; with -rate or -half it
 // is this program's own, which sends at a given rate and counts a late answer from
-// when its request should have been sent.
+// when its request should have been sent. Its p99 is taken of every 100 ms by
+// themselves, too: the median of those is what tells proxies apart where the host
+// takes the CPUs away now and then, which the column "late" tells.
 //
 // Each case (size, connections, log) starts everything anew. The proxies take
 // turns within a repetition, each time in another order, so that a change of the

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -49,56 +48,56 @@ func pacedMain(args []string) error {
 	var wg sync.WaitGroup
 	for n, w := range workers {
 		wg.Go(func() {
-			w.run(request, start.Add(interval*time.Duration(n)/time.Duration(connections)), interval, start.Add(duration))
+			w.run(request, start, interval*time.Duration(n)/time.Duration(connections), interval, duration)
 		})
 	}
 	wg.Wait()
 
-	var l load
-	var all []time.Duration
+	failed := 0
+	var all []answer
 	for _, w := range workers {
-		l.Errors += w.errors
-		all = append(all, w.latencies...)
+		failed += w.errors
+		all = append(all, w.answers...)
 	}
-	l.Requests = len(all)
-	if l.Requests == 0 {
+	if len(all) == 0 {
 		return errors.New("nothing was answered")
 	}
-	slices.Sort(all)
-	l.P50, l.P99 = all[len(all)/2], all[len(all)*99/100]
+	l := summarize(all, rate)
+	l.Errors = failed
 	return json.NewEncoder(os.Stdout).Encode(l)
 }
 
 // worker is one connection.
 type worker struct {
-	conn      net.Conn
-	reader    *bufio.Reader
-	latencies []time.Duration
-	errors    int
+	conn    net.Conn
+	reader  *bufio.Reader
+	answers []answer
+	errors  int
 }
 
-// run sends a request at next and each interval later. A request that had to wait
-// for the answer to the one before counts from when it was due; one that this
-// program itself sent late, as timers do, counts from when it was sent.
-func (w *worker) run(request []byte, next time.Time, interval time.Duration, end time.Time) {
-	w.latencies = make([]time.Duration, 0, int(end.Sub(next)/interval)+1)
-	timer := time.NewTimer(time.Until(next))
+// run sends a request at that time after the start, and each interval later, for
+// as long as the load takes. A request that had to wait for the answer to the one
+// before counts from when it was due; one that this program itself sent late, as
+// timers do, counts from when it was sent.
+func (w *worker) run(request []byte, start time.Time, at, interval, duration time.Duration) {
+	w.answers = make([]answer, 0, int((duration-at)/interval)+1)
+	timer := time.NewTimer(time.Until(start.Add(at)))
 	defer timer.Stop()
-	for ; next.Before(end); next = next.Add(interval) {
-		from := next
-		if wait := time.Until(next); wait > 0 {
+	for ; at < duration; at += interval {
+		from := start.Add(at)
+		if wait := time.Until(from); wait > 0 {
 			timer.Reset(wait)
 			<-timer.C
 			from = time.Now()
 		}
-		if from.After(end.Add(time.Second)) {
+		if from.Sub(start) > duration+time.Second {
 			return // hopelessly behind
 		}
 		if err := w.exchange(request); err != nil {
 			w.errors++
 			return
 		}
-		w.latencies = append(w.latencies, time.Since(from))
+		w.answers = append(w.answers, answer{at, time.Since(from)})
 	}
 }
 

@@ -19,8 +19,8 @@ import (
 
 // The proxy has one CPU for itself; everything else shares the other.
 const (
-	proxyCPU = "0"
-	loadCPU  = "1"
+	proxyCPU = 0
+	loadCPU  = 1
 )
 
 // stage is where one case is measured: two instances and the proxies before them,
@@ -87,7 +87,7 @@ func newStage(ctx context.Context, o options, size, clients int, accessLog bool)
 func local(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
 
 // start runs a program on a CPU and waits until it answers with the reply.
-func (s *stage) start(ctx context.Context, cpu string, p *proxy, size int, program string, args ...string) error {
+func (s *stage) start(ctx context.Context, cpu int, p *proxy, size int, program string, args ...string) error {
 	p.url = "http://" + p.address + target
 	output := filepath.Join(s.dir, p.name+".out")
 	log, err := os.Create(output)
@@ -129,11 +129,11 @@ func (s *stage) write(name, text string) (string, error) {
 }
 
 // pinned returns the command that runs a program on one CPU, where there are two.
-func pinned(cpu, program string, args []string) (string, []string) {
+func pinned(cpu int, program string, args []string) (string, []string) {
 	if runtime.NumCPU() < 2 {
 		return program, args
 	}
-	return "taskset", append([]string{"-c", cpu, program}, args...)
+	return "taskset", append([]string{"-c", strconv.Itoa(cpu), program}, args...)
 }
 
 // answers waits until the proxy answers with the instances' reply.
