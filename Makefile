@@ -18,7 +18,7 @@ LDFLAGS  := -s -w -X main.version=$(VERSION)
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 VULN     := golang.org/x/vuln/cmd/govulncheck
 
-.PHONY: help demo build test unit race e2e fuzz bench lint check cross consul vuln clean
+.PHONY: help demo build test unit race e2e fuzz bench pictures lint check cross consul vuln clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ bench: build ## Go benchmarks, then CPU time per proxied request beside nginx (B
 	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
 	@$(GO_BUILD) -o bin/ ./e2e/bench
 	bin/bench -lictor bin/lictor $(BENCH_FLAGS)
+
+pictures: ## Draw the pictures of docs/limits.md anew, by the limiters themselves
+	go run ./limits/picture -dir docs/images
 
 lint: ## Linters, formatting, and whether go.mod is tidy
 	@linter=$$(e2e/tools/build.sh e2e/tools $(GOLANGCI) "about 1 minute on 2 cores"); set -x; \

@@ -60,6 +60,9 @@ var documents = map[string]map[string]commands{
 		`kill -TERM "$(cat lictor.pid)"`: {},
 	},
 	"docs/limits.md": {
+		"go run ./limits/picture": {inSource: true, prints: []string{
+			`44 +43 +0s +14 +15 +token_bucket`, `47 +40 +5s +10 +11 +leaky_bucket .* queue`, `58 +29 +0s +20 +20 +fixed_window`, `42 +45 +0s +11 +19 .*counter`,
+		}},
 		`go test -count=1 -run 'TestThroughputUnderPressure|TestCounterAtItsWorst' ./limits`: {inSource: true, prints: []string{`ok`}},
 		`go test -run '^$' -bench 'Memory' -benchtime 1x ./limits`:                           {inSource: true, prints: []string{`token_bucket.* B/key`}},
 		"mkdir -p policies": {},
