@@ -2,9 +2,9 @@ package main
 
 import "time"
 
-// lateEvery is how often a CPU is asked whether it is there: often enough to meet
-// what lasts milliseconds, and too seldom to cost anything.
-const lateEvery = 2 * time.Millisecond
+// lateEvery is how often a CPU is asked whether it is there: so seldom that it
+// costs less than a percent of it.
+const lateEvery = 10 * time.Millisecond
 
 // lateFrom is what a wake-up may be late on a CPU that is there: interrupts, and
 // what the kernel does without being interrupted.
@@ -14,25 +14,23 @@ const lateFrom = 200 * time.Microsecond
 // everybody else there and wakes up every lateEvery. The kernel's own count of
 // stolen time knows little of what a hypervisor takes.
 type lateness struct {
-	total, longest time.Duration
-	of             time.Duration // for so long somebody looked
+	asked, missed int // how often the CPU was asked, and not there
+	longest       time.Duration
 }
 
-// add takes a wake-up into account that was that late.
+// add takes a wake-up into account that was that late. One that was later than
+// the next one was due stands for that one, too.
 func (l *lateness) add(late time.Duration) {
+	times := 1 + int(max(0, late)/lateEvery)
+	l.asked += times
 	if late >= lateFrom {
-		l.total += late
+		l.missed += times
 		l.longest = max(l.longest, late)
 	}
 }
 
 // percent returns the share of the time; 0 where nobody looked.
-func (l lateness) percent() float64 {
-	if l.of <= 0 {
-		return 0
-	}
-	return 100 * float64(l.total) / float64(l.of)
-}
+func (l lateness) percent() float64 { return 100 * float64(l.missed) / float64(max(1, l.asked)) }
 
 // worse returns the one of two CPUs that lost more.
 func (l lateness) worse(other lateness) lateness {

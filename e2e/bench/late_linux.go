@@ -22,8 +22,7 @@ func watchLate(cpu int) (stop func() lateness) {
 		_, _, _ = syscall.RawSyscall(syscall.SYS_SCHED_SETAFFINITY, 0, unsafe.Sizeof(mask), uintptr(unsafe.Pointer(&mask)))
 		_, _, _ = syscall.RawSyscall(syscall.SYS_SCHED_SETSCHEDULER, 0, schedFIFO, uintptr(unsafe.Pointer(&priority)))
 		var l lateness
-		start := time.Now()
-		for due := start; ; {
+		for due := time.Now(); ; {
 			due = due.Add(lateEvery)
 			if wait := time.Until(due); wait > 0 {
 				interval := syscall.NsecToTimespec(int64(wait))
@@ -36,7 +35,6 @@ func watchLate(cpu int) (stop func() lateness) {
 			}
 			select {
 			case <-over:
-				l.of = now.Sub(start)
 				seen <- l
 				return
 			default:
