@@ -160,7 +160,7 @@ func (s *store) save(now time.Time, here place, services map[string]*saved) {
 
 // writeDocument replaces the file as a whole: a reader, or a start after a
 // crash, sees the old content or the new.
-func writeDocument(path string, doc document) error {
+func writeDocument(path string, doc any) error {
 	b, err := json.Marshal(doc)
 	if err != nil {
 		return fmt.Errorf("encoding: %w", err)
@@ -169,7 +169,7 @@ func writeDocument(path string, doc document) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(dir, "."+storeName+"-*") // mode 0600
+	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+"-*") // mode 0600
 	if err != nil {
 		return err
 	}

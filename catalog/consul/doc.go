@@ -25,5 +25,8 @@
 // empty.go). With Config.DataDir the last good catalog survives the gateway
 // too, and is used, marked stale, when Consul is away at the start.
 //
+// KVWatch follows a prefix of the KV store, where policies may lie, by the same
+// rules; KV reads and writes it for the command line.
+//
 // The agent's cache (?cached) is never used: entries in it can freeze.
 package consul
