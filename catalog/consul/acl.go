@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/lictor/lictor/catalog"
 )
 
 const (
@@ -89,16 +91,17 @@ func (a *acl) run(ctx context.Context) {
 // Reading an instance takes service:read on its service and node:read on its
 // node. The endpoint for mesh instances, unlike the others, refuses with 403
 // where the first is missing.
-func (a *acl) diagnose(ctx context.Context, name string) {
+func (a *acl) diagnose(ctx context.Context, followed string) {
+	name, _ := catalog.CutMeshName(followed)
 	ctx, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
 	_, _, err := a.con.api.Health().Connect(name, "", false, a.con.options(ctx, 0, 0))
 	switch {
 	case statusCode(err) == http.StatusForbidden:
-		a.warn.set(warnService+name, fmt.Sprintf(
+		a.warn.set(warnService+followed, fmt.Sprintf(
 			`the token may not read service %q: add service %q { policy = "read" }, or service_prefix "" for all, to its policy`, name, name))
 	case err == nil:
-		a.warn.set(warnService+name, fmt.Sprintf(
+		a.warn.set(warnService+followed, fmt.Sprintf(
 			`the token may not read the nodes that service %q runs on: add node_prefix "" { policy = "read" } to its policy`, name))
 	}
 }

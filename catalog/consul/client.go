@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/consul/api"
+
+	"github.com/lictor/lictor/catalog"
 )
 
 const (
@@ -135,7 +137,12 @@ func (c *client) serviceStale(ctx context.Context, name string) (answer, error) 
 
 func (c *client) health(name string, o *api.QueryOptions) (_ answer, err error) {
 	defer rescue(&err)
-	entries, meta, err := c.api.Health().Service(name, "", false, o)
+	read := c.api.Health().Service
+	name, mesh := catalog.CutMeshName(name)
+	if mesh {
+		read = c.api.Health().Connect
+	}
+	entries, meta, err := read(name, "", false, o)
 	if err != nil {
 		return answer{}, err
 	}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/hashicorp/consul/api"
 	"github.com/hashicorp/go-hclog"
+
+	"github.com/lictor/lictor/catalog"
 )
 
 const (
@@ -62,7 +64,8 @@ type share struct {
 
 	// Under in.mu: what the last answer said.
 	nodes     map[string]struct{}
-	unchecked bool // an instance has no check of its own
+	names     map[string]struct{} // what the instances are registered as: a sidecar has a name of its own
+	unchecked bool                // an instance has no check of its own
 }
 
 func newSharer(con *client, log hclog.Logger) *sharer {
@@ -123,17 +126,35 @@ func (m *share) leave() { <-m.in.sem }
 // answered notes what points at the service from now on.
 func (m *share) answered(a answer) {
 	nodes := make(map[string]struct{}, len(a.entries))
+	names := make(map[string]struct{}, 1)
 	unchecked := false
 	for _, e := range a.entries {
 		if e == nil || e.Node == nil {
 			continue
 		}
 		nodes[e.Node.Node] = struct{}{}
+		if e.Service != nil {
+			names[e.Service.Service] = struct{}{}
+		}
 		unchecked = unchecked || !hasServiceCheck(e)
 	}
 	m.in.mu.Lock()
 	defer m.in.mu.Unlock()
-	m.nodes, m.unchecked = nodes, unchecked
+	m.nodes, m.names, m.unchecked = nodes, names, unchecked
+}
+
+// of reports whether something is true of the service that is followed under the
+// name, or of what its instances are registered as.
+func (m *share) of(followed string, is func(name string) bool) bool {
+	if service, _ := catalog.CutMeshName(followed); is(service) {
+		return true
+	}
+	for name := range m.names {
+		if name != followed && is(name) {
+			return true
+		}
+	}
+	return false
 }
 
 // free lets the watch go on by itself.
@@ -253,7 +274,7 @@ func (s *sharer) checks() func(context.Context, uint64) (uint64, error) {
 			s.point(anyone)
 		} else if diff := changed(before, now); len(diff) > 0 {
 			s.point(func(name string, m *share) bool {
-				if _, ok := diff[checkOwner{service: name}]; ok {
+				if m.of(name, func(name string) bool { _, ok := diff[checkOwner{service: name}]; return ok }) {
 					return true
 				}
 				for node := range m.nodes {
@@ -325,9 +346,11 @@ func (s *sharer) services() func(context.Context, uint64) (uint64, error) {
 		before = now
 		if last != nil && meta.LastIndex != index {
 			s.point(func(name string, m *share) bool {
-				old, was := last[name]
-				tags, is := now[name]
-				return was != is || !sameSet(old, tags) || m.unchecked
+				return m.unchecked || m.of(name, func(name string) bool {
+					old, was := last[name]
+					tags, is := now[name]
+					return was != is || !sameSet(old, tags)
+				})
 			})
 		}
 		return meta.LastIndex, nil

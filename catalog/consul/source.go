@@ -182,6 +182,9 @@ func (o *owner) followLocked(ctx context.Context, now time.Time, name string) {
 		name: name, con: o.con, rules: o.rules, emit: o.emit,
 		wake: o.wake, kick: o.kick, probe: o.probe,
 	}
+	// That nobody offers a service through the mesh must be certain from the
+	// first answer on: the gateway may go on to speak to it in clear.
+	_, w.track.wary = catalog.CutMeshName(name)
 	r := &record{w: w, cancel: cancel, since: now, owned: !o.con.plain || o.ownedLocked() < o.plainLimit()}
 	if !r.owned {
 		w.share = o.share.add(name)

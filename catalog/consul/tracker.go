@@ -32,6 +32,7 @@ const (
 type tracker struct {
 	cur       cursor
 	nonEmpty  bool      // what is known has instances
+	wary      bool      // an empty answer is doubted even if nothing is known
 	regressed time.Time // when the index last went backwards, zero when never
 }
 
@@ -45,7 +46,7 @@ func (t *tracker) take(now time.Time, a answer) (v verdict, reason string) {
 			return reread, ""
 		}
 	}
-	if len(a.entries) == 0 && t.nonEmpty {
+	if len(a.entries) == 0 && (t.nonEmpty || t.wary) {
 		if a.asked > 0 {
 			t.cur = t.cur.plain()
 			return reread, ""
