@@ -1,0 +1,99 @@
+package connect
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/consul/api"
+)
+
+// rules are the intentions whose destination is the gateway, the one that comes
+// first deciding. The zero value has none.
+type rules []*api.Intention
+
+// newRules sorts intentions by their precedence, as Consul does: an exact source
+// before a wildcard one, an exact destination before a wildcard one.
+func newRules(list []*api.Intention) rules {
+	r := make(rules, 0, len(list))
+	for _, x := range list {
+		if x != nil {
+			r = append(r, x)
+		}
+	}
+	slices.SortStableFunc(r, func(a, b *api.Intention) int { return cmp.Compare(b.Precedence, a.Precedence) })
+	return r
+}
+
+// decide judges a source that has been verified. Byrule is false when no rule
+// names it, which leaves it to the default.
+func (r rules) decide(source ID) (allowed, byRule bool, why string) {
+	for _, x := range r {
+		switch names(x, source) {
+		case no:
+			continue
+		case maybe:
+			// It may be meant, and what it says can't be told from here.
+			return false, true, x.SourceString() + " can't be judged here, which denies"
+		}
+		if len(x.Permissions) > 0 {
+			return false, true, x.SourceString() + " has permissions (L7), which this version does not judge, and so denies"
+		}
+		if x.Action == api.IntentionActionAllow && !exact(x, source) {
+			continue // in another case than the certificate's: no leave
+		}
+		return x.Action == api.IntentionActionAllow, true, x.SourceString() + " => " + string(x.Action)
+	}
+	return false, false, ""
+}
+
+// match says whether a rule is about a source.
+type match uint8
+
+const (
+	no match = iota
+	yes
+	maybe
+)
+
+// names reports whether the rule is about the source. Case is let pass here,
+// since a rule that denies must not be escaped by another spelling.
+func names(x *api.Intention, source ID) match {
+	if x.SourcePeer != "" { // a service of another cluster, with a trust domain of its own
+		return no
+	}
+	if !same(x.SourceName, source.Service) || !same(x.SourceNS, source.Namespace) {
+		return no
+	}
+	if p := cmp.Or(x.SourcePartition, defaultName); p != wildcard && !strings.EqualFold(p, cmp.Or(source.Partition, defaultName)) {
+		return no
+	}
+	if x.SourceSamenessGroup != "" {
+		return maybe
+	}
+	if x.SourceType != "" && x.SourceType != api.IntentionSourceConsul {
+		return maybe
+	}
+	return yes
+}
+
+// same compares a rule's name with a source's, ignoring case. An empty one in
+// the rule is the default.
+func same(rule, source string) bool {
+	rule = cmp.Or(rule, defaultName)
+	return rule == wildcard || strings.EqualFold(rule, cmp.Or(source, defaultName))
+}
+
+// exact reports whether the rule names the source to the letter.
+func exact(x *api.Intention, source ID) bool {
+	return x.SourceName == wildcard || x.SourceName == source.Service
+}
+
+// equal reports whether both say the same.
+func (r rules) equal(o rules) bool {
+	return slices.EqualFunc(r, o, func(a, b *api.Intention) bool {
+		return a.SourceName == b.SourceName && a.SourceNS == b.SourceNS && a.SourcePartition == b.SourcePartition &&
+			a.SourcePeer == b.SourcePeer && a.SourceSamenessGroup == b.SourceSamenessGroup && a.SourceType == b.SourceType &&
+			a.Action == b.Action && a.Precedence == b.Precedence && len(a.Permissions) == len(b.Permissions)
+	})
+}

@@ -1,0 +1,81 @@
+package connect
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	// protocolInterval is how often the protocols of destinations are asked for
+	// again: they follow from service-defaults, which hardly ever change, and a
+	// blocking query for each would double what the agent has to hold open.
+	protocolInterval = 30 * time.Second
+	protocolRetry    = 2 * time.Second
+)
+
+// Follow says which services' protocols are to be known. It may be called at any
+// time.
+func (i *Identity) Follow(services []string) {
+	followed := make(map[string]*Destination, len(services))
+	for _, s := range services {
+		followed[s] = i.Destination(s)
+	}
+	i.mu.Lock()
+	i.followed = followed
+	i.mu.Unlock()
+	select {
+	case i.poke <- struct{}{}:
+	default:
+	}
+}
+
+// followProtocols asks for each followed service's discovery chain now and then.
+func (i *Identity) followProtocols(ctx context.Context) {
+	for {
+		next := protocolInterval
+		if !i.askProtocols(ctx) {
+			next = protocolRetry
+		}
+		t := time.NewTimer(next)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return
+		case <-t.C:
+		case <-i.poke:
+			t.Stop()
+		}
+	}
+}
+
+// askProtocols reports whether all answered.
+func (i *Identity) askProtocols(ctx context.Context) bool {
+	i.mu.Lock()
+	all := make([]*Destination, 0, len(i.followed))
+	for _, d := range i.followed {
+		all = append(all, d)
+	}
+	i.mu.Unlock()
+	for _, d := range all {
+		if !d.askProtocol(ctx) {
+			return false
+		}
+	}
+	return true
+}
+
+func (d *Destination) askProtocol(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, readTime)
+	defer cancel()
+	chain, _, err := d.in.cfg.Consul.API().DiscoveryChain().Get(d.service, nil, d.in.cfg.Consul.Options(ctx, 0, 0))
+	if err != nil || chain == nil || chain.Chain == nil {
+		d.in.cfg.Logger.Debug("mesh: a service's protocol can't be had, the last stays in force", "service", d.service, "error", err)
+		return false
+	}
+	now := chain.Chain.Protocol
+	if was := d.Protocol(); was != now {
+		d.protocol.Store(&now)
+		d.in.cfg.Logger.Info("mesh: protocol of a service", "service", d.service, "protocol", now)
+	}
+	return true
+}
