@@ -54,15 +54,6 @@ func TestPicturesAreCurrent(t *testing.T) {
 	}
 }
 
-// Every algorithm has a picture.
-func TestAlgorithmsHavePictures(t *testing.T) {
-	for _, a := range limits.Algorithms() {
-		if !slices.ContainsFunc(subjects(), func(s subject) bool { return s.name == a.Name }) {
-			t.Errorf("%s has none", a.Name)
-		}
-	}
-}
-
 // What a picture says is promised is kept, and it is a document that says of
 // itself what it shows.
 func TestPictures(t *testing.T) {
