@@ -173,7 +173,7 @@ func (r *reader) policies(b *hcl.Block, o *Options) (Policies, []attr.Item) {
 		paths[i].Value = resolvePath(paths[i].Value, paths[i].At)
 	}
 	p.Paths = attr.Values(paths)
-	p.KVPrefix = r.Text(in.KVPrefix, "")
+	p.KVPrefix = r.prefix(in.KVPrefix)
 	p.Watch = r.Bool(in.Watch, true)
 	return p, paths
 }

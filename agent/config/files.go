@@ -22,6 +22,9 @@ type Source struct {
 	// ".json" makes the text JSON.
 	Name string
 	Text []byte
+	// Remote says that it lies where others write, such as in Consul: it may name
+	// no file of this machine, and no file may refer to what it defines.
+	Remote bool
 }
 
 // Files is what was read for one configuration. It renders diagnostics with

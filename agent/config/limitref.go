@@ -24,13 +24,14 @@ type defaultsBlock struct {
 // mistake isn't reported again wherever the limit is named.
 type limitTable struct {
 	names []string
+	at    map[string]hcl.Range // where each was defined
 	sound map[string]*limit.Spec
 }
 
 func (r *reader) limits(blocks []*hcl.Block) ([]limit.Spec, *limitTable) {
 	var out []limit.Spec
-	table := &limitTable{sound: map[string]*limit.Spec{}}
 	named := map[string]hcl.Range{}
+	table := &limitTable{at: named, sound: map[string]*limit.Spec{}}
 	for _, b := range blocks {
 		name := b.Labels[1]
 		_, dup := named[name]
@@ -83,6 +84,9 @@ func (r *reader) known(names []attr.Item, table *limitTable) []attr.Item {
 	var out []attr.Item
 	for _, n := range names {
 		if slices.Contains(table.names, n.Value) {
+			if at := table.at[n.Value]; r.remote.beyond(n.At, at) {
+				r.Errorf(n.At, "Limit defined elsewhere", "The limit %q is defined at %s. What files say must hold without Consul, so they can refer to limits in files only.", n.Value, at)
+			}
 			out = append(out, n)
 			continue
 		}

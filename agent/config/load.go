@@ -63,9 +63,7 @@ func LoadPolicies(o Options, paths []string, texts ...Source) (*Policy, *Files, 
 	for _, path := range paths {
 		l.add(l.files.readPath(path, nil))
 	}
-	for _, t := range texts {
-		l.add(l.files.parse(t))
-	}
+	l.addTexts(texts)
 	p, _ := l.policy(l.top, l.options)
 	return &p, l.files, l.finish()
 }
@@ -74,12 +72,17 @@ func LoadPolicies(o Options, paths []string, texts ...Source) (*Policy, *Files, 
 // one configuration, and returns what is wrong with it. Paths are files and
 // directories. Policies that an agent's configuration names are read too.
 func Validate(o Options, paths ...string) (*Files, hcl.Diagnostics) {
+	return ValidateTexts(o, nil, paths...)
+}
+
+// ValidateTexts is Validate with policy texts besides what lies in paths.
+func ValidateTexts(o Options, texts []Source, paths ...string) (*Files, hcl.Diagnostics) {
 	l := &loader{files: newFiles(), top: newSection(), options: &o}
 	for _, path := range paths {
 		l.add(l.files.readPath(path, nil))
 	}
 	agent := l.top.agent()
-	c, built := l.load(Input{})
+	c, built := l.load(Input{Policies: texts})
 	l.unreachable(c.Policy.Routes, built)
 	if agent && len(l.top.blocks["listener"]) == 0 {
 		l.Diags = append(l.Diags, &hcl.Diagnostic{
@@ -130,9 +133,8 @@ func (l *loader) load(in Input) (*Config, *router.Router) {
 		}
 		l.add(l.files.readPath(p.Value, at))
 	}
-	for _, s := range in.Policies {
-		l.add(l.files.parse(s))
-	}
+	l.addTexts(in.Policies)
+	l.kvPrefix(c)
 	var built *router.Router
 	c.Policy, built = l.policy(l.top, l.options)
 	return c, built
@@ -180,6 +182,9 @@ func (l *loader) finish() hcl.Diagnostics {
 		}
 	}
 	return tidy(slices.DeleteFunc(l.Diags, func(d *hcl.Diagnostic) bool {
+		if l.remote.consequence(d) {
+			return true
+		}
 		// What is wrong anyway need not be called unsupported as well.
 		return d.Summary == notSupported && d.Subject != nil && wrong[*d.Subject]
 	}))

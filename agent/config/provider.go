@@ -12,10 +12,11 @@ func (r *reader) providers(s *section, o *Options) ([]Provider, map[string][]str
 		for _, b := range s.blocks[pb.Type] {
 			name := b.Labels[0]
 			r.name(pb.Type, name, b.LabelRanges[0], named)
-			spec, diags := pb.Decode(b.Body, BlockContext{Name: name, Range: b.DefRange, Path: resolvePath})
-			r.Diags = append(r.Diags, diags...)
+			spec, diags := pb.Decode(b.Body, BlockContext{Name: name, Range: b.DefRange, Path: r.resolve})
+			r.Diags = append(r.Diags, r.remote.consequences(diags, b.DefRange)...)
 			out = append(out, Provider{Type: pb.Type, Name: name, Spec: spec, Range: b.DefRange})
 			names[pb.Type] = append(names[pb.Type], name)
+			r.remote.provides(pb.Type, name, b.DefRange)
 		}
 	}
 	return out, names

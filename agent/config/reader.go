@@ -18,6 +18,10 @@ type reader struct {
 	// noStore says that no limit can be shared: a whole configuration is read,
 	// and it has no store.
 	noStore bool
+	// remote are the texts that lie elsewhere; see remote.go.
+	remote remote
+	// prefixAt is where policies.kv_prefix was written.
+	prefixAt hcl.Range
 }
 
 // integer reads a whole number from least to most.
@@ -31,7 +35,7 @@ func (r *reader) path(a *hcl.Attribute, def string) string {
 	if s == "" {
 		return def
 	}
-	return resolvePath(s, a.Expr.Range())
+	return r.resolve(s, a.Expr.Range())
 }
 
 // resolvePath makes a relative path relative to the file that holds at.

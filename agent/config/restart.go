@@ -25,6 +25,7 @@ func RestartNeeded(running, next *Config) []string {
 		{"admin", running.Admin, next.Admin},
 		{"consul", running.Consul, next.Consul},
 		{"store", running.Store, next.Store},
+		{"policies.kv_prefix", running.Policies.KVPrefix, next.Policies.KVPrefix},
 		{"policies.watch", running.Policies.Watch, next.Policies.Watch},
 		{"drain", running.Drain, next.Drain},
 		{"telemetry", running.Telemetry, next.Telemetry},

@@ -199,8 +199,8 @@ func (r *reader) steps(blocks hcl.Blocks, t *Route, o *Options, providers map[st
 			r.Errorf(b.DefRange, fmt.Sprintf("Duplicate %s block", b.Type), "A route holds only one %s block. Another was defined at %s.", b.Type, out[i].Range)
 			continue
 		}
-		spec, diags := s.Decode(b.Body, BlockContext{Name: t.Name, Range: b.DefRange, Path: resolvePath, Providers: providers})
-		r.Diags = append(r.Diags, diags...)
+		spec, diags := s.Decode(b.Body, BlockContext{Name: t.Name, Range: b.DefRange, Path: r.resolve, Providers: r.remote.visible(b.DefRange, providers)})
+		r.Diags = append(r.Diags, r.remote.consequences(diags, b.DefRange)...)
 		out = append(out, Step{Type: b.Type, Spec: spec, Range: b.DefRange})
 	}
 	return out

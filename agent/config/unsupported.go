@@ -22,7 +22,6 @@ var notYet = []struct {
 }{
 	{in: "", block: "tracing"},
 	{in: "consul", block: "connect"},
-	{in: "policies", attr: "kv_prefix", ok: []string{""}},
 	{in: "limit", attr: "scope", ok: []string{"local", "shared"}},
 }
 
