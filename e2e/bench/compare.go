@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"runtime"
 	"slices"
 	"time"
 )
@@ -45,11 +46,12 @@ func compare(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
+	late := watchBoth()
 	var rows []row
 	for _, log := range o.logs {
 		for _, size := range o.sizes {
 			for _, connections := range o.connects {
-				more, err := measureCase(ctx, o, generator, task{size, connections, log, o.rate})
+				more, err := measureCase(ctx, o, generator, late, task{size, connections, log, o.rate})
 				if err != nil {
 					return err
 				}
@@ -62,7 +64,7 @@ func compare(ctx context.Context, o options) error {
 }
 
 // measureCase measures each proxy as often as there are repetitions.
-func measureCase(ctx context.Context, o options, generator string, t task) (_ []row, err error) {
+func measureCase(ctx context.Context, o options, generator string, late func() lateness, t task) (_ []row, err error) {
 	s, err := newStage(ctx, o, t.size, t.connections, t.log)
 	if err != nil {
 		return nil, err
@@ -86,7 +88,7 @@ func measureCase(ctx context.Context, o options, generator string, t task) (_ []
 	for n := range o.runs {
 		for _, p := range order(s.proxies, n) {
 			var profile <-chan error
-			got, err := measure(p, o.duration, run, func() {
+			got, err := measure(p, o.duration, run, late, func() {
 				if p.name == "lictor" && o.profile != "" && n == o.runs-1 {
 					profile = record(ctx, p.admin, o.duration, o.profile)
 				}
@@ -123,7 +125,7 @@ func order(proxies []*proxy, n int) []*proxy {
 
 // measure warms the proxy up, puts load on it and returns what that cost it. What
 // the one before wrote to its log is on the disk by then.
-func measure(p *proxy, d time.Duration, run func(*proxy, time.Duration) (load, error), began func()) (sample, error) {
+func measure(p *proxy, d time.Duration, run func(*proxy, time.Duration) (load, error), late func() lateness, began func()) (sample, error) {
 	syncDisk()
 	if _, err := run(p, warmUp); err != nil {
 		return sample{}, err
@@ -133,9 +135,9 @@ func measure(p *proxy, d time.Duration, run func(*proxy, time.Duration) (load, e
 	if err != nil {
 		return sample{}, err
 	}
-	stops := watchBoth()
+	late()
 	l, err := run(p, d)
-	late := stops()
+	lost := late()
 	if err != nil {
 		return sample{}, err
 	}
@@ -144,12 +146,12 @@ func measure(p *proxy, d time.Duration, run func(*proxy, time.Duration) (load, e
 		return sample{}, err
 	}
 	memory, err := resident(p.process.PID())
-	return sample{l, after - before, memory, late}, err
+	return sample{l, after - before, memory, lost}, err
 }
 
 // watchBoth looks at the proxy's CPU and the load's.
-func watchBoth() (stop func() lateness) {
-	ofProxy, ofLoad := watchLate(proxyCPU), watchLate(loadCPU)
+func watchBoth() (seen func() lateness) {
+	ofProxy, ofLoad := watchLate(proxyCPU), watchLate(min(loadCPU, runtime.NumCPU()-1))
 	return func() lateness { return ofProxy().worse(ofLoad()) }
 }
 

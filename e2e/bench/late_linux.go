@@ -9,12 +9,13 @@ import (
 
 const schedFIFO = 1 // of sched.h
 
-// watchLate looks at a CPU until stop is called.
-func watchLate(cpu int) (stop func() lateness) {
-	over := make(chan struct{})
-	seen := make(chan lateness, 1)
+// watchLate looks at a CPU from now on. What it returns tells what was seen since
+// it was asked last. The thread stays for good: those that this program started
+// are told to end with the thread that did it, which may have been this one.
+func watchLate(cpu int) (seen func() lateness) {
+	asked := make(chan chan lateness)
 	go func() {
-		runtime.LockOSThread() // for good: the thread ends with the goroutine
+		runtime.LockOSThread()
 		mask := [16]uint64{}
 		mask[cpu/64] = 1 << (cpu % 64)
 		priority := int32(1)
@@ -34,15 +35,16 @@ func watchLate(cpu int) (stop func() lateness) {
 				due = now
 			}
 			select {
-			case <-over:
-				seen <- l
-				return
+			case answer := <-asked:
+				answer <- l
+				l = lateness{}
 			default:
 			}
 		}
 	}()
 	return func() lateness {
-		close(over)
-		return <-seen
+		answer := make(chan lateness, 1)
+		asked <- answer
+		return <-answer
 	}
 }

@@ -3,4 +3,4 @@
 package main
 
 // watchLate can't look.
-func watchLate(int) (stop func() lateness) { return func() lateness { return lateness{} } }
+func watchLate(int) (seen func() lateness) { return func() lateness { return lateness{} } }
