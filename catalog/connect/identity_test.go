@@ -1,0 +1,250 @@
+package connect
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+)
+
+func TestIdentityFollowsRotations(t *testing.T) {
+	f := newFakeAgent(t)
+	first, second := newAuthority(t, "first"), newAuthority(t, "second")
+	end := time.Now().Add(time.Hour)
+	i := f.identity(nil)
+	if err := i.Check(); !isIdentityError(err) {
+		t.Errorf("before anything is known: %v", err)
+	}
+	f.set(rootsPath, rootsOf(first))
+	f.set(leafPath, first.leaf("edge", end))
+	eventually(t, "there is an identity", func() bool { return i.Check() == nil })
+	<-i.First()
+	st := i.Status()
+	if st.ID != uri("edge") || st.TrustDomain != domain || st.Roots != 1 || st.NotAfter.Unix() != end.Unix() || st.LeafRotations != 0 || st.RootRotations != 0 {
+		t.Errorf("%+v", st)
+	}
+
+	f.set(rootsPath, rootsOf(second, first))
+	f.set(leafPath, second.leaf("edge", end, first.cross(second)))
+	eventually(t, "both have rotated", func() bool {
+		now := i.Status()
+		return now.LeafRotations == 1 && now.RootRotations == 1 && now.Serial != st.Serial && now.Roots == 2
+	})
+	if l := i.leaf.Load(); len(l.pair.Certificate) != 2 {
+		t.Errorf("the leaf has %d certificates, the one between is missing", len(l.pair.Certificate))
+	}
+}
+
+// What is known stays in force while Consul is away, forgets, or talks nonsense.
+func TestIdentityOutlastsConsul(t *testing.T) {
+	f := newFakeAgent(t)
+	a := newAuthority(t, "a")
+	f.set(rootsPath, rootsOf(a))
+	f.set(leafPath, a.leaf("edge", time.Now().Add(time.Hour)))
+	i := f.identity(nil)
+	eventually(t, "there is an identity", func() bool { return i.Check() == nil })
+	serial := i.Status().Serial
+
+	f.fail(http.StatusInternalServerError)
+	eventually(t, "it notices", i.stale)
+	if err := i.Check(); err != nil {
+		t.Errorf("while Consul is away: %v", err)
+	}
+	f.fail(0)
+	eventually(t, "it notices that Consul is back", func() bool { return !i.stale() })
+
+	f.set(rootsPath, &api.CARootList{TrustDomain: domain})
+	f.set(leafPath, a.leaf("another", time.Now().Add(time.Hour)))
+	eventually(t, "it notices the nonsense", i.stale)
+	if st := i.Status(); st.Serial != serial || st.Roots != 1 || st.Err != nil {
+		t.Errorf("%+v", st)
+	}
+	b := newAuthority(t, "b")
+	f.set(rootsPath, rootsOf(b))
+	f.set(leafPath, b.leaf("edge", time.Now().Add(time.Hour)))
+	eventually(t, "it goes on", func() bool { return !i.stale() && i.Status().Serial != serial })
+
+	eventually(t, "both questions are held", func() bool { return f.held(rootsPath) && f.held(leafPath) })
+	f.rewind()
+	c := newAuthority(t, "c")
+	before := i.Status().Serial
+	f.set(rootsPath, rootsOf(c))
+	f.set(leafPath, c.leaf("edge", time.Now().Add(time.Hour)))
+	eventually(t, "an index that went back is followed", func() bool { return i.Status().Serial != before })
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !slices.Contains(f.indexes[leafPath][2:], 0) {
+		t.Errorf("the leaf was asked for with the indexes %d, none of them plain after the first", f.indexes[leafPath])
+	}
+}
+
+func TestLeafExpires(t *testing.T) {
+	f := newFakeAgent(t)
+	a := newAuthority(t, "a")
+	f.set(rootsPath, rootsOf(a))
+	f.set(leafPath, a.leaf("edge", time.Now().Add(time.Hour)))
+	var later atomic.Int64
+	i := f.identity(func() time.Time { return time.Now().Add(time.Duration(later.Load())) })
+	eventually(t, "there is an identity", func() bool { return i.Check() == nil })
+	later.Store(int64(2 * time.Hour))
+	if err := i.Check(); !isIdentityError(err) || !strings.Contains(err.Error(), "expired 1h") {
+		t.Errorf("an hour after its end: %v", err)
+	}
+	if _, err := i.Destination("web").ClientConfig("").GetClientCertificate(nil); !isIdentityError(err) {
+		t.Errorf("what is shown: %v", err)
+	}
+}
+
+func isIdentityError(err error) bool {
+	_, ok := errors.AsType[*IdentityError](err)
+	return ok
+}
+
+func TestMissingRightIsNamed(t *testing.T) {
+	f := newFakeAgent(t)
+	f.fail(http.StatusForbidden)
+	i := New(Config{Consul: f, Service: "edge"})
+	_, err := i.askLeaf(t.Context(), 0, 0)
+	if err == nil || !strings.Contains(err.Error(), `service "edge" { policy = "write" }`) {
+		t.Error(err)
+	}
+}
+
+func TestProtocols(t *testing.T) {
+	f := newFakeAgent(t)
+	a := newAuthority(t, "a")
+	f.set(rootsPath, rootsOf(a))
+	f.set(leafPath, a.leaf("edge", time.Now().Add(time.Hour)))
+	f.set(chainPath+"web", "http")
+	f.set(chainPath+"chat", "grpc")
+	i := f.identity(nil)
+	web, chat := i.Destination("web"), i.Destination("chat")
+	if web != i.Destination("web") {
+		t.Error("a service has two destinations")
+	}
+	i.Follow([]string{"web", "chat"})
+	eventually(t, "the protocols are known", func() bool {
+		return web.Protocol() == "http" && chat.Protocol() == "grpc" && i.Check() == nil
+	})
+	if err := web.Check(); err != nil {
+		t.Error(err)
+	}
+	if err := chat.Check(); !isIdentityError(err) || !strings.Contains(err.Error(), "grpc") {
+		t.Error(err)
+	}
+	f.set(chainPath+"chat", "http")
+	i.Follow([]string{"web", "chat"})
+	eventually(t, "a protocol changes", func() bool { return chat.Check() == nil })
+}
+
+func TestFresh(t *testing.T) {
+	f := newFakeAgent(t)
+	a := newAuthority(t, "a")
+	f.set(rootsPath, rootsOf(a))
+	f.set(leafPath, a.leaf("edge", time.Now().Add(time.Hour)))
+	i := f.identity(nil)
+	d := i.Destination("web")
+	eventually(t, "there is an identity", func() bool { return i.Check() == nil })
+	for age, want := range map[time.Duration]bool{0: true, maxAge - 1: true, maxAge: false, time.Hour: false} {
+		if got := d.Fresh(age); got != want {
+			t.Errorf("after %v: %t", age, got)
+		}
+	}
+	f.fail(http.StatusInternalServerError)
+	eventually(t, "connections go on while Consul is away", func() bool { return d.Fresh(time.Hour) })
+}
+
+// TestDenied asks for Consul's verdict, many at once.
+func TestDenied(t *testing.T) {
+	f := newFakeAgent(t)
+	var later atomic.Int64
+	at := time.Now()
+	i := New(Config{Consul: f, Service: "edge", Now: func() time.Time { return at.Add(time.Duration(later.Load())) }})
+	d := i.Destination("web")
+	f.set(checkPath, map[string]bool{"Allowed": false})
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			if denied, err := d.Denied(t.Context()); !denied || err != nil {
+				t.Errorf("%t, %v", denied, err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := f.times(checkPath); n != 1 {
+		t.Errorf("Consul was asked %d times", n)
+	}
+	f.set(checkPath, map[string]bool{"Allowed": true})
+	later.Store(int64(verdictAge))
+	if denied, err := d.Denied(t.Context()); denied || err != nil {
+		t.Errorf("allowed by now: %t, %v", denied, err)
+	}
+	later.Store(int64(2 * verdictAge))
+	f.fail(http.StatusInternalServerError)
+	if denied, err := d.Denied(t.Context()); denied || err == nil {
+		t.Errorf("nobody knows: %t, %v", denied, err)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	later.Store(int64(4 * verdictAge))
+	if denied, err := d.Denied(gone); denied || err == nil {
+		t.Errorf("a client that has gone: %t, %v", denied, err)
+	}
+	eventually(t, "the question ends", func() bool {
+		d.verdict.mu.Lock()
+		defer d.verdict.mu.Unlock()
+		return d.verdict.asking == nil
+	})
+}
+
+func TestPace(t *testing.T) {
+	var p pace
+	boom := errors.New("boom")
+	refused := api.StatusError{Code: http.StatusForbidden}
+	for n, c := range []struct {
+		err     error
+		at      uint64
+		index   uint64
+		backoff time.Duration
+	}{
+		{nil, 0, 1, 0}, // index 0 would not block at all
+		{nil, 7, 7, 0},
+		{boom, 0, 0, 250 * time.Millisecond},
+		{boom, 0, 0, 500 * time.Millisecond},
+		{nil, 7, 7, 500 * time.Millisecond}, // a plain read proves little
+		{boom, 0, 0, time.Second},
+		{nil, 7, 7, time.Second},
+		{nil, 8, 8, 0},
+		{nil, 3, 0, 0}, // backwards
+		{nil, 3, 3, 0},
+		{boom, 0, 0, 250 * time.Millisecond},
+	} {
+		if c.err != nil {
+			p.failed(c.err)
+		} else {
+			p.answered(c.at)
+		}
+		if p.index != c.index || p.backoff != c.backoff {
+			t.Errorf("step %d: %+v", n, p)
+		}
+	}
+	for range 20 {
+		p.failed(boom)
+	}
+	if p.backoff != backoffMax {
+		t.Errorf("after many errors: %v", p.backoff)
+	}
+	if p.failed(refused); p.backoff != backoffRefused {
+		t.Errorf("after a refusal: %v", p.backoff)
+	}
+	if p.wait() != 0 {
+		t.Errorf("a plain read waits %v", p.wait())
+	}
+}
