@@ -32,6 +32,7 @@ type fake struct {
 	stalled  bool   // connections are taken and nothing comes
 	swallow  string // as stalled for paths that begin so; what was asked is never answered
 	broken   string // connections for paths that begin so are closed, "" for none
+	restores int    // how often a snapshot was restored: queries that don't stream end then
 	leader   bool
 	status   int             // for reads of services, 0 for 200
 	filtered bool            // reads of services are emptied, by ACLs
@@ -141,6 +142,7 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request) error {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	over := index == 0
+	restores := f.restores
 	for f.stalled || !over && f.at(r.URL.Path) <= index {
 		moved := f.moved
 		expired := timer.C
@@ -155,6 +157,7 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request) error {
 		case <-moved:
 		}
 		f.mu.Lock()
+		over = over || r.URL.Path == rootsPath && f.restores != restores
 		if r.Context().Err() != nil {
 			return r.Context().Err()
 		}
@@ -174,8 +177,13 @@ func (f *fake) at(path string) uint64 {
 			return i
 		}
 	}
+	if path == rootsPath {
+		return 7
+	}
 	return f.index
 }
+
+const rootsPath = "/v1/connect/ca/roots"
 
 func (f *fake) answer(w http.ResponseWriter, r *http.Request, blocking bool) {
 	path := r.URL.Path
@@ -203,6 +211,8 @@ func (f *fake) answer(w http.ResponseWriter, r *http.Request, blocking bool) {
 		f.health(w, r, blocking, reply)
 	case strings.HasPrefix(path, "/v1/health/connect/"):
 		reply([]any{})
+	case path == rootsPath:
+		reply(api.CARootList{})
 	case path == "/v1/health/state/any":
 		list := api.HealthChecks{}
 		for _, name := range slices.Sorted(maps.Keys(f.services)) {

@@ -58,8 +58,8 @@ func TestFewWatchesBlockWhereManyAreFollowed(t *testing.T) {
 				blocking[a.path] = true
 			}
 		}
-		if len(blocking) != 4 {
-			t.Errorf("blocking queries to %v, want two services and the two shared ones", blocking)
+		if len(blocking) != 5 || !blocking[rootsPath] {
+			t.Errorf("blocking queries to %v, want two services, the two shared ones and the sentinel's", blocking)
 		}
 		if st := r.Status(); st.Age != 0 {
 			t.Errorf("age %v of a quiet catalog", st.Age)

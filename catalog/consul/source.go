@@ -108,6 +108,7 @@ func (s *Source) Run(ctx context.Context, feed *catalog.Feed) error {
 	wg.Go(func() { s.probe.run(ctx) })
 	wg.Go(func() { s.share.run(ctx) })
 	wg.Go(func() { s.acl.run(ctx) })
+	wg.Go(func() { (&sentinel{con: s.con, log: s.log, restored: s.kick.strike}).run(ctx) })
 
 	o := &owner{
 		Source: s, feed: feed, saved: saved.services,

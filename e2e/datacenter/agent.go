@@ -30,12 +30,24 @@ type Options struct {
 	// Server keeps the state on disk, so that it survives a restart. Without it
 	// the agent runs with -dev and forgets everything.
 	Server bool
+	// Node is the node's name; empty means "node-1".
+	Node string
 	// HTTPPort is the port of the HTTP API if it is free; 0 means any.
 	HTTPPort int
+	// HTTPS makes the agent serve its API over TLS too.
+	HTTPS *TLS
 	// Config is added to the agent's configuration and wins over it.
 	Config map[string]any
 	// Output receives what the agent prints; nil drops it.
 	Output io.Writer
+}
+
+// TLS are the files, in PEM, of an agent's API over TLS.
+type TLS struct {
+	// CA issued the clients' certificates; empty asks for none.
+	CA string
+	// Cert and Key are the agent's own.
+	Cert, Key string
 }
 
 // An Agent is a running Consul agent. Its methods are for one goroutine at a time.
@@ -49,21 +61,24 @@ type Agent struct {
 }
 
 // ports are the agent's listeners; every other one is switched off.
-type ports struct{ http, server, serf int }
+type ports struct{ http, https, server, serf int }
+
+// portsEach is how many of them there are.
+const portsEach = 4
 
 // Start runs an agent and waits until it has a leader and lists itself.
 func Start(ctx context.Context, options Options) (*Agent, error) {
 	var err error
 	for range 5 {
-		a := &Agent{options: options}
-		if a.ports, err = choosePorts(options.HTTPPort); err != nil {
+		var p ports
+		if p, err = choosePorts(options.HTTPPort); err != nil {
 			return nil, err
 		}
-		a.Client = NewClient(fmt.Sprintf("127.0.0.1:%d", a.ports.http))
+		a := newAgent(options, p)
 		if err = a.start(ctx); err == nil {
 			return a, nil
 		}
-		if !strings.Contains(a.printed.String(), "address already in use") {
+		if !a.collided() {
 			return nil, err
 		}
 		options.HTTPPort = 0 // somebody was quicker
@@ -71,12 +86,33 @@ func Start(ctx context.Context, options Options) (*Agent, error) {
 	return nil, err
 }
 
+func newAgent(options Options, p ports) *Agent {
+	if options.Node == "" {
+		options.Node = "node-1"
+	}
+	return &Agent{Client: NewClient(fmt.Sprintf("127.0.0.1:%d", p.http)), options: options, ports: p, printed: &lockedBuffer{}}
+}
+
+// collided reports whether another program took one of the ports.
+func (a *Agent) collided() bool {
+	return strings.Contains(a.printed.String(), "address already in use")
+}
+
+// SecureAddress returns the host:port of the API over TLS.
+func (a *Agent) SecureAddress() string { return fmt.Sprintf("127.0.0.1:%d", a.ports.https) }
+
 func choosePorts(preferred int) (ports, error) {
-	free, err := process.FreePorts(3)
+	free, err := process.FreePorts(portsEach)
 	if err != nil {
 		return ports{}, err
 	}
-	return ports{http: process.PortOr(preferred, free[0]), server: free[1], serf: free[2]}, nil
+	p := portsOf(free)
+	p.http = process.PortOr(preferred, p.http)
+	return p, nil
+}
+
+func portsOf(free []int) ports {
+	return ports{http: free[0], https: free[1], server: free[2], serf: free[3]}
 }
 
 func (a *Agent) start(ctx context.Context) error {
@@ -112,12 +148,20 @@ func (a *Agent) writeConfig() (string, error) {
 	config := map[string]any{
 		"bind_addr":            "127.0.0.1",
 		"client_addr":          "127.0.0.1",
-		"node_name":            "node-1",
+		"node_name":            a.options.Node,
 		"disable_update_check": true,
 		"ports": map[string]int{
 			"http": a.ports.http, "server": a.ports.server, "serf_lan": a.ports.serf,
 			"serf_wan": -1, "dns": -1, "grpc": -1, "grpc_tls": -1, "https": -1,
 		},
+	}
+	if t := a.options.HTTPS; t != nil {
+		config["ports"].(map[string]int)["https"] = a.ports.https
+		https := map[string]any{"cert_file": t.Cert, "key_file": t.Key}
+		if t.CA != "" {
+			https["ca_file"], https["verify_incoming"] = t.CA, true
+		}
+		config["tls"] = map[string]any{"https": https}
 	}
 	if a.options.Server {
 		config["server"] = true
@@ -160,7 +204,11 @@ func (a *Agent) WaitReady(ctx context.Context) error {
 func (a *Agent) Stop() error { return a.process.Stop(10 * time.Second) }
 
 // Kill ends the agent at once, as a crash would.
-func (a *Agent) Kill() { a.process.Kill() }
+func (a *Agent) Kill() {
+	if a.process != nil { // it was started at all
+		a.process.Kill()
+	}
+}
 
 // Process returns the running program, for signals.
 func (a *Agent) Process() *process.Process { return a.process }

@@ -14,6 +14,9 @@ import (
 
 // A Client speaks to an agent's HTTP API.
 type Client struct {
+	// Token goes with every request; empty sends none.
+	Token string
+
 	address string
 	http    *http.Client
 }
@@ -45,21 +48,9 @@ func (c *Client) do(ctx context.Context, method, path string, body, v any) error
 		}
 		payload = bytes.NewReader(text)
 	}
-	request, err := http.NewRequestWithContext(ctx, method, "http://"+c.address+path, payload)
+	answer, err := c.raw(ctx, method, path, payload)
 	if err != nil {
-		return fmt.Errorf("asking Consul for %s: %w", path, err)
-	}
-	response, err := c.http.Do(request)
-	if err != nil {
-		return fmt.Errorf("asking Consul: %w", err)
-	}
-	defer response.Body.Close()
-	answer, err := io.ReadAll(response.Body)
-	if err != nil {
-		return fmt.Errorf("reading Consul's answer to %s: %w", path, err)
-	}
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s %s: Consul answered %s: %s", method, path, response.Status, bytes.TrimSpace(answer))
+		return err
 	}
 	if v == nil {
 		return nil
@@ -124,17 +115,78 @@ func (c *Client) NodeMaintenance(ctx context.Context, on bool) error {
 
 // PutKey writes one key of the key-value store.
 func (c *Client) PutKey(ctx context.Context, key, value string) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPut, "http://"+c.address+"/v1/kv/"+key, strings.NewReader(value))
+	_, err := c.raw(ctx, http.MethodPut, "/v1/kv/"+key, strings.NewReader(value))
+	return err
+}
+
+// Leader returns the address of the datacenter's leader, as far as the agent
+// knows one.
+func (c *Client) Leader(ctx context.Context) (string, error) {
+	var leader string
+	err := c.Get(ctx, "/v1/status/leader", &leader)
+	return leader, err
+}
+
+// An Entry is one instance as /v1/catalog/register takes it: of a node that runs
+// no agent, so that no agent puts right what is changed.
+type Entry struct {
+	Node    string
+	Address string
+	Service EntryService
+	// SkipNodeUpdate leaves the node as it is.
+	SkipNodeUpdate bool
+}
+
+// EntryService is the service of an Entry.
+type EntryService struct {
+	ID      string
+	Service string
+	Address string
+	Port    int
+	Meta    map[string]string `json:",omitempty"`
+}
+
+// CatalogRegister registers an instance in the catalog itself.
+func (c *Client) CatalogRegister(ctx context.Context, e Entry) error {
+	return c.Put(ctx, "/v1/catalog/register", e, nil)
+}
+
+// CatalogDeregister removes an instance from the catalog itself.
+func (c *Client) CatalogDeregister(ctx context.Context, node, serviceID string) error {
+	return c.Put(ctx, "/v1/catalog/deregister", map[string]string{"Node": node, "ServiceID": serviceID}, nil)
+}
+
+// SaveSnapshot returns the state of the datacenter's servers.
+func (c *Client) SaveSnapshot(ctx context.Context) ([]byte, error) {
+	return c.raw(ctx, http.MethodGet, "/v1/snapshot", nil)
+}
+
+// RestoreSnapshot puts the servers back into a state that was saved.
+func (c *Client) RestoreSnapshot(ctx context.Context, state []byte) error {
+	_, err := c.raw(ctx, http.MethodPut, "/v1/snapshot", bytes.NewReader(state))
+	return err
+}
+
+// raw sends a body and returns the answer's, whatever they are.
+func (c *Client) raw(ctx context.Context, method, path string, body io.Reader) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, method, "http://"+c.address+path, body)
 	if err != nil {
-		return fmt.Errorf("writing key %s: %w", key, err)
+		return nil, fmt.Errorf("asking Consul for %s: %w", path, err)
+	}
+	if c.Token != "" {
+		request.Header.Set("X-Consul-Token", c.Token)
 	}
 	response, err := c.http.Do(request)
 	if err != nil {
-		return fmt.Errorf("writing key %s: %w", key, err)
+		return nil, fmt.Errorf("asking Consul: %w", err)
 	}
 	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("writing key %s: Consul answered %s", key, response.Status)
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		return nil, fmt.Errorf("reading Consul's answer to %s: %w", path, err)
 	}
-	return nil
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s %s: Consul answered %s: %s", method, path, response.Status, bytes.TrimSpace(answer))
+	}
+	return answer, nil
 }

@@ -26,6 +26,31 @@ func StartConsulServer(t testing.TB) *Consul {
 	return startConsul(t, datacenter.Options{Server: true})
 }
 
+// StartConsulServers runs n servers that elect one of them, each with its state on
+// disk.
+func StartConsulServers(t testing.TB, n int) []*Consul {
+	t.Helper()
+	log := &Log{}
+	log.showOnFailure(t, "Consul")
+	agents, err := datacenter.StartCluster(t.Context(), n, datacenter.Options{Binary: ConsulBinary(t), Dir: t.TempDir(), Output: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := make([]*Consul, n)
+	for i, a := range agents {
+		t.Cleanup(a.Kill)
+		all[i] = &Consul{Agent: a, t: t}
+	}
+	return all
+}
+
+// StartConsulWith runs an agent as told; the program, the folder and where the
+// output goes are seen to.
+func StartConsulWith(t testing.TB, options datacenter.Options) *Consul {
+	t.Helper()
+	return startConsul(t, options)
+}
+
 func startConsul(t testing.TB, options datacenter.Options) *Consul {
 	t.Helper()
 	log := &Log{}

@@ -1,0 +1,80 @@
+package consul
+
+import (
+	"context"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+	"github.com/hashicorp/go-hclog"
+)
+
+// sentinel notices that the servers were put back into an earlier state by the
+// restore of a snapshot. A streaming query on a service, which is what a watch's
+// are, tells nothing of that: it asked with an index that the restored state has
+// not reached, so that it blocks for the whole of its wait. A query that does
+// not stream ends at once, with the index that it asked with. The list of the
+// mesh's root certificates is such a one; it changes a few times a year, is
+// small, and needs no ACL rule.
+type sentinel struct {
+	con      *client
+	log      hclog.Logger
+	restored func() // has every watch ask anew
+}
+
+// run keeps one query in flight until ctx is done. Where Consul refuses it, or
+// is away, it tries again now and then, and the watches notice a restore at the
+// end of their waits.
+func (s *sentinel) run(ctx context.Context) {
+	var index uint64
+	var backoff time.Duration
+	for ctx.Err() == nil {
+		sent := time.Now()
+		at, err := s.ask(ctx, index)
+		pause := floorMin
+		switch {
+		case err != nil:
+			backoff = grow(backoff, backoffRefused)
+			pause = jitter(backoff, chance())
+		case index > 0 && at <= index && time.Since(sent) < waitTime:
+			s.log.Info("Consul's state was restored, all services are read again")
+			s.restored()
+			pause = time.Second // however it misbehaves, once a second at most
+		default:
+			backoff = 0
+		}
+		index = at
+		rest(ctx, pause)
+	}
+}
+
+// ask returns the index of the list, 0 with an error.
+func (s *sentinel) ask(ctx context.Context, index uint64) (uint64, error) {
+	wait := waitTime
+	if index == 0 {
+		wait = 0
+	}
+	ctx, cancel := context.WithTimeout(ctx, deadline(wait))
+	defer cancel()
+	return s.con.roots(ctx, index)
+}
+
+// roots asks for the list of root certificates, and returns its index alone.
+func (c *client) roots(ctx context.Context, index uint64) (at uint64, err error) {
+	defer rescue(&err)
+	var out api.CARootList
+	meta, err := c.api.Raw().Query("/v1/connect/ca/roots", &out, c.options(ctx, index, waitTime))
+	if err != nil {
+		return 0, err
+	}
+	return max(meta.LastIndex, 1), nil
+}
+
+// rest pauses for d, or until ctx is done.
+func rest(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}

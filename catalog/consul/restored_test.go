@@ -1,0 +1,58 @@
+package consul
+
+import (
+	"testing"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+)
+
+// restore puts the fake back to an earlier index, with another content.
+func (f *fake) restore(name string, entries ...*api.ServiceEntry) {
+	f.change(func() {
+		f.restores++
+		f.index, f.indexOf[name], f.services[name] = 3, 3, entries
+	})
+}
+
+func TestARestoreIsSeenAtOnce(t *testing.T) {
+	in(t, func(t *testing.T, f *fake) {
+		r := start(t, f, Config{}, "web")
+		pass(10 * time.Second)
+		f.restore("web", entry("web9", api.HealthPassing))
+		pass(time.Second)
+		r.want("web", "web9", "a second after the restore")
+		f.restore("web", entry("web1", api.HealthPassing))
+		pass(2 * time.Second)
+		r.want("web", "web1", "after another one")
+	})
+}
+
+// TestTheSentinelRests counts what it costs.
+func TestTheSentinelRests(t *testing.T) {
+	in(t, func(t *testing.T, f *fake) {
+		start(t, f, Config{}, "web")
+		pass(10*waitTime + time.Second)
+		if n := len(f.requests(rootsPath)); n != 12 {
+			t.Errorf("asked %d times in ten waits, want 12", n)
+		}
+		if n := len(f.requests("/v1/health/service/web")); n > 13 {
+			t.Errorf("the service was read %d times in ten waits", n)
+		}
+	})
+}
+
+// TestWithoutRoots has servers without a mesh, which refuse the list.
+func TestWithoutRoots(t *testing.T) {
+	in(t, func(t *testing.T, f *fake) {
+		f.forbid[rootsPath] = true
+		r := start(t, f, Config{}, "web")
+		pass(10 * waitTime)
+		if n := len(f.requests(rootsPath)); n < 20 || n > 60 {
+			t.Errorf("asked %d times in ten minutes, want one or two a minute and a few more at first", n)
+		}
+		f.restore("web", entry("web9", api.HealthPassing))
+		pass(waitTime + time.Second)
+		r.want("web", "web9", "at the end of the wait")
+	})
+}
