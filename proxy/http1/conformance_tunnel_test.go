@@ -173,3 +173,49 @@ func testOtherUpgradesAreNotPassedOn(t *testing.T, e engine) {
 		t.Errorf("a POST was upgraded:\n%s", head)
 	}
 }
+
+// A client that has said everything still gets the answer, and the other way
+// round: the end of one way of a tunnel is passed on, and no more.
+func TestHalfOpenTunnel(t *testing.T) { conformance(t, testHalfOpenTunnel) }
+
+func testHalfOpenTunnel(t *testing.T, e engine) {
+	heard := make(chan string, 1)
+	addr := startRaw(t, func(n int, c net.Conn, r *bufio.Reader) {
+		if _, err := readHead(r); err != nil {
+			return
+		}
+		_, _ = io.WriteString(c, switching)
+		if n == 1 { // ends first
+			_ = c.(*net.TCPConn).CloseWrite() // else the client waits
+		}
+		b, _ := io.ReadAll(r) // an error shows in what there is
+		heard <- string(b)
+		if n == 0 {
+			_, _ = io.WriteString(c, strings.Repeat("answer", 50_000)) // the client counts
+		}
+	})
+	g := startGateway(t, e, nil, addr)
+	for n := range 2 {
+		c := g.dial()
+		c.send(upgrade)
+		c.head()
+		if n == 1 {
+			if b, err := io.ReadAll(c.r); err != nil || len(b) > 0 {
+				t.Errorf("%q, %v", b, err)
+			}
+		}
+		c.send("question")
+		if err := c.Conn.(*net.TCPConn).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		if got := await(t, "the question", heard); got != "question" {
+			t.Errorf("the instance got %q", got)
+		}
+		b, err := io.ReadAll(c.r)
+		if want := [2]int{300_000, 0}[n]; err != nil || len(b) != want {
+			t.Errorf("the client got %d bytes, %v, want %d", len(b), err, want)
+		}
+	}
+	g.waitIdle()
+	eventually(t, "no connection counts", func() bool { return g.listener.Open.Load() == 0 })
+}

@@ -72,9 +72,4 @@ func (r *replayed) Read(p []byte) (int, error) {
 }
 
 // CloseWrite ends our direction only.
-func (r *replayed) CloseWrite() error {
-	if w, ok := r.Conn.(interface{ CloseWrite() error }); ok {
-		return w.CloseWrite()
-	}
-	return r.Conn.Close()
-}
+func (r *replayed) CloseWrite() error { return closeWrite(r.Conn) }
