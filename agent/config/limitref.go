@@ -39,7 +39,7 @@ func (r *reader) limits(blocks []*hcl.Block) ([]limit.Spec, *limitTable) {
 		spec, diags := limit.Decode(b)
 		diags = append(diags, unsupportedValues("limit", b.Body)...)
 		r.Diags = append(r.Diags, diags...)
-		r.stored(b, &spec)
+		r.scoped(b, &spec)
 		if !dup {
 			table.names = append(table.names, name)
 		}

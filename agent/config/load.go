@@ -119,7 +119,9 @@ func (l *loader) load(in Input) (*Config, *router.Router) {
 	if in.Dev {
 		l.dev(c, &paths)
 	}
-	l.noStore = len(l.top.blocks["store"]) == 0 && (in.Dev || l.top.agent())
+	whole := in.Dev || l.top.agent()
+	l.noStore = whole && len(l.top.blocks["store"]) == 0
+	l.noFleet = whole && (c.Consul == nil || c.Consul.Service == nil)
 	if in.LogLevel != "" {
 		c.LogLevel = l.levelFlag(in.LogLevel)
 	}

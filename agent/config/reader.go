@@ -22,6 +22,9 @@ type reader struct {
 	remote remote
 	// prefixAt is where policies.kv_prefix was written.
 	prefixAt hcl.Range
+	// noFleet says that no limit can be shared out: a whole configuration is read,
+	// and it registers no service.
+	noFleet bool
 }
 
 // integer reads a whole number from least to most.

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/lictor/lictor/attr"
@@ -9,7 +8,6 @@ import (
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/lictor/lictor/agent/certs"
-	"github.com/lictor/lictor/proxy/step/limit"
 )
 
 // StoreRedis is the kind of store that there is.
@@ -119,18 +117,6 @@ func (r *reader) storeOf(b *hcl.Block, o *Options) *Store {
 		r.Errorf(in.DB.Expr.Range(), "Invalid db", "A cluster has only the database 0.")
 	}
 	return s
-}
-
-// stored refuses a limit that is shared where there is no store to share it by.
-func (r *reader) stored(b *hcl.Block, s *limit.Spec) {
-	if s.Scope != limit.Shared || !r.noStore || r.partial {
-		return
-	}
-	at := b.DefRange
-	if content, _, _ := b.Body.PartialContent(&hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "scope"}}}); content != nil && content.Attributes["scope"] != nil {
-		at = content.Attributes["scope"].Expr.Range()
-	}
-	r.Errorf(at, "No store for a shared limit", "%s", fmt.Sprintf("The limit %q is shared by all gateways, which needs a block store %q { address = \"...\" } in the agent's configuration.", s.Name, StoreRedis))
 }
 
 func (s *Store) redacted() object {

@@ -22,7 +22,6 @@ var notYet = []struct {
 }{
 	{in: "", block: "tracing"},
 	{in: "consul", block: "connect"},
-	{in: "limit", attr: "scope", ok: []string{"local", "shared"}},
 }
 
 // unsupportedBlocks returns the block types of notYet that belong into the

@@ -23,7 +23,6 @@ var labels = map[string]string{
 // valueOf is a value that the language has and this version lacks.
 var valueOf = map[string]string{
 	"health_path": "/health",
-	"scope":       "fleet_share",
 	"max_body":    "1MB",
 }
 
