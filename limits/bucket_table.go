@@ -13,16 +13,30 @@ func newBucketTable(spec Spec, m meter, o Options) Limiter {
 // later instruction begins before a swap ends. If somebody else is faster, all
 // begins again.
 func (t *bucketTable) Take(key []byte, cost int64, now Time) (answer Decision) {
-	d := t.seed.digest(key)
+	var d digest
+	if isMiddling(key) {
+		d = t.seed.middling(key)
+	} else {
+		d = t.seed.digest(key)
+	}
 	m, at := &t.rules, int64(now.Mono)
-	if s := t.segment(d).find(d); s != nil && 0 < cost && cost <= m.burst {
+	var s *slot
+	if rs := t.segment(d).rows.Load(); rs != nil {
+		if s = &rs.first(d)[0]; s.digest.Load() != uint64(d) {
+			s = rs.find(d)
+		}
+	}
+	if s != nil && 0 < cost && cost <= m.burst {
 		if tat := s.load(d); tat != moved {
 			ahead, spent := max(tat, at)-at, cost*m.interval
 			if ahead > m.full-spent {
-				m.deny(&answer, ahead, m.full-spent)
+				answer.RetryAfter = span(ahead - (m.full - spent))
+				m.stand(&answer, ahead)
 				return answer
 			}
-			m.allow(&answer, ahead, ahead+spent)
+			answer.Allowed = true
+			answer.Delay = m.delay(ahead)
+			m.stand(&answer, ahead+spent)
 			swapped, certain := s.swap(d, tat, at+ahead+spent)
 			if certain || swapped && t.charged(s, d, at+ahead+spent, cost, now) {
 				return answer

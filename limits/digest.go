@@ -1,6 +1,7 @@
 package limits
 
 import (
+	"crypto/rand"
 	"encoding/binary"
 	"encoding/hex"
 	"hash/maphash"
@@ -18,11 +19,70 @@ import (
 type digest uint64
 
 // seed is the secret of one limiter's digests, handed on to its successors.
-type seed struct{ maphash maphash.Seed }
+type seed struct {
+	long  maphash.Seed // of keys longer than shortKey
+	short [6]uint64    // of all others
+}
 
-func newSeed() seed { return seed{maphash: maphash.MakeSeed()} }
+func newSeed() seed {
+	s := seed{long: maphash.MakeSeed()}
+	var secret [8 * len(s.short)]byte
+	_, _ = rand.Read(secret[:]) // it never fails
+	for i := range s.short {
+		s.short[i] = binary.LittleEndian.Uint64(secret[8*i:])
+	}
+	return s
+}
 
-func (s seed) digest(key []byte) digest { return digest(maphash.Bytes(s.maphash, key) | 1) }
+// shortKey is the length of the longest key that has a hash of its own. Nearly
+// all keys are no longer, and maphash would take as long for one as half of a
+// decision does.
+const shortKey = 32
+
+// digest hashes a key. The products of pairs of words, each hidden by a secret
+// one, are NH of UMAC (RFC 4418, 5.2): it is proven that whatever two keys one
+// picks, without knowing the secret, their sums are the same with a chance of 1
+// in 2^64. What folds a sum to a word is the way that Go's own maps hash where
+// the processor has no AES.
+func (s *seed) digest(key []byte) digest {
+	k := &s.short
+	var hi, lo uint64
+	switch n := len(key); {
+	case n > shortKey:
+		return digest(maphash.Bytes(s.long, key) | 1)
+	case n > 16:
+		h, l := bits.Mul64(word(key)+k[0], word(key[8:])+k[1])
+		hi, lo = bits.Mul64(word(key[n-16:])+k[2], word(key[n-8:])+k[3])
+		var carry uint64
+		lo, carry = bits.Add64(lo, l, 0)
+		hi, _ = bits.Add64(hi, h, carry)
+	case n >= 8:
+		return s.middling(key)
+	case n >= 4:
+		hi, lo = bits.Mul64(uint64(binary.LittleEndian.Uint32(key))+k[0], uint64(binary.LittleEndian.Uint32(key[n-4:]))+k[1])
+	case n > 0:
+		hi, lo = bits.Mul64((uint64(key[0])|uint64(key[n/2])<<8)+k[0], uint64(key[n-1])+k[1])
+	}
+	return s.fold(hi, lo, len(key))
+}
+
+// middling is digest for a key of 8 to 16 bytes, which is laid open to the
+// compiler where a call would matter.
+func (s *seed) middling(key []byte) digest {
+	hi, lo := bits.Mul64(word(key)+s.short[0], word(key[len(key)-8:])+s.short[1])
+	return s.fold(hi, lo, len(key))
+}
+
+// isMiddling reports whether middling is for a key.
+func isMiddling(key []byte) bool { return 8 <= len(key) && len(key) <= 16 }
+
+// fold makes a digest of a sum, so that keys of different length differ, too.
+func (s *seed) fold(hi, lo uint64, n int) digest {
+	hi, lo = bits.Mul64(hi^s.short[4], (lo+uint64(n))^s.short[5]) //nolint:gosec // G115: no length is negative
+	return digest(hi ^ lo | 1)
+}
+
+func word(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
 
 const partBits = 12
 

@@ -1,5 +1,7 @@
 package limits
 
+import "time"
+
 // meter is the arithmetic that token_bucket and leaky_bucket share: the generic
 // cell rate algorithm of ITU-T I.371 in its virtual scheduling form. All there
 // is to a key is one moment, its theoretical arrival time (TAT): when the units
@@ -42,39 +44,35 @@ func (m meter) decide(tat, cost, at int64) (d Decision) {
 	switch {
 	case cost > m.burst:
 		d.RetryAfter = Never
-		m.stand(&d, ahead)
 	case ahead <= m.full-cost*m.interval:
-		m.allow(&d, ahead, ahead+cost*m.interval)
+		d.Allowed = true
+		d.Delay = m.delay(ahead)
+		ahead += cost * m.interval
 	default:
-		m.deny(&d, ahead, m.full-cost*m.interval)
+		d.RetryAfter = span(ahead - (m.full - cost*m.interval))
 	}
+	if ahead == 0 {
+		d.Remaining = m.burst
+		return d
+	}
+	m.stand(&d, ahead)
 	return d
 }
 
-// allow answers a request that raises the debt from ahead to debt. This and the
-// next fill in a zero Decision.
-func (m *meter) allow(d *Decision, ahead, debt int64) {
-	d.Allowed = true
-	d.Delay = span(max(0, ahead-m.undelayed))
-	m.stand(d, debt)
-}
+// delay is how long a request waits that finds the debt given.
+func (m *meter) delay(ahead int64) time.Duration { return span(max(0, ahead-m.undelayed)) }
 
-// deny answers a request that passes at a debt of at most room.
-func (m *meter) deny(d *Decision, ahead, room int64) {
-	d.RetryAfter = span(ahead - room)
-	m.stand(d, ahead)
-}
-
-// stand says how a key with some debt stands.
+// stand says how a key stands that has a debt, in a Decision that is zero in
+// this.
 func (m *meter) stand(d *Decision, debt int64) {
+	d.ResetAfter = time.Duration(debt)
 	left := m.full - debt
-	d.ResetAfter = span(debt)
 	if left >= m.interval {
-		d.Remaining = m.perInterval.divide(left)
+		n := m.perInterval.divide(left)
+		d.Remaining = n
+		left -= n * m.interval
 	}
-	if debt > 0 {
-		d.NextAfter = span((d.Remaining+1)*m.interval - left)
-	}
+	d.NextAfter = time.Duration(m.interval - left)
 }
 
 func (m meter) charge(tat, cost, at int64) int64 {

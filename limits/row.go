@@ -97,19 +97,26 @@ func find(p *atomic.Pointer[rows], d digest) *slot {
 	if rs == nil {
 		return nil
 	}
-	r := rs.first(d)
-	for range 2 {
-		switch uint64(d) {
-		case r[0].digest.Load():
-			return &r[0]
-		case r[1].digest.Load():
-			return &r[1]
-		case r[2].digest.Load():
-			return &r[2]
-		case r[3].digest.Load():
-			return &r[3]
-		}
-		r = rs.second(d)
+	return rs.find(d)
+}
+
+func (rs rows) find(d digest) *slot {
+	if s := rs.first(d).find(d); s != nil {
+		return s
+	}
+	return rs.second(d).find(d)
+}
+
+func (r *row) find(d digest) *slot {
+	switch uint64(d) {
+	case r[0].digest.Load():
+		return &r[0]
+	case r[1].digest.Load():
+		return &r[1]
+	case r[2].digest.Load():
+		return &r[2]
+	case r[3].digest.Load():
+		return &r[3]
 	}
 	return nil
 }

@@ -363,35 +363,3 @@ func TestLeastDebtGoes(t *testing.T) {
 		}
 	}
 }
-
-// TestDigestsSpread counts on the bits that choose segments and rows.
-func TestDigestsSpread(t *testing.T) {
-	const keys, parts = 64_000, 64
-	s := newSeed()
-	var part, first, second [parts]int
-	var both [4][4]int
-	for i := range keys {
-		d := s.digest(number(i))
-		if d&1 == 0 {
-			t.Fatalf("digest %x is even", uint64(d))
-		}
-		part[d.part(parts)]++
-		first[d.scale(32-partBits, parts)]++
-		second[d.scale(0, parts)]++
-		both[d.scale(32-partBits, 4)][d.scale(0, 4)]++
-	}
-	for i := range parts {
-		for _, n := range []int{part[i], first[i], second[i]} {
-			if n < keys/parts*3/4 || n > keys/parts*5/4 {
-				t.Errorf("of %d keys %d are in place %d of %d", keys, n, i, parts)
-			}
-		}
-	}
-	for a := range both {
-		for b, n := range both[a] {
-			if n < keys/16*3/4 || n > keys/16*5/4 {
-				t.Errorf("of %d keys %d are in rows %d and %d of 4", keys, n, a, b)
-			}
-		}
-	}
-}

@@ -11,8 +11,19 @@ func newWindowTable(spec Spec, r fixedWindow, o Options) Limiter {
 
 // Take implements Limiter, in the same way as a bucketTable does.
 func (t *windowTable) Take(key []byte, cost int64, now Time) (answer Decision) {
-	d := t.seed.digest(key)
-	if s := t.segment(d).find(d); s != nil && cost > 0 {
+	var d digest
+	if isMiddling(key) {
+		d = t.seed.middling(key)
+	} else {
+		d = t.seed.digest(key)
+	}
+	var s *slot
+	if rs := t.segment(d).rows.Load(); rs != nil {
+		if s = &rs.first(d)[0]; s.digest.Load() != uint64(d) {
+			s = rs.find(d)
+		}
+	}
+	if s != nil && cost > 0 {
 		if word := s.load(d); word != moved {
 			r, at := &t.rules, int64(now.Wall)-t.rules.lag(d)
 			index, used, end := r.view(word, at)
