@@ -59,6 +59,7 @@ type Agent struct {
 	firstLog   io.WriteCloser // what New has opened for the sink, until it runs
 	sources    []*source
 	store      *redis.Store // of shared limits; nil when there is none
+	fleet      *membership  // nil when the gateway does not register itself
 	registry   *prometheus.Registry
 	statsd     *statsd
 	started    time.Time
@@ -118,6 +119,9 @@ func New(o Options) (*Agent, error) {
 		return nil, err
 	}
 	var err error
+	if a.fleet, err = a.openFleet(c); err != nil {
+		return nil, err
+	}
 	if a.store, err = a.openStore(c.Store); err != nil {
 		return nil, err
 	}
@@ -166,7 +170,7 @@ func (a *Agent) Run(ctx, hurry context.Context) error {
 	defer wg.Wait()
 	defer stop()
 
-	failed := make(chan error, len(a.servers)+len(a.sources)+1)
+	failed := make(chan error, len(a.servers)+len(a.sources)+2)
 	logCtx, stopLog := context.WithCancel(context.WithoutCancel(ctx))
 	var logDone sync.WaitGroup
 	defer logDone.Wait()
@@ -181,6 +185,14 @@ func (a *Agent) Run(ctx, hurry context.Context) error {
 			}
 		})
 		wg.Go(func() { a.followSource(base, s) })
+	}
+	if a.fleet != nil {
+		wg.Go(func() {
+			if err := a.fleet.source.Run(base, &a.fleet.feed); err != nil {
+				failed <- fmt.Errorf("following the fleet: %w", err)
+			}
+		})
+		wg.Go(func() { a.followFleet(base) })
 	}
 	wg.Go(func() { a.keepTime(base) })
 	if a.store != nil {

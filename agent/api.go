@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/lictor/lictor/catalog"
+	"github.com/lictor/lictor/limits/fleet"
 	"github.com/lictor/lictor/proxy/step/limit"
 	"github.com/lictor/lictor/proxy/upstream"
 )
@@ -150,6 +151,7 @@ type LimitInfo struct {
 	Quota      int64     `json:"quota"`
 	WindowMS   int64     `json:"window_ms"`
 	Scope      string    `json:"scope"`
+	Share      string    `json:"share,omitempty"` // of a fleet_share, such as "1 of 3"; Quota and WindowMS are this share's
 	Mode       string    `json:"mode"`
 	Routes     []string  `json:"routes"`
 	Gateway    bool      `json:"gateway"`
@@ -197,6 +199,9 @@ func (ad *admin) listLimits(w http.ResponseWriter, _ *http.Request) {
 	if a.store != nil {
 		answer["store"] = a.storeInfo()
 	}
+	if a.fleet != nil {
+		answer["fleet"] = a.fleet.info()
+	}
 	writeJSON(w, http.StatusOK, answer)
 }
 
@@ -207,6 +212,9 @@ func (a *Agent) limitInfo(l *limit.Limit) LimitInfo {
 		Scope: l.Spec.Scope.String(), Mode: l.Spec.Mode.String(), Keys: l.Limiter.Keys(), MaxKeys: l.Spec.MaxKeys,
 		Allowed: c.Allowed.Load(), Delayed: c.Delayed.Load(), Denied: c.Denied.Load(), WouldDeny: c.WouldDeny.Load(),
 		StoreError: c.StoreError.Load(), Top: []KeyInfo{},
+	}
+	if f, ok := l.Limiter.(*fleet.Limiter); ok {
+		v.Share = f.Share().String()
 	}
 	for _, k := range l.Limiter.Top(topKeys, a.clock.Now()) {
 		v.Top = append(v.Top, KeyInfo{Key: k.Digest, Remaining: k.Remaining, ResetMS: k.Reset.Milliseconds()})

@@ -11,6 +11,7 @@ import (
 	"github.com/lictor/lictor/agent/certs"
 	"github.com/lictor/lictor/agent/config"
 	"github.com/lictor/lictor/limits"
+	"github.com/lictor/lictor/limits/fleet"
 	"github.com/lictor/lictor/limits/redis"
 	"github.com/lictor/lictor/proxy"
 	"github.com/lictor/lictor/proxy/router"
@@ -27,6 +28,7 @@ type generation struct {
 	files     *config.Files
 	limits    []*limit.Limit
 	shared    []*redis.Limiter // those of limits that are shared
+	shares    []*fleet.Limiter // those of limits of which each gateway grants its share
 	providers *jwt.Set
 	table     *proxy.Table
 	pools     []*upstream.Pool
@@ -136,14 +138,22 @@ func (a *Agent) buildLimits(g *generation, old *generation) error {
 		}
 		var limiter limits.Limiter
 		var ad limits.Adoption
-		if s.Scope == limit.Shared {
+		switch s.Scope {
+		case limit.Shared:
 			shared, adoption, err := a.sharedLimiter(&s, was)
 			if err != nil {
 				return err
 			}
 			limiter, ad = shared, adoption
 			g.shared = append(g.shared, shared)
-		} else {
+		case limit.FleetShare:
+			share, adoption, err := a.fleetLimiter(&s, was)
+			if err != nil {
+				return err
+			}
+			limiter, ad = share, adoption
+			g.shares = append(g.shares, share)
+		case limit.Local:
 			ad = limits.Prepare(was, s.Limit, limits.Options{MaxKeys: s.MaxKeys})
 			limiter = ad.Limiter
 		}
@@ -222,6 +232,9 @@ func (a *Agent) commit(g *generation) {
 	g.adoptions = nil
 	if a.store != nil {
 		a.store.Follow(g.shared)
+	}
+	if a.fleet != nil {
+		a.fleet.limits.Follow(g.shares, now)
 	}
 	a.identities.Adopt(g.providers)
 	a.proxy.Swap(g.table)

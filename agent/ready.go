@@ -33,6 +33,9 @@ func (a *Agent) NotReady() []string {
 			a.ready.answered.Store(true)
 		}
 	}
+	if m := a.fleet; m != nil && !m.isKnown() && len(a.current.Load().shares) > 0 {
+		why = append(why, fmt.Sprintf("consul has not told yet how many gateways there are of %q, among whom limits are shared out", m.service))
+	}
 	for _, s := range a.sources {
 		c := a.config.Consul
 		if c == nil || s.Name() != "consul" || c.MaxStale <= 0 {

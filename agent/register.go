@@ -16,6 +16,7 @@ func (a *Agent) register(ctx context.Context) {
 	addr := a.servers[0].addr
 	spec := consul.Spec{
 		Name: c.Consul.Service.Name, Tags: c.Consul.Service.Tags, Port: int(addr.Port()), Version: a.options.Version,
+		Meta: map[string]string{gatewayMeta: a.fleet.id},
 	}
 	if !addr.Addr().IsUnspecified() {
 		spec.Address = addr.Addr().String()

@@ -70,17 +70,25 @@ type limitsAnswer struct {
 
 func runLimits(e env, args []string) int {
 	return show(e, "limits", "/v1/limits", args, func(w io.Writer, v *limitsAnswer) {
-		t := newTable(w, "NAME", "ALGORITHM", "QUOTA", "WINDOW", "KEY", "MODE", "USED BY", "KEYS", "ALLOWED", "DELAYED", "DENIED", "WOULD DENY")
+		t := newTable(w, "NAME", "ALGORITHM", "QUOTA", "WINDOW", "KEY", "SCOPE", "MODE", "USED BY", "KEYS", "ALLOWED", "DELAYED", "DENIED", "WOULD DENY")
 		for _, l := range v.Limits {
 			by := l.Routes
 			if l.Gateway {
 				by = append([]string{"(gateway)"}, by...)
 			}
 			window := time.Duration(l.WindowMS) * time.Millisecond
-			t.row(l.Name, l.Algorithm, l.Quota, window, l.Key, l.Mode, noneOr(by), l.Keys, l.Allowed, l.Delayed, l.Denied, l.WouldDeny)
+			t.row(l.Name, l.Algorithm, l.Quota, window, l.Key, scope(&l), l.Mode, noneOr(by), l.Keys, l.Allowed, l.Delayed, l.Denied, l.WouldDeny)
 		}
 		t.end()
 	})
+}
+
+// scope says who counts, and which share a gateway grants by itself.
+func scope(l *agent.LimitInfo) string {
+	if l.Share != "" {
+		return "share " + l.Share
+	}
+	return l.Scope
 }
 
 func anyOr(s []string) string  { return cmp.Or(strings.Join(s, ","), "any") }
