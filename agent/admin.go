@@ -67,6 +67,7 @@ func (ad *admin) routes(c *config.Config) http.Handler {
 	mux.HandleFunc("GET /v1/routes", ad.listRoutes)
 	mux.HandleFunc("GET /v1/services", ad.listServices)
 	mux.HandleFunc("GET /v1/limits", ad.listLimits)
+	mux.HandleFunc("GET /v1/policies", ad.listPolicies)
 	mux.HandleFunc("GET /v1/config", ad.showConfig)
 	mux.HandleFunc("PUT /v1/reload", ad.reload)
 	if c.Telemetry.Prometheus {
@@ -102,6 +103,7 @@ func (ad *admin) ready(w http.ResponseWriter, _ *http.Request) {
 	for _, s := range ad.agent.sources {
 		warnings = append(warnings, s.Status().Warnings...)
 	}
+	warnings = append(warnings, ad.agent.kv.warnings(ad.agent.current.Load())...)
 	writeJSON(w, status, map[string]any{"ready": len(why) == 0, "reasons": orEmpty(why), "warnings": warnings})
 }
 

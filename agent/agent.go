@@ -58,6 +58,7 @@ type Agent struct {
 	sink       *accesslog.Sink
 	firstLog   io.WriteCloser // what New has opened for the sink, until it runs
 	sources    []*source
+	kv         *kvPolicies  // nil when no policies lie in Consul
 	store      *redis.Store // of shared limits; nil when there is none
 	fleet      *membership  // nil when the gateway does not register itself
 	registry   *prometheus.Registry
@@ -119,13 +120,16 @@ func New(o Options) (*Agent, error) {
 		return nil, err
 	}
 	var err error
+	if a.kv, err = a.openKV(c); err != nil {
+		return nil, err
+	}
 	if a.fleet, err = a.openFleet(c); err != nil {
 		return nil, err
 	}
 	if a.store, err = a.openStore(c.Store); err != nil {
 		return nil, err
 	}
-	g, err := a.build(c, files, nil)
+	g, err := a.firstGeneration(c, files)
 	if err != nil {
 		a.closeStore()
 		return nil, err
@@ -201,6 +205,7 @@ func (a *Agent) Run(ctx, hurry context.Context) error {
 	wg.Go(func() { a.identities.Run(base) })
 	wg.Go(func() { a.feedStatsd(base) })
 	wg.Go(func() { a.watchFiles(base) })
+	wg.Go(func() { a.followKV(base) })
 	wg.Go(func() { a.watchCertificates(base) })
 	wg.Go(func() { a.register(base) })
 	wg.Go(func() { a.admin.serve(base) })

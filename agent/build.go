@@ -10,6 +10,7 @@ import (
 
 	"github.com/lictor/lictor/agent/certs"
 	"github.com/lictor/lictor/agent/config"
+	"github.com/lictor/lictor/catalog/consul"
 	"github.com/lictor/lictor/limits"
 	"github.com/lictor/lictor/limits/fleet"
 	"github.com/lictor/lictor/limits/redis"
@@ -26,6 +27,7 @@ type generation struct {
 	number    uint64
 	config    *config.Config
 	files     *config.Files
+	kv        *consul.Documents // that are in it, nil for none
 	limits    []*limit.Limit
 	shared    []*redis.Limiter // those of limits that are shared
 	shares    []*fleet.Limiter // those of limits of which each gateway grants its share

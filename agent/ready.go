@@ -36,6 +36,9 @@ func (a *Agent) NotReady() []string {
 	if m := a.fleet; m != nil && !m.isKnown() && len(a.current.Load().shares) > 0 {
 		why = append(why, fmt.Sprintf("consul has not told yet how many gateways there are of %q, among whom limits are shared out", m.service))
 	}
+	if reason := a.kv.notReady(a.current.Load()); reason != "" {
+		why = append(why, reason)
+	}
 	for _, s := range a.sources {
 		c := a.config.Consul
 		if c == nil || s.Name() != "consul" || c.MaxStale <= 0 {

@@ -26,7 +26,8 @@ type ReloadReport struct {
 // reloadCounts are the figures of lictor_reloads_total.
 type reloadCounts struct{ ok, failed atomic.Uint64 }
 
-// Reload loads the configuration again and swaps the policies. When anything is
+// Reload loads the configuration again, policies in Consul included as they are
+// known, and swaps the policies. When anything is
 // wrong, nothing changes and the error is a *DiagnosticsError. No request
 // fails because of it, and none is interrupted.
 func (a *Agent) Reload() (ReloadReport, error) {
@@ -34,7 +35,8 @@ func (a *Agent) Reload() (ReloadReport, error) {
 	defer a.reloading.Unlock()
 	old := a.current.Load()
 	begun := a.read.begin()
-	c, files, diags := config.Load(a.options.Input)
+	in, docs := a.input()
+	c, files, diags := config.Load(in)
 	// What the generation that goes on serving is made of counts too: a refused
 	// load may have stopped short of it.
 	a.read.end(begun, pathsOf(old.config, old.files).with(pathsOf(c, files)))
@@ -45,11 +47,13 @@ func (a *Agent) Reload() (ReloadReport, error) {
 	if err != nil {
 		return a.reloadFailed(old, err)
 	}
+	g.kv = docs
 	for _, name := range config.RestartNeeded(a.config, c) {
 		g.notes = append(g.notes, fmt.Sprintf("restart needed: %s changed", name))
 	}
 	a.log.SetLevel(hclog.LevelFromString(c.LogLevel))
 	a.commit(g)
+	a.kv.accepted(a, docs)
 	a.reloads.ok.Add(1)
 	report := ReloadReport{Generation: g.number, Diagnostics: render(files, diags), Notes: g.notes}
 	a.log.Info("configuration reloaded", "generation", g.number, "routes", len(g.table.Routes), "limits", len(g.limits))
@@ -62,6 +66,7 @@ func (a *Agent) Reload() (ReloadReport, error) {
 
 func (a *Agent) reloadFailed(old *generation, err error) (ReloadReport, error) {
 	a.reloads.failed.Add(1)
+	a.kv.refused(err)
 	a.set.Retain(old.pools) // those that the refused generation had made
 	a.log.Error("reload refused, the previous configuration stays", "generation", old.number, "error", err)
 	report := ReloadReport{Generation: old.number, Diagnostics: err.Error()}

@@ -29,6 +29,7 @@ type collector struct {
 	reloads, generation, logDropped                 *prometheus.Desc
 	connections, accepted                           *prometheus.Desc
 	verifications                                   *prometheus.Desc
+	kvAge, kvRefused                                *prometheus.Desc
 }
 
 func newCollector(a *Agent, prefix string) *collector {
@@ -52,6 +53,8 @@ func newCollector(a *Agent, prefix string) *collector {
 		changes:       desc("catalog_changes_total", "Changes of a service's instances.", "service"),
 		verifications: desc("jwt_verifications_total", "Tokens by how their verification ended.", "provider", "result"),
 		reloads:       desc("reloads_total", "Reloads of the configuration.", "result"),
+		kvAge:         desc("kv_age_seconds", "Time since Consul last confirmed the policies in its KV store."),
+		kvRefused:     desc("kv_refused", "1 while the newest policies in Consul's KV store are not those that serve."),
 		generation:    desc("generation", "Generation of the policies that serve."),
 		logDropped:    desc("access_log_dropped_total", "Access log lines that were lost."),
 		connections:   desc("connections", "Client connections by what they are at present.", "listener", "state"),
@@ -111,6 +114,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	counter(out, c.reloads, float64(a.reloads.ok.Load()), "ok")
 	counter(out, c.reloads, float64(a.reloads.failed.Load()), "failed")
 	gauge(out, c.generation, float64(g.number))
+	c.kv(out, g)
 	if a.sink != nil {
 		counter(out, c.logDropped, float64(a.sink.Dropped()))
 	}
