@@ -65,6 +65,7 @@ var documents = map[string]map[string]commands{
 		}},
 		`go test -count=1 -run 'TestThroughputUnderPressure|TestCounterAtItsWorst' ./limits`: {inSource: true, prints: []string{`ok`}},
 		`go test -run '^$' -bench 'Memory' -benchtime 1x ./limits`:                           {inSource: true, prints: []string{`token_bucket.* B/key`}},
+		"make compare":      {skip: "it downloads other libraries and takes minutes; the test of limits/bench runs it small"},
 		"mkdir -p policies": {},
 		`for i in $(seq 12); do curl -s -o /dev/null -w '%{http_code} ' http://127.0.0.1:8080/; done; echo`: {
 			prints: []string{`(200 ){12}`, `monthly +fixed_window +10 .* permissive .* 2\n`},

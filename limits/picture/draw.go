@@ -87,8 +87,8 @@ func (st *story) description() string {
 	if d := st.longestWait(); d > 0 {
 		fmt.Fprintf(&b, "; those that come early wait, up to %s", d)
 	}
-	fmt.Fprintf(&b, ". At most %d go on within ten seconds, where %d are promised never to be exceeded.", st.most(), st.subject.promise)
-	first := 0
+	fmt.Fprintf(&b, ". Within any ten seconds at most %d go on; the limit promises never more than %d. Passed:", st.most(), st.subject.promise)
+	first, comma := 0, ""
 	for _, p := range phases() {
 		n := 0
 		for _, r := range st.requests[first : first+p.count] {
@@ -97,8 +97,10 @@ func (st *story) description() string {
 			}
 		}
 		first += p.count
-		fmt.Fprintf(&b, " %s: %d of %d pass.", p.name, n, p.count)
+		fmt.Fprintf(&b, "%s %d of %d (%s)", comma, n, p.count, p.name)
+		comma = ","
 	}
+	b.WriteString(".")
 	return b.String()
 }
 
