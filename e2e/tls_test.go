@@ -56,6 +56,11 @@ func newAuthority(t *testing.T) *authority {
 	return a
 }
 
+// pem returns the authority's own certificate.
+func (a *authority) pem() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw})
+}
+
 func newKey(t *testing.T) *ecdsa.PrivateKey {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -110,7 +115,7 @@ func newSecured(t *testing.T, listener, tlsBlock string) *secured {
 	t.Helper()
 	s := &secured{authority: newAuthority(t), dir: t.TempDir()}
 	s.show(t, 100)
-	write(t, filepath.Join(s.dir, "ca.pem"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.authority.cert.Raw}))
+	write(t, filepath.Join(s.dir, "ca.pem"), s.authority.pem())
 	orders := harness.StartInstance(t, "orders", "orders-1")
 	s.Gateway = harness.StartGateway(t, harness.Options{
 		Listener: fmt.Sprintf("%s\ntls {\ncertificate {\ncert_file = %q\nkey_file = %q\n}\n%s\n}\n", listener,

@@ -34,6 +34,8 @@ type Options struct {
 	Node string
 	// HTTPPort is the port of the HTTP API if it is free; 0 means any.
 	HTTPPort int
+	// Token goes with every request of the agent's Client.
+	Token string
 	// HTTPS makes the agent serve its API over TLS too.
 	HTTPS *TLS
 	// Config is added to the agent's configuration and wins over it.
@@ -90,7 +92,9 @@ func newAgent(options Options, p ports) *Agent {
 	if options.Node == "" {
 		options.Node = "node-1"
 	}
-	return &Agent{Client: NewClient(fmt.Sprintf("127.0.0.1:%d", p.http)), options: options, ports: p, printed: &lockedBuffer{}}
+	client := NewClient(fmt.Sprintf("127.0.0.1:%d", p.http))
+	client.Token = options.Token
+	return &Agent{Client: client, options: options, ports: p, printed: &lockedBuffer{}}
 }
 
 // collided reports whether another program took one of the ports.

@@ -39,6 +39,12 @@ func (c *Client) Put(ctx context.Context, path string, body, v any) error {
 	return c.do(ctx, http.MethodPut, path, body, v)
 }
 
+// Delete removes what is at the path.
+func (c *Client) Delete(ctx context.Context, path string) error {
+	_, err := c.raw(ctx, http.MethodDelete, path, nil)
+	return err
+}
+
 func (c *Client) do(ctx context.Context, method, path string, body, v any) error {
 	var payload io.Reader
 	if body != nil {

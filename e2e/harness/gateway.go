@@ -32,6 +32,8 @@ type Options struct {
 	Config string
 	// Policies are the text of policies/routes.hcl.
 	Policies string
+	// Env is added to the gateway's environment.
+	Env []string
 	// NotReady returns the gateway as soon as it answers on its admin address.
 	NotReady bool
 }
@@ -90,6 +92,7 @@ func tryGateway(t testing.TB, o Options) (*Gateway, error) {
 		Path:   Lictor(t),
 		Args:   []string{"agent", "-config-file", config},
 		Dir:    g.Dir,
+		Env:    o.Env,
 		Output: g.Log,
 	})
 	if err != nil {
