@@ -38,6 +38,7 @@ type consulBlock struct {
 	RequireServiceCheck *hcl.Attribute     `hcl:"require_service_check,optional"`
 	MaxStale            *hcl.Attribute     `hcl:"max_stale,optional"`
 	Service             *registrationBlock `hcl:"service,block"`
+	Connect             *connectBlock      `hcl:"connect,block"`
 }
 
 type registrationBlock struct {
@@ -149,6 +150,7 @@ func (r *reader) consul(b *hcl.Block, o *Options) *Consul {
 		RequireServiceCheck: r.Bool(in.RequireServiceCheck, true),
 		MaxStale:            r.Duration(in.MaxStale, defaultMaxStale, time.Second, 0),
 	}
+	c.Connect = r.connect(in.Connect)
 	if in.Service != nil {
 		c.Service = &Registration{
 			Name: r.Text(in.Service.Name, defaultServiceName),

@@ -73,6 +73,9 @@ type Listener struct {
 	ProxyProtocol string
 	// TLS is nil for a listener in clear.
 	TLS *certs.ServerSpec
+	// Mesh says that the listener takes connections of services in the mesh, and
+	// of nobody else.
+	Mesh bool
 	// HealthPath is answered by the gateway itself; empty means none.
 	HealthPath string
 	// MergeSlashes says that "//" in a path is read as "/".
@@ -117,6 +120,9 @@ type Consul struct {
 	MaxStale time.Duration
 	// Service registers this gateway; nil means that it isn't.
 	Service *Registration
+	// Connect says that the gateway takes part in the service mesh, under the
+	// name that it registers, or else "lictor".
+	Connect bool
 }
 
 // Registration is the service that this gateway is registered as.

@@ -30,6 +30,7 @@ type listenerBlock struct {
 	MaxHeaderBytes    *hcl.Attribute `hcl:"max_header_bytes,optional"`
 	MaxConnections    *hcl.Attribute `hcl:"max_connections,optional"`
 	Engine            *hcl.Attribute `hcl:"engine,optional"`
+	Mesh              *hcl.Attribute `hcl:"mesh,optional"`
 	TLS               *tlsBlock      `hcl:"tls,block"`
 }
 
@@ -91,6 +92,7 @@ func (r *reader) listener(b *hcl.Block, o *Options) Listener {
 	l.MaxConnections = r.integer(in.MaxConnections, 0, 0, mostConnections)
 	l.Engine = r.Enum(in.Engine, EngineHTTP1, EngineHTTP1, EngineNetHTTP)
 	l.TLS = r.listenerTLS(in.TLS)
+	r.listenerMesh(in.Mesh, &l)
 	return l
 }
 

@@ -122,6 +122,7 @@ func (l *loader) load(in Input) (*Config, *router.Router) {
 	whole := in.Dev || l.top.agent()
 	l.noStore = whole && len(l.top.blocks["store"]) == 0
 	l.noFleet = whole && (c.Consul == nil || c.Consul.Service == nil)
+	l.meshKnown(c, whole)
 	if in.LogLevel != "" {
 		c.LogLevel = l.levelFlag(in.LogLevel)
 	}

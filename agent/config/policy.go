@@ -54,6 +54,9 @@ type Route struct {
 	Service string
 	// UpstreamTLS is how its instances are spoken to; nil means in clear.
 	UpstreamTLS *certs.ClientSpec
+	// Mesh is MeshAuto, MeshOn or MeshOff: whether they are spoken to through
+	// the service mesh.
+	Mesh string
 	// Tags are the tags that an instance needs, all of them.
 	Tags []string
 	// Port is the name of one port of a service with several; empty stands for

@@ -25,6 +25,8 @@ type reader struct {
 	// noFleet says that no limit can be shared out: a whole configuration is read,
 	// and it registers no service.
 	noFleet bool
+	// mesh is what is known of the service mesh; see connect.go.
+	mesh meshRules
 }
 
 // integer reads a whole number from least to most.

@@ -91,6 +91,7 @@ func (l *Listener) redacted() object {
 		"max_header_bytes":    l.MaxHeaderBytes,
 		"max_connections":     l.MaxConnections,
 		"engine":              l.Engine,
+		"mesh":                l.Mesh,
 	}
 	if l.TLS != nil {
 		out["tls"] = redactedListenerTLS(l.TLS)
@@ -113,6 +114,7 @@ func (c *Consul) redacted() object {
 		"datacenter":            c.Datacenter,
 		"require_service_check": c.RequireServiceCheck,
 		"max_stale":             c.MaxStale.String(),
+		"connect":               object{"enabled": c.Connect},
 	}
 	if c.Service != nil {
 		out["service"] = object{"name": c.Service.Name, "tags": listOf(c.Service.Tags)}
@@ -159,6 +161,7 @@ func (r *Route) redacted() object {
 		"connect_timeout": r.ConnectTimeout.String(),
 		"idle_timeout":    r.IdleTimeout.String(),
 		"max_body":        r.MaxBody,
+		"mesh":            r.Mesh,
 	}
 	if r.UpstreamTLS != nil {
 		out["upstream_tls"] = redactedUpstreamTLS(r.UpstreamTLS)

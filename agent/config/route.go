@@ -41,6 +41,7 @@ type routeBlock struct {
 	ConnectTimeout *hcl.Attribute `hcl:"connect_timeout,optional"`
 	IdleTimeout    *hcl.Attribute `hcl:"idle_timeout,optional"`
 	MaxBody        *hcl.Attribute `hcl:"max_body,optional"`
+	Mesh           *hcl.Attribute `hcl:"mesh,optional"`
 
 	UpstreamTLS *upstreamTLSBlock `hcl:"upstream_tls,block"`
 }
@@ -96,6 +97,7 @@ func (r *reader) route(b *hcl.Block, o *Options, providers map[string][]string) 
 		MaxBody:        r.Size(in.MaxBody, 0, 0, 0),
 		UpstreamTLS:    r.upstreamTLS(in.UpstreamTLS),
 	}
+	t.Mesh = r.routeMesh(in.Mesh, &t)
 	t.origin = routeOrigin{attrs: map[string]hcl.Range{}, limits: attr.Ranges(names), methods: attr.Ranges(methods), hosts: attr.Ranges(hosts)}
 	for _, a := range in.attributes() {
 		if a != nil {

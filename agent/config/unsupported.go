@@ -21,7 +21,6 @@ var notYet = []struct {
 	ok    []string // the values of the attribute that are supported
 }{
 	{in: "", block: "tracing"},
-	{in: "consul", block: "connect"},
 }
 
 // unsupportedBlocks returns the block types of notYet that belong into the

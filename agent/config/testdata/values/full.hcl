@@ -48,6 +48,9 @@ consul {
   service {
     tags = ["edge"]
   }
+  connect {
+    enabled = true
+  }
 }
 
 service "legacy" {
