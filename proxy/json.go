@@ -2,14 +2,6 @@ package proxy
 
 import "unicode/utf8"
 
-// jsonPlain marks the bytes that stand for themselves in a JSON string.
-var jsonPlain = func() (t [256]bool) {
-	for c := 0x20; c < 0x7f; c++ {
-		t[c] = c != '"' && c != '\\'
-	}
-	return t
-}()
-
 const hexDigits = "0123456789abcdef"
 
 // appendJSONString appends s as a JSON string (RFC 8259 section 7). Control
@@ -18,14 +10,13 @@ const hexDigits = "0123456789abcdef"
 func appendJSONString[T ~string | ~[]byte](b []byte, s T) []byte {
 	b = append(b, '"')
 	start := 0
-	for i := 0; i < len(s); {
-		c := s[i]
-		if jsonPlain[c] {
-			i++
-			continue
-		}
+	for {
+		i := plainUntil(s, start)
 		b = append(b, s[start:i]...)
-		switch {
+		if i == len(s) {
+			return append(b, '"')
+		}
+		switch c := s[i]; {
 		case c >= utf8.RuneSelf:
 			r, n := decodeRune(s[i:])
 			switch {
@@ -47,8 +38,6 @@ func appendJSONString[T ~string | ~[]byte](b []byte, s T) []byte {
 		}
 		start = i
 	}
-	b = append(b, s[start:]...)
-	return append(b, '"')
 }
 
 // decodeRune reads the first rune of either kind of text without a copy.

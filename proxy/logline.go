@@ -57,7 +57,7 @@ func (l *Log) append(e *logLine, now limits.Time) {
 	if l.Format == JSONLog {
 		l.appendJSON(e, now)
 	} else {
-		e.appendCommon(l.Format == CombinedLog)
+		l.appendCommon(e, l.Format == CombinedLog)
 	}
 }
 
@@ -108,15 +108,15 @@ func (l *Log) appendJSON(e *logLine, now limits.Time) {
 	b = appendJSONString(b, instance)
 	b = append(b, `,"retries":`...)
 	b = strconv.AppendInt(b, int64(x.Retries), 10)
-	limit, class := "", ""
 	if l := x.refusedBy(); l != nil {
-		limit, class = l.Name, l.KeyClass
+		b = append(b, `,"limit":`...)
+		b = appendJSONString(b, l.Name)
+		b = append(b, `,"limit_key_class":`...)
+		b = appendJSONString(b, l.KeyClass)
+		b = append(b, `,"user_agent":`...)
+	} else {
+		b = append(b, `,"limit":"","limit_key_class":"","user_agent":`...)
 	}
-	b = append(b, `,"limit":`...)
-	b = appendJSONString(b, limit)
-	b = append(b, `,"limit_key_class":`...)
-	b = appendJSONString(b, class)
-	b = append(b, `,"user_agent":`...)
 	b = appendJSONString(b, e.clip(q.Fields.Get(UserAgent)))
 	b = append(b, `,"referer":"`...)
 	b = e.appendURL(b, q.Fields.Get(Referer), appendJSONInner)
@@ -144,7 +144,7 @@ func (x *Exchange) errorText() string {
 
 // appendCommon writes the NCSA common log format, and the combined one with
 // referer and user agent.
-func (e *logLine) appendCommon(combined bool) {
+func (l *Log) appendCommon(e *logLine, combined bool) {
 	x, b := e.x, e.b
 	if x.Client.IsValid() {
 		b = x.Client.AppendTo(b)
@@ -152,7 +152,7 @@ func (e *logLine) appendCommon(combined bool) {
 		b = append(b, '-')
 	}
 	b = append(b, ` - - [`...)
-	b = time.Unix(0, int64(x.Start.Wall)).UTC().AppendFormat(b, "02/Jan/2006:15:04:05 -0700")
+	b = append(b, l.secondOf(x.Start.Wall).common[:]...)
 	b = append(b, `] "`...)
 	b = appendQuoted(b, e.clip(x.Request.Method))
 	b = append(b, ' ')
@@ -187,23 +187,29 @@ func (e *logLine) appendCommon(combined bool) {
 
 // appendQuoted escapes what would end the quotes or the line, as Apache does.
 func appendQuoted(b, s []byte) []byte {
-	for _, c := range s {
-		switch {
-		case c == '"' || c == '\\':
-			b = append(b, '\\', c)
-		case c < 0x20 || c >= 0x7f:
-			b = append(b, '\\', 'x', hexDigits[c>>4], hexDigits[c&15])
-		default:
-			b = append(b, c)
+	for at := 0; ; at++ {
+		end := plainUntil(s, at)
+		b = append(b, s[at:end]...)
+		if end == len(s) {
+			return b
 		}
+		switch c := s[end]; c {
+		case '"', '\\':
+			b = append(b, '\\', c)
+		default:
+			b = append(b, '\\', 'x', hexDigits[c>>4], hexDigits[c&15])
+		}
+		at = end
 	}
-	return b
 }
 
 // appendURL writes a URL without the secrets in its query or fragment.
 func (e *logLine) appendURL(b, url []byte, escape func(b, s []byte) []byte) []byte {
 	url = e.clip(url)
-	i := bytes.IndexAny(url, "?#")
+	i := bytes.IndexByte(url, '?')
+	if j := bytes.IndexByte(url, '#'); j >= 0 && (i < 0 || j < i) {
+		i = j
+	}
 	if i < 0 {
 		return escape(b, url)
 	}
@@ -228,22 +234,35 @@ func appendMillis(b []byte, d time.Duration) []byte {
 	return append(b, '.', byte('0'+us/100), byte('0'+us/10%10), byte('0'+us%10))
 }
 
-// second is the text of one second of wall time, shared by all log lines in it.
+// second is the texts of one second of wall time, in UTC, shared by all log lines
+// in it.
 type second struct {
-	unix int64
-	text [20]byte
+	unix   int64
+	json   [len(jsonSecond)]byte
+	common [len(commonSecond)]byte
+}
+
+const (
+	jsonSecond   = "2006-01-02T15:04:05."
+	commonSecond = "02/Jan/2006:15:04:05 -0700"
+)
+
+func (l *Log) secondOf(wall time.Duration) *second {
+	unix := int64(wall / time.Second)
+	s := l.second.Load()
+	if s == nil || s.unix != unix {
+		t := time.Unix(unix, 0).UTC()
+		s = &second{unix: unix}
+		copy(s.json[:], t.Format(jsonSecond))
+		copy(s.common[:], t.Format(commonSecond))
+		l.second.Store(s)
+	}
+	return s
 }
 
 // appendTime writes a wall time in UTC with milliseconds (RFC 3339).
 func (l *Log) appendTime(b []byte, wall time.Duration) []byte {
-	unix := int64(wall / time.Second)
-	s := l.second.Load()
-	if s == nil || s.unix != unix {
-		s = &second{unix: unix}
-		copy(s.text[:], time.Unix(unix, 0).UTC().Format("2006-01-02T15:04:05."))
-		l.second.Store(s)
-	}
-	b = append(b, s.text[:]...)
+	b = append(b, l.secondOf(wall).json[:]...)
 	ms := wall % time.Second / time.Millisecond
 	return append(b, byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10), 'Z')
 }

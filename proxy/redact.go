@@ -15,10 +15,30 @@ var secretNames = []string{
 }
 
 // secretWords make a parameter a secret whose name holds one of them.
-var secretWords = [][]byte{
-	[]byte("token"), []byte("secret"), []byte("passw"), []byte("passphrase"), []byte("signature"), []byte("credential"),
-	[]byte("session"), []byte("assertion"), []byte("api_key"), []byte("apikey"), []byte("api-key"), []byte("jwt"),
+var secretWords = wordsOf(
+	"token", "secret", "passw", "passphrase", "signature", "credential", "session", "assertion", "api_key", "apikey", "api-key", "jwt",
+)
+
+// word is a text, and what it is made of.
+type word struct {
+	text  []byte
+	bytes uint64
 }
+
+func wordsOf(texts ...string) []word {
+	all := make([]word, len(texts))
+	for n, text := range texts {
+		all[n].text = []byte(text)
+		for _, c := range all[n].text {
+			all[n].bytes |= bitOf(c)
+		}
+	}
+	return all
+}
+
+// bitOf stands for a byte, and for three more. A text that lacks a bit of a word's
+// does not hold the word, which is soon told.
+func bitOf(c byte) uint64 { return 1 << (c & 63) }
 
 var redacted = []byte("REDACTED")
 
@@ -58,14 +78,16 @@ func secretParameter(name []byte, extra []string) bool {
 		return true
 	}
 	lower := space[:len(name)]
+	var has uint64
 	for i, c := range name {
 		if c == '%' || c == '+' {
 			return true // an escaped name may hide any of them
 		}
 		lower[i] = lowerASCII(c)
+		has |= bitOf(lower[i])
 	}
-	for _, w := range secretWords {
-		if bytes.Contains(lower, w) {
+	for i := range secretWords {
+		if w := &secretWords[i]; has&w.bytes == w.bytes && bytes.Contains(lower, w.text) {
 			return true
 		}
 	}
