@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/lictor/lictor/agent/config"
+	"github.com/lictor/lictor/catalog/consul"
 	"github.com/lictor/lictor/limits"
 	"github.com/lictor/lictor/limits/redis"
 	"github.com/lictor/lictor/proxy"
@@ -70,13 +71,14 @@ type Agent struct {
 	servers []*server
 	admin   *admin
 
-	reloading sync.Mutex
-	current   atomic.Pointer[generation]
-	reloads   reloadCounts
-	read      readFiles
-	ready     readiness
-	shadows   shadowWarnings
-	missing   missingWarnings
+	reloading    sync.Mutex
+	current      atomic.Pointer[generation]
+	reloads      reloadCounts
+	read         readFiles
+	ready        readiness
+	registration atomic.Pointer[consul.Registration] // nil without one
+	shadows      shadowWarnings
+	missing      missingWarnings
 }
 
 // DiagnosticsError is a configuration that was refused, with the text that

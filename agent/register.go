@@ -26,6 +26,7 @@ func (a *Agent) register(ctx context.Context) {
 		a.log.Error("registering with Consul", "error", err)
 		return
 	}
+	a.registration.Store(r)
 	err = r.Run(ctx, func() (bool, string) {
 		why := a.NotReady()
 		return len(why) == 0, strings.Join(why, "; ")
@@ -33,4 +34,14 @@ func (a *Agent) register(ctx context.Context) {
 	if err != nil && ctx.Err() == nil {
 		a.log.Error("registration ended", "error", err)
 	}
+}
+
+// registrationWarnings says why Consul does not list the gateway, if it should
+// and does not.
+func (a *Agent) registrationWarnings() []string {
+	r := a.registration.Load()
+	if r == nil || r.Err() == nil {
+		return nil
+	}
+	return []string{"Consul does not list this gateway: " + r.Err().Error()}
 }

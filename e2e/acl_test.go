@@ -1,0 +1,196 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"testing"
+
+	"github.com/lictor/lictor/e2e/datacenter"
+	"github.com/lictor/lictor/e2e/harness"
+)
+
+// The rules of the README, one by one.
+const (
+	readServices = `service_prefix "" { policy = "read" }` + "\n"
+	readNodes    = `node_prefix "" { policy = "read" }` + "\n"
+	readAgents   = `agent_prefix "" { policy = "read" }` + "\n"
+	writeItself  = `service "lictor" { policy = "write" }` + "\n"
+)
+
+// management is the token of whoever runs the datacenter. It is made up, and good
+// in a test's own Consul alone.
+const management = "6f0a2c4e-8b1d-4f3a-9c5e-7d2b1a0f9e8c"
+
+// denying is a Consul that denies by default.
+type denying struct {
+	*harness.Consul
+	t *testing.T
+}
+
+func startDenying(t *testing.T, more map[string]any) denying {
+	t.Helper()
+	config := map[string]any{
+		"acl": map[string]any{
+			"enabled": true, "default_policy": "deny", "enable_token_persistence": false,
+			"tokens": map[string]string{"initial_management": management, "agent": management, "default": ""},
+		},
+	}
+	for k, v := range more {
+		config[k] = v
+	}
+	return denying{harness.StartConsulWith(t, datacenter.Options{Config: config, Token: management}), t}
+}
+
+// policy makes or replaces a policy and returns its ID.
+func (g denying) policy(id, name, rules string) string {
+	g.t.Helper()
+	var made struct{ ID string }
+	path := "/v1/acl/policy"
+	if id != "" {
+		path += "/" + id
+	}
+	if err := g.Put(g.t.Context(), path, map[string]string{"ID": id, "Name": name, "Rules": rules}, &made); err != nil {
+		g.t.Fatal(err)
+	}
+	return made.ID
+}
+
+// token makes a token with a policy, and returns its secret and how it is revoked.
+func (g denying) token(policy string) (secret string, revoke func()) {
+	g.t.Helper()
+	var made struct{ SecretID, AccessorID string }
+	err := g.Put(g.t.Context(), "/v1/acl/token", map[string]any{"Policies": []map[string]string{{"ID": policy}}}, &made)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return made.SecretID, func() {
+		g.t.Helper()
+		if err := g.Agent.Delete(g.t.Context(), "/v1/acl/token/"+made.AccessorID); err != nil {
+			g.t.Fatal(err)
+		}
+	}
+}
+
+// says waits until the gateway names what is missing, in its log and to whoever
+// asks whether it is ready.
+func says(t *testing.T, g *harness.Gateway, what string) {
+	t.Helper()
+	harness.Within(t, 3*harness.Patience, fmt.Sprintf("%q is said", what), func() error {
+		_, body, err := g.AdminGet("/v1/ready")
+		if err == nil && (!contains(body, what) || !g.Log.Contains(what)) {
+			err = fmt.Errorf("it says %s", body)
+		}
+		return err
+	})
+}
+
+// TestRightsVanish takes the token's rights away while requests are served, then
+// gives them back. What Consul says meanwhile is that there are no instances, which
+// must not be believed. Consul says it differently with streaming and without.
+func TestRightsVanish(t *testing.T) {
+	t.Parallel()
+	for name, streaming := range map[string]bool{"streaming": true, "not streaming": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			consul := startDenying(t, map[string]any{"use_streaming_backend": streaming})
+			all := readServices + readNodes + readAgents
+			policy := consul.policy("", "edge", all)
+			secret, _ := consul.token(policy)
+			file := filepath.Join(t.TempDir(), "token")
+			write(t, file, []byte(secret))
+			orders := harness.StartInstances(t, "orders", 2)
+			consul.Register(orders...)
+			gateway := harness.StartGateway(t, harness.Options{
+				Consul: consul.Address(), Policies: ordersRoute, ConsulBlock: fmt.Sprintf("token_file = %q", file),
+			})
+			harness.Within(t, harness.Patience, "both serve", onlyBy(gateway, "/orders", orders...))
+			load := harness.Load{URL: gateway.URL("/orders"), Workers: 4}.Start(t)
+
+			consul.policy(policy, "edge", readNodes+readAgents)
+			says(t, gateway, `service \"orders\"`)
+			load.WaitFor(load.Sent() + 500)
+			consul.policy(policy, "edge", all)
+			late := harness.StartInstance(t, "orders", "orders-late")
+			consul.Register(late)
+			harness.Within(t, 3*harness.Patience, "the catalog is live again", onlyBy(gateway, "/orders", append(orders, late)...))
+			harness.Within(t, 3*harness.Patience, "nothing is missing any more", func() error {
+				status, body, err := gateway.AdminGet("/v1/ready")
+				if err == nil && (status != http.StatusOK || contains(body, "policy")) {
+					err = fmt.Errorf("%d %s", status, body)
+				}
+				return err
+			})
+			if err := load.Finish().Err(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestTokenIsReplaced revokes the token under load, after another one was put
+// into the file, and then with no other.
+func TestTokenIsReplaced(t *testing.T) {
+	t.Parallel()
+	consul := startDenying(t, nil)
+	policy := consul.policy("", "edge", readServices+readNodes+readAgents)
+	first, revokeFirst := consul.token(policy)
+	file := filepath.Join(t.TempDir(), "token")
+	write(t, file, []byte(first))
+	orders := harness.StartInstances(t, "orders", 2)
+	consul.Register(orders...)
+	gateway := harness.StartGateway(t, harness.Options{
+		Consul: consul.Address(), Policies: ordersRoute, ConsulBlock: fmt.Sprintf("token_file = %q", file),
+	})
+	harness.Within(t, harness.Patience, "both serve", onlyBy(gateway, "/orders", orders...))
+	load := harness.Load{URL: gateway.URL("/orders"), Workers: 4}.Start(t)
+
+	second, revokeSecond := consul.token(policy)
+	write(t, file, []byte(second))
+	revokeFirst()
+	third := harness.StartInstance(t, "orders", "orders-3")
+	consul.Register(third)
+	orders = append(orders, third)
+	harness.Within(t, harness.Patience, "the new token is used", onlyBy(gateway, "/orders", orders...))
+
+	revokeSecond()
+	fourth := harness.StartInstance(t, "orders", "orders-4")
+	consul.Register(fourth)
+	orders = append(orders, fourth)
+	says(t, gateway, "token")
+	load.WaitFor(load.Sent() + 500)
+	last, _ := consul.token(policy)
+	write(t, file, []byte(last))
+	harness.Within(t, 3*harness.Patience, "it follows again", onlyBy(gateway, "/orders", orders...))
+	if err := load.Finish().Err(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestMissingRulesAreNamed starts a gateway with each of the rules missing.
+func TestMissingRulesAreNamed(t *testing.T) {
+	t.Parallel()
+	consul := startDenying(t, nil)
+	orders := harness.StartInstance(t, "orders", "orders-1")
+	consul.Register(orders)
+	for name, c := range map[string]struct{ rules, says string }{
+		"services": {readNodes + readAgents + writeItself, `service \"orders\"`},
+		"nodes":    {readServices + readAgents + writeItself, `node_prefix`},
+		"agents":   {readServices + readNodes + writeItself, `agent_prefix`},
+		"itself":   {readServices + readNodes + readAgents, `service \"lictor\"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			secret, _ := consul.token(consul.policy("", "without-"+name, c.rules))
+			file := filepath.Join(t.TempDir(), "token")
+			write(t, file, []byte(secret))
+			gateway := harness.StartGateway(t, harness.Options{
+				Consul: consul.Address(), Policies: ordersRoute, NotReady: true,
+				ConsulBlock: fmt.Sprintf("token_file = %q\nservice {}", file),
+			})
+			says(t, gateway, c.says)
+		})
+	}
+}
