@@ -90,6 +90,10 @@ func (x *Exchange) answerNone(why upstream.Reason) {
 
 // answerFailed turns a failed attempt into an answer.
 func (x *Exchange) answerFailed(fe *ForwardError) {
+	if fe.Answer != nil {
+		x.Answer(fe.Answer, "", fe)
+		return
+	}
 	switch fe.Cause {
 	case Refused:
 		x.Answer(InstanceRefused, "", fe)
@@ -127,6 +131,9 @@ func (x *Exchange) report(o upstream.Outcome, mono time.Duration) {
 
 // outcome says what a failure means for the instance.
 func outcome(fe *ForwardError) upstream.Outcome {
+	if fe.Answer != nil {
+		return upstream.Canceled // the instance had no part in it
+	}
 	switch fe.Cause {
 	case Refused:
 		return upstream.Refused
@@ -143,7 +150,7 @@ func outcome(fe *ForwardError) upstream.Outcome {
 // is sent twice, unless the method says that it may be (RFC 9110 section 9.2.2)
 // and the whole request can be sent again.
 func (x *Exchange) mayRetry(fe *ForwardError) bool {
-	if fe.Received || fe.Cause == ClientGone || fe.Cause == ClientBad || fe.Cause == TimedOut {
+	if fe.Received || fe.Answer != nil || fe.Cause == ClientGone || fe.Cause == ClientBad || fe.Cause == TimedOut {
 		return false
 	}
 	if left, bounded := x.Remaining(); bounded && left <= 0 {

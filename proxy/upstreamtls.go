@@ -1,6 +1,9 @@
 package proxy
 
-import "crypto/tls"
+import (
+	"crypto/tls"
+	"time"
+)
 
 // UpstreamTLS is how the instances of a route are spoken to by TLS. Engines keep
 // the connections of different values apart, so its dynamic type must be
@@ -11,4 +14,13 @@ type UpstreamTLS interface {
 	// unless another name is asked for. It always verifies the instance. The
 	// caller may change it.
 	ClientConfig(host string) *tls.Config
+}
+
+// AgingTLS is an UpstreamTLS whose connections are not for good: what was agreed
+// when one was made, a certificate or a leave to connect, may have changed since.
+type AgingTLS interface {
+	UpstreamTLS
+	// Fresh reports whether a connection that was made that long ago may take
+	// another request. It is asked between two requests.
+	Fresh(age time.Duration) bool
 }
