@@ -60,6 +60,7 @@ type Agent struct {
 	firstLog   io.WriteCloser // what New has opened for the sink, until it runs
 	sources    []*source
 	kv         *kvPolicies  // nil when no policies lie in Consul
+	mesh       *mesh        // nil when the gateway takes no part in one
 	store      *redis.Store // of shared limits; nil when there is none
 	fleet      *membership  // nil when the gateway does not register itself
 	registry   *prometheus.Registry
@@ -123,6 +124,9 @@ func New(o Options) (*Agent, error) {
 	}
 	var err error
 	if a.kv, err = a.openKV(c); err != nil {
+		return nil, err
+	}
+	if a.mesh, err = a.openMesh(c); err != nil {
 		return nil, err
 	}
 	if a.fleet, err = a.openFleet(c); err != nil {
@@ -200,6 +204,7 @@ func (a *Agent) Run(ctx, hurry context.Context) error {
 		})
 		wg.Go(func() { a.followFleet(base) })
 	}
+	wg.Go(func() { a.mesh.run(base) })
 	wg.Go(func() { a.keepTime(base) })
 	if a.store != nil {
 		wg.Go(func() { a.store.Run(base) })

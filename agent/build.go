@@ -93,13 +93,11 @@ func (a *Agent) build(c *config.Config, files *config.Files, old *generation) (*
 		}
 		routes = append(routes, r)
 		g.pools = append(g.pools, r.Pool)
-		g.services = append(g.services, r.Service)
 	}
 	for _, v := range staticServices(c) {
 		errs = append(errs, v.Validate())
 	}
-	slices.Sort(g.services)
-	g.services = slices.Compact(g.services)
+	g.tidyServices()
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
@@ -195,13 +193,32 @@ func jwtSpecs(c *config.Config) []*jwt.Spec {
 	return list
 }
 
-func (a *Agent) buildRoute(g *generation, r *config.Route, old *generation) (*proxy.Route, error) {
-	pool, err := a.set.Pool(upstream.PoolSpec{
-		Service: r.Service, Tags: r.Tags, Port: r.Port, Balance: r.Balance, MaxConnections: r.MaxConnections,
+// send says where a route's requests go, and how its instances are spoken to.
+func (a *Agent) send(g *generation, r *config.Route, out *proxy.Route) error {
+	w := a.mesh.way(g.config, r)
+	g.services = append(g.services, w.followed...)
+	var err error
+	out.Pool, err = a.set.Pool(upstream.PoolSpec{
+		Service: w.pool, Tags: r.Tags, Port: r.Port, Balance: r.Balance, MaxConnections: r.MaxConnections,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("route %q: %w", r.Name, err)
+		return fmt.Errorf("route %q: %w", r.Name, err)
 	}
+	if w.secure != nil {
+		out.UpstreamTLS = w.secure
+		return nil
+	}
+	out.UpstreamTLS, err = a.upstreamTLS(g, r)
+	return err
+}
+
+// tidyServices sorts what routes have named.
+func (g *generation) tidyServices() {
+	slices.Sort(g.services)
+	g.services = slices.Compact(g.services)
+}
+
+func (a *Agent) buildRoute(g *generation, r *config.Route, old *generation) (*proxy.Route, error) {
 	steps, err := a.steps(g, r)
 	if err != nil {
 		return nil, fmt.Errorf("route %q: %w", r.Name, err)
@@ -211,12 +228,12 @@ func (a *Agent) buildRoute(g *generation, r *config.Route, old *generation) (*pr
 			Name: r.Name, Hosts: r.Hosts, Path: r.Path, PathPattern: r.PathPattern, PathRegex: r.PathRegex,
 			PathPrefix: r.PathPrefix, Methods: r.Methods, Headers: r.Headers, Query: r.Query,
 		},
-		Service: r.Service, Pool: pool, Steps: steps,
+		Service: r.Service, Steps: steps,
 		StripPrefix: r.StripPrefix, HostHeader: r.HostHeader,
 		MaxBody: r.MaxBody,
 		Timeout: r.Timeout, ConnectTimeout: r.ConnectTimeout, IdleTimeout: r.IdleTimeout,
 	}
-	if out.UpstreamTLS, err = a.upstreamTLS(g, r); err != nil {
+	if err := a.send(g, r, out); err != nil {
 		return nil, err
 	}
 	if was := old.route(r.Name); was != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/lictor/lictor/agent/config"
+	"github.com/lictor/lictor/catalog/connect"
 	"github.com/lictor/lictor/proxy"
 	"github.com/lictor/lictor/proxy/http1"
 	"github.com/lictor/lictor/proxy/nethttp"
@@ -85,6 +86,9 @@ type forwarders struct {
 }
 
 func (f *forwarders) Forward(x *proxy.Exchange, ep *upstream.Endpoint) error {
+	if d, ok := x.Route.UpstreamTLS.(*connect.Destination); ok {
+		return f.throughMesh(x, ep, d)
+	}
 	return f.of(x).Forward(x, ep)
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/lictor/lictor/agent/certs"
 	"github.com/lictor/lictor/agent/config"
 	"github.com/lictor/lictor/agent/proxyprotocol"
+	"github.com/lictor/lictor/catalog/connect"
 	"github.com/lictor/lictor/proxy"
 	"github.com/lictor/lictor/proxy/router"
 )
@@ -23,14 +24,19 @@ type server struct {
 	addr     netip.AddrPort
 	certs    *certs.Server          // nil for a listener in clear
 	front    *proxyprotocol.Options // nil for one that nobody announces clients to
+	mesh     *connect.Server        // nil for one that is no destination in the mesh
 }
 
 // Serve takes requests until the server is shut down.
 func (s *server) Serve() error {
+	ln := s.ln
 	if s.front != nil {
-		return s.engine.Serve(proxyprotocol.Wrap(s.ln, *s.front))
+		ln = proxyprotocol.Wrap(ln, *s.front)
 	}
-	return s.engine.Serve(s.ln)
+	if s.mesh != nil {
+		ln = s.mesh.Listen(ln)
+	}
+	return s.engine.Serve(ln)
 }
 
 // listen opens every address of the configuration, or none.
@@ -65,6 +71,10 @@ func (a *Agent) listenOne(c *config.Listener, set *certs.ServerSet) (*server, er
 	if set != nil {
 		s.certs = certs.NewServer(set, a.log.Named("tls").With("listener", c.Name))
 		secure = s.certs.Config()
+	}
+	if c.Mesh {
+		s.mesh = a.mesh.server()
+		secure = s.mesh.Config()
 	}
 	s.front = a.front(c, s.listener)
 	s.engine = a.newEngine(c, s.listener, secure, a.log.Named("proxy"))

@@ -1,6 +1,12 @@
 package agent
 
-import "sync"
+import (
+	"slices"
+	"sync"
+
+	"github.com/lictor/lictor/catalog"
+	"github.com/lictor/lictor/proxy/upstream"
+)
 
 // missingWarnings remembers which routed services no source knows, so that each
 // is warned about once, and told of when it has come to be.
@@ -36,6 +42,9 @@ func (a *Agent) warnMissing() {
 	}
 	told := make(map[string]bool)
 	for _, name := range g.services {
+		if _, mesh := catalog.CutMeshName(name); mesh && !g.meshes(name) {
+			continue // only looked at, for routes that go there if there is something
+		}
 		switch before := w.told[name]; {
 		case registered[name]:
 			if before {
@@ -51,8 +60,15 @@ func (a *Agent) warnMissing() {
 	w.told = told
 }
 
+// meshes reports whether a route's requests go to a service through the mesh, of
+// that name to the catalog.
+func (g *generation) meshes(name string) bool {
+	return slices.ContainsFunc(g.pools, func(p *upstream.Pool) bool { return p.Service() == name })
+}
+
 // routesOf names the routes that send requests to a service.
-func (g *generation) routesOf(service string) []string {
+func (g *generation) routesOf(name string) []string {
+	service, _ := catalog.CutMeshName(name)
 	var names []string
 	for _, r := range g.table.Routes {
 		if r.Service == service {

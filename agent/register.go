@@ -7,16 +7,28 @@ import (
 	"github.com/lictor/lictor/catalog/consul"
 )
 
+// registered returns the listener whose address is registered: the first that is a
+// destination in the mesh, since Consul hands the address of a service that
+// speaks the mesh natively to its sidecars, or else the first.
+func (a *Agent) registered() *server {
+	for _, s := range a.servers {
+		if s.mesh != nil {
+			return s
+		}
+	}
+	return a.servers[0]
+}
+
 // register keeps the gateway registered in Consul, if it is configured to be.
 func (a *Agent) register(ctx context.Context) {
 	c := a.config
 	if c.Consul == nil || c.Consul.Service == nil || len(a.servers) == 0 {
 		return
 	}
-	addr := a.servers[0].addr
+	addr := a.registered().addr
 	spec := consul.Spec{
 		Name: c.Consul.Service.Name, Tags: c.Consul.Service.Tags, Port: int(addr.Port()), Version: a.options.Version,
-		Meta: map[string]string{gatewayMeta: a.fleet.id},
+		Meta: map[string]string{gatewayMeta: a.fleet.id}, Native: a.mesh != nil,
 	}
 	if !addr.Addr().IsUnspecified() {
 		spec.Address = addr.Addr().String()

@@ -135,6 +135,7 @@ func (a *Agent) follow(g *generation) {
 		}
 		s.Follow(s.asked(g))
 	}
+	a.mesh.follow(g)
 	a.warnMissing()
 }
 
@@ -155,6 +156,9 @@ func (a *Agent) followSource(ctx context.Context, s *source) {
 		}
 		a.set.Apply(snap)
 		s.applied.Store(snap)
+		if a.mesh.learn(a, snap) {
+			a.remesh()
+		}
 		a.warnShadowed()
 		a.warnMissing()
 	}

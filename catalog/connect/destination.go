@@ -51,13 +51,12 @@ func (d *Destination) Protocol() string {
 // http1 are the protocols that HTTP/1.1 fits.
 var http1 = []string{"", "tcp", "http"}
 
-// Check says why no connection to the service can be made, whatever its
-// instances; nil when one can. The error is an *IdentityError.
-func (d *Destination) Check() error {
+// Unspoken says why the service can't be spoken to at all, nil when it can.
+func (d *Destination) Unspoken() error {
 	if p := d.Protocol(); !slices.Contains(http1, p) {
-		return &IdentityError{fmt.Errorf("service %q speaks %s by its service-defaults, and only HTTP/1.1 is spoken to instances", d.service, p)}
+		return fmt.Errorf("mesh: service %q speaks %s by its service-defaults, and only HTTP/1.1 is spoken to instances", d.service, p)
 	}
-	return d.in.Check()
+	return nil
 }
 
 // ClientConfig returns the configuration of a connection that is about to be

@@ -133,15 +133,15 @@ func TestProtocols(t *testing.T) {
 	eventually(t, "the protocols are known", func() bool {
 		return web.Protocol() == "http" && chat.Protocol() == "grpc" && i.Check() == nil
 	})
-	if err := web.Check(); err != nil {
+	if err := web.Unspoken(); err != nil {
 		t.Error(err)
 	}
-	if err := chat.Check(); !isIdentityError(err) || !strings.Contains(err.Error(), "grpc") {
+	if err := chat.Unspoken(); err == nil || !strings.Contains(err.Error(), "grpc") {
 		t.Error(err)
 	}
 	f.set(chainPath+"chat", "http")
 	i.Follow([]string{"web", "chat"})
-	eventually(t, "a protocol changes", func() bool { return chat.Check() == nil })
+	eventually(t, "a protocol changes", func() bool { return chat.Unspoken() == nil })
 }
 
 func TestFresh(t *testing.T) {

@@ -1,0 +1,200 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/lictor/lictor/agent/config"
+	"github.com/lictor/lictor/catalog"
+	"github.com/lictor/lictor/catalog/connect"
+	"github.com/lictor/lictor/catalog/consul"
+	"github.com/lictor/lictor/proxy"
+)
+
+// mesh is the gateway's part in Consul's service mesh. A nil one is that of a
+// gateway that takes none.
+type mesh struct {
+	access     *consul.Access
+	identity   *connect.Identity
+	intentions *connect.Intentions // nil when no listener is a destination
+	servers    []*connect.Server   // of listeners that are
+
+	mu sync.Mutex
+	// offered holds the services that have been seen to offer the mesh. One
+	// stays for as long as the gateway runs: that its sidecars are gone is no
+	// reason to speak to it in clear.
+	offered map[string]bool
+	// lacking holds those that don't, by an answer of Consul's that stands.
+	lacking map[string]bool
+}
+
+// openMesh returns nil when the gateway takes no part in the mesh.
+func (a *Agent) openMesh(c *config.Config) (*mesh, error) {
+	if c.Consul == nil || !c.Consul.Connect {
+		return nil, nil //nolint:nilnil // not configured is no error
+	}
+	conf := a.consulConfig(c)
+	access, err := consul.NewAccess(conf)
+	if err != nil {
+		return nil, fmt.Errorf("joining the mesh: %w", err)
+	}
+	m := &mesh{access: access, offered: make(map[string]bool), lacking: make(map[string]bool)}
+	m.identity = connect.New(connect.Config{
+		Consul: access, Service: c.Consul.MeshService(), Datacenter: c.Consul.Datacenter, Logger: a.log.Named("mesh"),
+	})
+	if slices.ContainsFunc(c.Listeners, func(l config.Listener) bool { return l.Mesh }) {
+		m.intentions = connect.NewIntentions(m.identity)
+		m.intentions.Changed = func() {
+			for _, s := range m.servers {
+				s.Review()
+			}
+		}
+	}
+	return m, nil
+}
+
+// run keeps the identity, and what is judged by it, current until ctx is done.
+func (m *mesh) run(ctx context.Context) {
+	if m == nil {
+		return
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() { m.access.Run(ctx) })
+	wg.Go(func() { m.identity.Run(ctx) })
+	if m.intentions != nil {
+		wg.Go(func() { m.intentions.Run(ctx) })
+	}
+	wg.Wait()
+}
+
+// server returns what judges the connections of one listener. It is for the
+// start alone.
+func (m *mesh) server() *connect.Server {
+	s := connect.NewServer(m.identity, m.intentions)
+	m.servers = append(m.servers, s)
+	return s
+}
+
+// learn takes in what Consul says of who offers the mesh. It reports whether a
+// route that leaves it to that is to be spoken to otherwise than before.
+func (m *mesh) learn(a *Agent, snap *catalog.Snapshot) (changed bool) {
+	if m == nil || snap.Source != "consul" {
+		return false
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for service := range m.lacking {
+		if snap.Services[catalog.MeshName(service)] == nil {
+			delete(m.lacking, service) // nobody follows it, so nobody knows
+		}
+	}
+	for name, v := range snap.Services {
+		service, is := catalog.CutMeshName(name)
+		switch {
+		case !is:
+		case v.Registered() && !m.offered[service]:
+			// Until it was known either way, the route spoke through the mesh.
+			changed = changed || m.lacking[service]
+			m.offered[service] = true
+			delete(m.lacking, service)
+			a.log.Info("service is spoken to through the mesh", "service", service, "instances", len(v.Instances))
+		case !v.Registered() && !m.offered[service] && !m.lacking[service]:
+			m.lacking[service] = true
+			changed = true
+		}
+	}
+	return changed
+}
+
+// way is how a route speaks to its service.
+type way struct {
+	// followed are the names that the catalog is asked for, pool the one of
+	// them that requests go to.
+	followed []string
+	pool     string
+	// secure is nil for a way past the mesh.
+	secure *connect.Destination
+}
+
+// way decides how a route speaks to its service. While it is not known whether
+// the service offers the mesh, a route that leaves it to that waits at the
+// mesh's side, where nobody answers yet: nothing goes in clear that may not.
+func (m *mesh) way(c *config.Config, r *config.Route) way {
+	clear := way{followed: []string{r.Service}, pool: r.Service}
+	isStatic := slices.ContainsFunc(c.Services, func(s config.Service) bool { return s.Name == r.Service })
+	if m == nil || r.Mesh == config.MeshOff || isStatic && r.Mesh != config.MeshOn {
+		return clear
+	}
+	name := catalog.MeshName(r.Service)
+	through := way{followed: []string{name}, pool: name, secure: m.identity.Destination(r.Service)}
+	if r.Mesh == config.MeshOn {
+		return through
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case m.offered[r.Service]:
+		return through
+	case m.lacking[r.Service]:
+		clear.followed = append(clear.followed, name)
+		return clear
+	}
+	through.followed = append(through.followed, r.Service)
+	return through
+}
+
+// follow tells the identity which services are spoken to through the mesh.
+func (m *mesh) follow(g *generation) {
+	if m == nil {
+		return
+	}
+	var services []string
+	for _, r := range g.table.Routes {
+		if d, ok := r.UpstreamTLS.(*connect.Destination); ok {
+			services = append(services, d.Service())
+		}
+	}
+	m.identity.Follow(services)
+}
+
+// remesh lets routes go where the mesh is by now: it makes the present policies'
+// table anew, and changes nothing else of them.
+func (a *Agent) remesh() {
+	a.reloading.Lock()
+	defer a.reloading.Unlock()
+	old := a.current.Load()
+	g, err := a.remeshed(old)
+	if err != nil { // the same routes were built before
+		a.log.Error("routes can't follow the mesh", "error", err)
+		return
+	}
+	a.proxy.Swap(g.table)
+	a.current.Store(g)
+	a.set.Retain(g.pools)
+	a.follow(g)
+}
+
+// remeshed returns the generation with its routes sent anew.
+func (a *Agent) remeshed(old *generation) (*generation, error) {
+	g := *old
+	g.pools, g.services = nil, nil
+	routes := make([]*proxy.Route, len(old.table.Routes))
+	for i, was := range old.table.Routes {
+		r := *was
+		if err := a.send(&g, &g.config.Policy.Routes[i], &r); err != nil {
+			return nil, err
+		}
+		routes[i] = &r
+		g.pools = append(g.pools, r.Pool)
+	}
+	g.tidyServices()
+	table, err := proxy.NewTable(g.number, old.table.Gateway, routes)
+	if err != nil {
+		return nil, err
+	}
+	table.SecretParameters = old.table.SecretParameters
+	g.table = table
+	return &g, nil
+}
