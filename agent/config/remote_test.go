@@ -87,37 +87,67 @@ func TestRemotePoliciesRefused(t *testing.T) {
 		agent, text string
 		want        []string
 	}{
-		"a setting of the agent": {gatewayWithKV, "log_level = \"DEBUG\"\n",
-			[]string{"Agent setting in a policy file", "kv:lictor/policies/x.hcl line 1"}},
-		"a block of the agent": {gatewayWithKV, "\nerror_page {\n  status = [404]\n  file = \"/etc/passwd\"\n}\n",
-			[]string{"Agent setting in a policy file", "kv:lictor/policies/x.hcl line 2"}},
-		"a misspelt attribute": {gatewayWithKV, "route \"x\" {\n  servce = \"x\"\n  service = \"x\"\n}\n",
-			[]string{"Unsupported argument", "kv:lictor/policies/x.hcl line 2", `"servce"`}},
-		"no HCL": {gatewayWithKV, "route \"x\" {\n  service = \n}\n",
-			[]string{"kv:lictor/policies/x.hcl line 2"}},
-		"a name of a file": {gatewayWithKV, "limit \"token_bucket\" \"of_file\" {\n  rate = \"2/s\"\n}\n",
-			[]string{"Duplicate limit", "kv:lictor/policies/x.hcl line 1", "agent.hcl:"}},
-		"a provider of a file": {gatewayWithKV, "jwt \"of_file\" {\n  json_web_key_set {\n    remote {\n      uri = \"https://x.example\"\n    }\n  }\n}\n",
-			[]string{"Duplicate jwt", "kv:lictor/policies/x.hcl line 1"}},
-		"a second defaults": {gatewayWithKV + "defaults {\n  limits = [\"of_file\"]\n}\n", "defaults {\n}\n",
-			[]string{"Duplicate defaults block", "kv:lictor/policies/x.hcl line 1"}},
-		"keys in a file": {gatewayWithKV, "jwt \"x\" {\n  json_web_key_set {\n    local {\n      filename = \"jwks.json\"\n    }\n  }\n}\n",
-			[]string{fileNamedElsewhere, "kv:lictor/policies/x.hcl line 4", "jwks.json"}},
-		"a secret in a file": {gatewayWithKV, "jwt \"x\" {\n  algorithms = [\"HS256\"]\n  json_web_key_set {\n    hmac {\n      secret_file = \"/etc/shadow\"\n    }\n  }\n}\n",
-			[]string{fileNamedElsewhere, "kv:lictor/policies/x.hcl line 5"}},
-		"authorities in a file": {gatewayWithKV, "route \"x\" {\n  service = \"x\"\n  upstream_tls {\n    ca_file = \"/etc/ssl/ca.pem\"\n  }\n}\n",
-			[]string{fileNamedElsewhere, "kv:lictor/policies/x.hcl line 4"}},
-		"an unknown limit": {gatewayWithKV, "route \"x\" {\n  service = \"x\"\n  limits = [\"of_fil\"]\n}\n",
-			[]string{"Unknown limit", "kv:lictor/policies/x.hcl line 3", `Did you mean "of_file"?`}},
-		"a file that refers to a limit": {gatewayWithKV + "route \"f\" {\n  service = \"f\"\n  limits  = [\"of_kv\"]\n}\n", "limit \"token_bucket\" \"of_kv\" {\n  rate = \"2/s\"\n}\n",
-			[]string{"Limit defined elsewhere", "agent.hcl line", "kv:lictor/policies/x.hcl:1"}},
-		"a file that refers to a provider": {gatewayWithKV + "route \"f\" {\n  service = \"f\"\n  jwt {\n    provider = \"of_kv\"\n  }\n}\n",
+		"a setting of the agent": {
+			gatewayWithKV, "log_level = \"DEBUG\"\n",
+			[]string{"Agent setting in a policy file", "kv:lictor/policies/x.hcl line 1"},
+		},
+		"a block of the agent": {
+			gatewayWithKV, "\nerror_page {\n  status = [404]\n  file = \"/etc/passwd\"\n}\n",
+			[]string{"Agent setting in a policy file", "kv:lictor/policies/x.hcl line 2"},
+		},
+		"a misspelt attribute": {
+			gatewayWithKV, "route \"x\" {\n  servce = \"x\"\n  service = \"x\"\n}\n",
+			[]string{"Unsupported argument", "kv:lictor/policies/x.hcl line 2", `"servce"`},
+		},
+		"no HCL": {
+			gatewayWithKV, "route \"x\" {\n  service = \n}\n",
+			[]string{"kv:lictor/policies/x.hcl line 2"},
+		},
+		"a name of a file": {
+			gatewayWithKV, "limit \"token_bucket\" \"of_file\" {\n  rate = \"2/s\"\n}\n",
+			[]string{"Duplicate limit", "kv:lictor/policies/x.hcl line 1", "agent.hcl:"},
+		},
+		"a provider of a file": {
+			gatewayWithKV, "jwt \"of_file\" {\n  json_web_key_set {\n    remote {\n      uri = \"https://x.example\"\n    }\n  }\n}\n",
+			[]string{"Duplicate jwt", "kv:lictor/policies/x.hcl line 1"},
+		},
+		"a second defaults": {
+			gatewayWithKV + "defaults {\n  limits = [\"of_file\"]\n}\n", "defaults {\n}\n",
+			[]string{"Duplicate defaults block", "kv:lictor/policies/x.hcl line 1"},
+		},
+		"keys in a file": {
+			gatewayWithKV, "jwt \"x\" {\n  json_web_key_set {\n    local {\n      filename = \"jwks.json\"\n    }\n  }\n}\n",
+			[]string{fileNamedElsewhere, "kv:lictor/policies/x.hcl line 4", "jwks.json"},
+		},
+		"a secret in a file": {
+			gatewayWithKV, "jwt \"x\" {\n  algorithms = [\"HS256\"]\n  json_web_key_set {\n    hmac {\n      secret_file = \"/etc/shadow\"\n    }\n  }\n}\n",
+			[]string{fileNamedElsewhere, "kv:lictor/policies/x.hcl line 5"},
+		},
+		"authorities in a file": {
+			gatewayWithKV, "route \"x\" {\n  service = \"x\"\n  upstream_tls {\n    ca_file = \"/etc/ssl/ca.pem\"\n  }\n}\n",
+			[]string{fileNamedElsewhere, "kv:lictor/policies/x.hcl line 4"},
+		},
+		"an unknown limit": {
+			gatewayWithKV, "route \"x\" {\n  service = \"x\"\n  limits = [\"of_fil\"]\n}\n",
+			[]string{"Unknown limit", "kv:lictor/policies/x.hcl line 3", `Did you mean "of_file"?`},
+		},
+		"a file that refers to a limit": {
+			gatewayWithKV + "route \"f\" {\n  service = \"f\"\n  limits  = [\"of_kv\"]\n}\n", "limit \"token_bucket\" \"of_kv\" {\n  rate = \"2/s\"\n}\n",
+			[]string{"Limit defined elsewhere", "agent.hcl line", "kv:lictor/policies/x.hcl:1"},
+		},
+		"a file that refers to a provider": {
+			gatewayWithKV + "route \"f\" {\n  service = \"f\"\n  jwt {\n    provider = \"of_kv\"\n  }\n}\n",
 			"jwt \"of_kv\" {\n  json_web_key_set {\n    remote {\n      uri = \"https://x.example\"\n    }\n  }\n}\n",
-			[]string{"agent.hcl line", `"of_kv"`}},
-		"no consul": {strings.Replace(gatewayWithKV, "consul {\n}\n", "", 1), "",
-			[]string{"No Consul for policies in Consul", "agent.hcl line"}},
-		"a prefix with a slash": {strings.Replace(gatewayWithKV, "lictor/pol", "/lictor/pol", 1), "",
-			[]string{"Invalid kv_prefix"}},
+			[]string{"agent.hcl line", `"of_kv"`},
+		},
+		"no consul": {
+			strings.Replace(gatewayWithKV, "consul {\n}\n", "", 1), "",
+			[]string{"No Consul for policies in Consul", "agent.hcl line"},
+		},
+		"a prefix with a slash": {
+			strings.Replace(gatewayWithKV, "lictor/pol", "/lictor/pol", 1), "",
+			[]string{"Invalid kv_prefix"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, said := loadRemote(t, tt.agent, map[string]string{"x.hcl": tt.text})

@@ -36,6 +36,7 @@ func commands() []command {
 		{"routes", "[-json]", "list the routes of the running gateway", runRoutes},
 		{"services", "[-json]", "list its services and their instances", runServices},
 		{"limits", "[-json]", "list its limits and what they decided", runLimits},
+		{"policies", "push|pull|diff DIR", "keep the policies in Consul's KV store and a folder alike", runPolicies},
 		{"version", "", "print the version", runVersion},
 		{"help", "", "print this text", runHelp},
 	}
@@ -67,6 +68,14 @@ func dispatch(e env, args []string) int {
 	return exitUsage
 }
 
+func listCommands(w io.Writer, all []command) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, c := range all {
+		fmt.Fprintf(t, "  %s %s\t%s\n", c.name, c.args, c.help)
+	}
+	_ = t.Flush() // nothing is left to do about it
+}
+
 func runHelp(e env, _ []string) int {
 	usage(e.stdout)
 	return exitOK
@@ -74,11 +83,7 @@ func runHelp(e env, _ []string) int {
 
 func usage(w io.Writer) {
 	fmt.Fprint(w, "Usage: lictor COMMAND [ARGUMENTS]\n\n")
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, c := range commands() {
-		fmt.Fprintf(t, "  %s %s\t%s\n", c.name, c.args, c.help)
-	}
-	_ = t.Flush() // nothing is left to do about it
+	listCommands(w, commands())
 	fmt.Fprint(w, `
 Commands that speak to a running gateway take -address (or LICTOR_ADDR, default
 http://127.0.0.1:9980) and LICTOR_TOKEN. "lictor COMMAND -h" tells more.
