@@ -163,4 +163,11 @@ func (m *membership) info() FleetInfo {
 	return v
 }
 
-func (m *membership) gateways() int { return max(1, m.limits.Share().Gateways) }
+// gateways is how many there are taken to be: 1 for a gateway that belongs to no
+// fleet, whose membership is nil.
+func (m *membership) gateways() int {
+	if m == nil {
+		return 1
+	}
+	return max(1, m.limits.Share().Gateways)
+}

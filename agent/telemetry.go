@@ -93,9 +93,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		}
 		gauge(out, c.keys, float64(l.Limiter.Keys()), l.Spec.Name)
 	}
-	if a.fleet != nil {
-		gauge(out, c.fleet, float64(a.fleet.gateways()))
-	}
+	gauge(out, c.fleet, float64(a.fleet.gateways()))
 	a.proxy.EachAnswerCount(func(problem string, n uint64) { counter(out, c.answers, float64(n), problem) })
 	a.identities.Each(func(p *jwt.Provider) {
 		p.Counters.Each(func(result string, n uint64) { counter(out, c.verifications, float64(n), p.Spec.Name, result) })
