@@ -69,6 +69,12 @@ type Forwarder interface {
 	// The Host that it sends is the route's HostHeader, else x.Request.Host; a
 	// Host line among the fields is what the client sent. Method, Path, Query
 	// and Fields go out as they are.
+	//
+	// The wait for the head begins when the request has been sent, body
+	// included, and x.Deadline bounds it. A body that is not here yet when its
+	// head goes out takes the time it takes, as long as neither the client nor
+	// the instance is silent for the route's idle timeout: once it is sent,
+	// Forward moves x.Deadline to the route's timeout from then.
 	Forward(x *Exchange, ep *upstream.Endpoint) error
 	// Done gives the connection back once the response's body has been read
 	// to its end, or throws it away when complete is false. It is called once
@@ -85,12 +91,17 @@ const (
 	Refused Cause = iota + 1
 	// Broke: the connection or the response broke, or was not HTTP.
 	Broke
-	// TimedOut: the route's timeout passed before the response's head.
+	// TimedOut: the route's timeout passed between the request's end and the
+	// response's head, or the instance took nothing of the request, or sent
+	// nothing of its response, for the route's idle timeout.
 	TimedOut
 	// ClientGone: the client went away.
 	ClientGone
 	// ClientBad: the client's request body could not be read to its end.
 	ClientBad
+	// ClientSlow: the client sent nothing of its body for the route's idle
+	// timeout.
+	ClientSlow
 )
 
 // String returns a word for logs and metric labels.
@@ -106,6 +117,8 @@ func (c Cause) String() string {
 		return "client_gone"
 	case ClientBad:
 		return "client_body"
+	case ClientSlow:
+		return "client_timeout"
 	}
 	return "unknown"
 }
@@ -117,11 +130,6 @@ type ForwardError struct {
 	Sent     bool // some byte of the request may have reached the instance
 	Received bool // some byte of the response was received
 	Err      error
-
-	// Answer is set where the failure is not the instance's doing, such as a
-	// denial by the service mesh: it is what the client gets, nobody else is
-	// asked, and no instance is blamed. Nil leaves all of that to the cause.
-	Answer *Problem
 }
 
 // Error says what failed.

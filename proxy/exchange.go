@@ -129,7 +129,7 @@ type Exchange struct {
 	// Start is the one reading of the clock that limits, logs and metrics use.
 	Start limits.Time
 	// Deadline is when the response's head must be there, on Start's monotonic
-	// clock; 0 for no bound.
+	// clock; 0 for no bound. See Forwarder for bodies that take their time.
 	Deadline time.Duration
 
 	Route    *Route

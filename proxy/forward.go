@@ -90,10 +90,6 @@ func (x *Exchange) answerNone(why upstream.Reason) {
 
 // answerFailed turns a failed attempt into an answer.
 func (x *Exchange) answerFailed(fe *ForwardError) {
-	if fe.Answer != nil {
-		x.Answer(fe.Answer, "", fe)
-		return
-	}
 	switch fe.Cause {
 	case Refused:
 		x.Answer(InstanceRefused, "", fe)
@@ -105,6 +101,8 @@ func (x *Exchange) answerFailed(fe *ForwardError) {
 			return
 		}
 		x.Answer(Malformed, "the request's body is broken", fe)
+	case ClientSlow:
+		x.Answer(RequestTimeout, "", fe)
 	case ClientGone:
 		x.Gone(fe)
 	default:
@@ -131,9 +129,6 @@ func (x *Exchange) report(o upstream.Outcome, mono time.Duration) {
 
 // outcome says what a failure means for the instance.
 func outcome(fe *ForwardError) upstream.Outcome {
-	if fe.Answer != nil {
-		return upstream.Canceled // the instance had no part in it
-	}
 	switch fe.Cause {
 	case Refused:
 		return upstream.Refused
@@ -150,7 +145,11 @@ func outcome(fe *ForwardError) upstream.Outcome {
 // is sent twice, unless the method says that it may be (RFC 9110 section 9.2.2)
 // and the whole request can be sent again.
 func (x *Exchange) mayRetry(fe *ForwardError) bool {
-	if fe.Received || fe.Answer != nil || fe.Cause == ClientGone || fe.Cause == ClientBad || fe.Cause == TimedOut {
+	switch fe.Cause {
+	case ClientGone, ClientBad, ClientSlow, TimedOut:
+		return false
+	}
+	if fe.Received {
 		return false
 	}
 	if left, bounded := x.Remaining(); bounded && left <= 0 {

@@ -70,6 +70,7 @@ func TestRetries(t *testing.T) {
 		{"broke in the response", get("/orders"), []*proxy.ForwardError{failure(proxy.Broke, true, true)}, 2, 502, 1, proxy.InstanceBroke},
 		{"too slow", get("/orders"), []*proxy.ForwardError{failure(proxy.TimedOut, true, false)}, 2, 504, 1, proxy.InstanceTimeout},
 		{"body broken", method("POST", "/orders") + "x", []*proxy.ForwardError{failure(proxy.ClientBad, true, false)}, 2, 400, 1, proxy.Malformed},
+		{"body stalled", method("PUT", "/orders") + "x", []*proxy.ForwardError{failure(proxy.ClientSlow, false, false)}, 2, 408, 1, proxy.RequestTimeout},
 		{"websocket refused", get("/orders", "Connection: upgrade", "Upgrade: websocket"), []*proxy.ForwardError{refused}, 2, 200, 2, nil},
 		{"websocket broke", get("/orders", "Connection: upgrade", "Upgrade: websocket"), []*proxy.ForwardError{broke}, 2, 502, 1, proxy.InstanceBroke},
 	} {
@@ -309,7 +310,7 @@ func TestForeignErrors(t *testing.T) {
 
 func TestBlame(t *testing.T) {
 	for cause, want := range map[proxy.Cause]upstream.Causes{
-		proxy.Refused: {Refused: 1}, proxy.Broke: {Broke: 1}, proxy.TimedOut: {TimedOut: 1}, proxy.ClientGone: {}, proxy.ClientBad: {},
+		proxy.Refused: {Refused: 1}, proxy.Broke: {Broke: 1}, proxy.TimedOut: {TimedOut: 1}, proxy.ClientGone: {}, proxy.ClientBad: {}, proxy.ClientSlow: {},
 	} {
 		g := newGateway(t, &memory{script: fails(failure(cause, true, true))}, instances(1))
 		g.serve(get("/orders"))

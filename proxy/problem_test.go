@@ -37,8 +37,7 @@ var problems = []struct {
 	{proxy.MethodNotSupported, "urn:lictor:problem:malformed", 501, "http_request_error"},
 	{proxy.NotReady, "urn:lictor:problem:not-ready", 503, "destination_unavailable"},
 	{proxy.VersionUnknown, "urn:lictor:problem:malformed", 505, "http_request_error"},
-	{proxy.IntentionDenied, "urn:lictor:problem:intention-denied", 403, "http_request_denied"},
-	{proxy.MeshUnavailable, "urn:lictor:problem:mesh-unavailable", 503, "destination_unavailable"},
+	{proxy.RequestTimeout, "urn:lictor:problem:request-timeout", 408, "http_request_error"},
 }
 
 // document is a problem document, with nothing in it that is not known.

@@ -34,9 +34,11 @@ type Route struct {
 	// HostHeader replaces the client's Host when not empty.
 	HostHeader string
 
-	// Timeout bounds queueing, retries and waiting until the response's head;
-	// ConnectTimeout one connection attempt; IdleTimeout the time between two
-	// pieces of a body, and is the only bound on a tunnel. 0 means no bound.
+	// Timeout bounds queueing, retries and waiting until the response's head,
+	// but not the sending of a body: after one that takes a while, it begins
+	// anew. ConnectTimeout bounds one connection attempt; IdleTimeout the time
+	// between two pieces of a body, either way, and is the only bound on a
+	// tunnel. 0 means no bound.
 	Timeout, ConnectTimeout, IdleTimeout time.Duration
 
 	// MaxBody bounds the request's body in bytes; 0 means no bound.

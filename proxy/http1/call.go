@@ -308,6 +308,9 @@ func (k *call) finish(complete bool) {
 	}
 	k.unwatch()
 	sent := k.up.takeBack()
+	if k.streams && sent && k.x.Deadline != 0 {
+		k.x.Deadline = k.up.ended + k.x.Route.Timeout // for another attempt
+	}
 	k.u = nil
 	r := &k.x.Response
 	keep := complete && sent && !k.fr.close && r.Tunnel == nil

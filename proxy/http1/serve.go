@@ -169,8 +169,11 @@ func (c *conn) refuse(err error) {
 
 // clientCause says whose fault a failure to read from the client is.
 func clientCause(err error) proxy.Cause {
-	if e := (*Error)(nil); errors.As(err, &e) || isTimeout(err) {
+	if e := (*Error)(nil); errors.As(err, &e) {
 		return proxy.ClientBad
+	}
+	if isTimeout(err) {
+		return proxy.ClientSlow
 	}
 	return proxy.ClientGone
 }

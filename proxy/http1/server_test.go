@@ -273,24 +273,6 @@ func tSlowExchangeDoesNotEndTheConnection(t *testing.T, e engine) {
 	}
 }
 
-func TestStalledUploadIsGivenUp(t *testing.T) { bothWays(t, tStalledUploadIsGivenUp) }
-
-func tStalledUploadIsGivenUp(t *testing.T, e engine) {
-	failed := make(chan error, 1)
-	g := startGateway(t, e, func(r *proxy.Route, _ *options) { r.IdleTimeout = 20 * time.Millisecond }, startInstance(t, func(_ http.ResponseWriter, r *http.Request) {
-		_, err := io.Copy(io.Discard, r.Body)
-		failed <- err
-	}))
-	c := g.dial()
-	c.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nsome")
-	if resp, body := c.response("POST"); resp.StatusCode != 400 || !resp.Close {
-		t.Errorf("%d %s", resp.StatusCode, body)
-	}
-	if err := await(t, "the end of the request", failed); err == nil {
-		t.Error("the instance took a part of the body for all of it")
-	}
-}
-
 // TestStalledDownloadIsGivenUp has a client that takes nothing any more.
 func TestStalledDownloadIsGivenUp(t *testing.T) { bothWays(t, tStalledDownloadIsGivenUp) }
 

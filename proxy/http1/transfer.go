@@ -9,7 +9,8 @@ import (
 )
 
 // fill implements source, for heads and bodies of responses. While it waits for
-// a head the route's timeout is the bound, then its idle timeout.
+// a head the route's timeout is the bound, then its idle timeout. A body that is
+// being sent moves either on.
 func (k *call) fill(p []byte) (int, error) {
 	k.bound()
 	for {
@@ -111,11 +112,7 @@ func (k *call) moveTo(a *alarm) (t time.Time, moved bool) {
 	if !k.bounded {
 		return a.move(0, 0)
 	}
-	within := k.x.Route.Timeout
-	if k.inBody {
-		within = k.x.Route.IdleTimeout
-	}
-	slack := slackOf(within)
+	slack := slackOf(k.patience())
 	if a.fits(k.until, slack) {
 		return t, false
 	}
@@ -123,15 +120,37 @@ func (k *call) moveTo(a *alarm) (t time.Time, moved bool) {
 	return time.Now().Add(k.until - k.now() + slack), true
 }
 
+// patience is how long the instance may keep us waiting at present.
+func (k *call) patience() time.Duration {
+	if k.inBody {
+		return k.x.Route.IdleTimeout
+	}
+	return k.x.Route.Timeout
+}
+
+// expired reports whether the wait has taken too long. It is counted from when
+// the request has been sent: a bound that strikes before was but a question.
+func (k *call) expired() bool {
+	now := k.now()
+	if !k.bounded || now < k.until {
+		return false
+	}
+	if !k.streams {
+		return true
+	}
+	k.until = max(k.until, k.up.since(now)+k.patience())
+	return now >= k.until
+}
+
 // givesUp says why a wait should end that was broken off, nil when it should not.
 func (k *call) givesUp() *proxy.ForwardError {
 	fe := &proxy.ForwardError{Sent: k.sent, Received: k.received}
-	switch client := k.up.fault(); {
-	case client != nil:
-		fe.Cause, fe.Err = client.Cause, client.Err
+	switch sending := k.up.fault(); {
+	case sending != nil:
+		fe.Cause, fe.Err = sending.Cause, sending.Err
 	case k.clientGone():
 		fe.Cause, fe.Err = proxy.ClientGone, errClientGone
-	case k.bounded && k.now() >= k.until:
+	case k.expired():
 		fe.Cause, fe.Err = proxy.TimedOut, errHeadTimeout
 		if k.inBody {
 			fe.Err = errIdle
@@ -199,8 +218,8 @@ func (k *call) fault(err error) *proxy.ForwardError {
 	var fe *proxy.ForwardError
 	if !errors.As(err, &fe) {
 		fe = &proxy.ForwardError{Cause: proxy.Broke, Err: err}
-		if client := k.up.fault(); client != nil {
-			fe.Cause, fe.Err = client.Cause, client.Err
+		if sending := k.up.fault(); sending != nil {
+			fe.Cause, fe.Err = sending.Cause, sending.Err
 		} else if k.clientGone() {
 			fe.Cause = proxy.ClientGone
 		}

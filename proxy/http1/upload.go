@@ -1,10 +1,12 @@
 package http1
 
 import (
+	"errors"
 	"io"
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/lictor/lictor/proxy"
 )
@@ -14,7 +16,8 @@ type stopper interface{ StopBody() }
 
 // upload sends what was not here of a request's body when its head went out. It
 // runs on a goroutine of its own, because an instance may answer, break off or
-// stop listening while the client is slow or never ends.
+// stop listening while the client is slow or never ends. It takes as long as it
+// takes: what has an end is each wait for the client, and each for the instance.
 type upload struct {
 	k       *call
 	run     func()
@@ -29,6 +32,7 @@ type upload struct {
 	mu       sync.Mutex
 	complete bool // all was sent
 	failure  *proxy.ForwardError
+	ended    time.Duration // when that was known, on the pipeline's clock; 0 for not yet
 }
 
 func (u *upload) init(k *call) {
@@ -38,7 +42,7 @@ func (u *upload) init(k *call) {
 }
 
 func (u *upload) reset() {
-	u.running, u.complete, u.failure = false, true, nil
+	u.running, u.complete, u.failure, u.ended = false, true, nil, 0
 	u.over.Store(false)
 	u.reading.Store(false)
 }
@@ -48,7 +52,7 @@ func (u *upload) start() {
 	go u.run()
 }
 
-// fault returns what the client's side did wrong, nil for nothing.
+// fault returns what went wrong with sending, nil for nothing.
 func (u *upload) fault() *proxy.ForwardError {
 	if !u.running {
 		return nil
@@ -58,11 +62,22 @@ func (u *upload) fault() *proxy.ForwardError {
 	return u.failure
 }
 
+// since returns when the wait for the answer began that is due within a time from
+// the request's end: that end, or now as long as bytes flow.
+func (u *upload) since(now time.Duration) time.Duration {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.ended == 0 {
+		return now
+	}
+	return u.ended
+}
+
 // send is the goroutine.
 func (u *upload) send() {
 	complete, failure := u.pump()
 	u.mu.Lock()
-	u.complete, u.failure = complete, failure
+	u.complete, u.failure, u.ended = complete, failure, u.k.now()
 	u.mu.Unlock()
 	if failure != nil {
 		u.k.u.wake() // who waits for the answer to half a request waits for ever
@@ -82,23 +97,34 @@ func (u *upload) pump() (complete bool, failure *proxy.ForwardError) {
 		u.reading.Store(false)
 		switch {
 		case err == io.EOF: //nolint:errorlint // Body.Next returns io.EOF itself
-			return !chunked || u.write(appendLastChunk(u.head[:0], b.Trailer()), nil, nil), nil
+			if !chunked {
+				return true, nil
+			}
+			return u.write(appendLastChunk(u.head[:0], b.Trailer()), nil, nil)
 		case err != nil && u.over.Load():
 			return false, nil
 		case err != nil:
 			return false, clientFault(err)
 		case len(p) == 0:
-		case chunked && !u.write(appendChunkHead(u.head[:0], len(p)), p, lineEnd):
-			return false, nil
-		case !chunked && !u.write(p, nil, nil):
-			return false, nil
+			continue
+		}
+		sent := false
+		if chunked {
+			sent, failure = u.write(appendChunkHead(u.head[:0], len(p)), p, lineEnd)
+		} else {
+			sent, failure = u.write(p, nil, nil)
+		}
+		if !sent {
+			return false, failure
 		}
 	}
 }
 
-// write sends three pieces. That the instance does not take them shows in its
-// answer, or in that there is none.
-func (u *upload) write(p, q, r []byte) bool {
+var errNotTaken = errors.New("the instance took nothing of the request for longer than the route's idle timeout")
+
+// write sends three pieces. That the instance is gone, or wants no more, shows in
+// its answer, or in that there is none; that it does not listen shows here only.
+func (u *upload) write(p, q, r []byte) (sent bool, failure *proxy.ForwardError) {
 	c := u.k.u
 	u.pieces = [3][]byte{p, q, r}
 	u.vec = u.pieces[:]
@@ -107,14 +133,16 @@ func (u *upload) write(p, q, r []byte) bool {
 			_ = c.nc.SetWriteDeadline(t) // fails on a closed connection only
 		}
 		if u.over.Load() {
-			return false
+			return false, nil
 		}
 		n, err := u.vec.WriteTo(c.nc)
-		if err == nil {
-			return true
-		}
-		if !isTimeout(err) || n == 0 && c.writeBy.at > 0 && u.k.now() >= c.writeBy.at {
-			return false
+		switch {
+		case err == nil:
+			return true, nil
+		case !isTimeout(err):
+			return false, nil
+		case n == 0 && c.writeBy.at > 0 && u.k.now() >= c.writeBy.at:
+			return false, &proxy.ForwardError{Cause: proxy.TimedOut, Err: errNotTaken}
 		}
 		c.writeBy.lost()
 	}

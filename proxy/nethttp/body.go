@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -48,7 +49,8 @@ type body struct {
 	buf *buffer
 	err error // what Next returns for good; whoever calls Next owns it
 
-	whole atomic.Bool // the end has been read
+	whole  atomic.Bool // the end has been read
+	broken atomic.Bool // and never will be
 
 	mu      sync.Mutex
 	armed   time.Time // when the deadline was set last
@@ -60,6 +62,7 @@ func (b *body) begin(rw http.ResponseWriter, r *http.Request) {
 	b.d, _ = rw.(deadlines)
 	b.err, b.armed, b.stopped = nil, time.Time{}, false
 	b.whole.Store(false)
+	b.broken.Store(false)
 }
 
 // end gives the body back to net/http, which drains the rest of it. After an
@@ -99,11 +102,11 @@ func (b *body) Next() ([]byte, error) {
 	}
 	n, err := b.r.Body.Read(b.buf[:])
 	if err == io.EOF {
-		b.disarm()
+		b.complete()
 		b.err = io.EOF
-		b.whole.Store(true)
 	} else if err != nil {
 		b.err = &proxy.ForwardError{Cause: clientCause(err), Err: err}
+		b.broken.Store(true)
 	}
 	if n > 0 {
 		return b.buf[:n], nil
@@ -132,31 +135,38 @@ func (b *body) arm() bool {
 	return true
 }
 
-// disarm takes the deadline away at the end of the body: net/http goes on
+// complete takes the deadline away at the end of the body: net/http goes on
 // reading, to notice when the client goes away.
-func (b *body) disarm() {
+func (b *body) complete() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.whole.Store(true)
 	if !b.armed.IsZero() && b.d != nil {
 		_ = b.d.SetReadDeadline(time.Time{}) // fails on a closed connection only
 	}
 }
 
 // stop makes a Next that waits for the client return at once, and all later
-// ones. The rest of the body is lost, and an HTTP/1 connection with it.
+// ones. The rest of the body is lost, and an HTTP/1 connection with it: net/http
+// takes the deadline for the end of the client. It does nothing once the body has
+// been read.
 func (b *body) stop() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.whole.Load() {
+		return
+	}
 	b.stopped = true
 	if b.d != nil {
 		_ = b.d.SetReadDeadline(past) // fails on a closed connection only
 	}
 }
 
-func (b *body) isStopped() bool {
+// isLost reports whether the rest of the body can't be had.
+func (b *body) isLost() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.stopped
+	return b.stopped || b.broken.Load()
 }
 
 // Ready implements proxy.Body.
@@ -167,6 +177,9 @@ func (b *body) Trailer() *proxy.Fields { return trailing(b.r.Trailer) }
 
 // clientCause says whose fault a failed read from the client is.
 func clientCause(err error) proxy.Cause {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return proxy.ClientSlow
+	}
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, http.ErrBodyReadAfterClose) ||
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
 		return proxy.ClientGone

@@ -18,6 +18,7 @@ import (
 var (
 	errHeadTimeout = errors.New("no response within the route's timeout")
 	errIdle        = errors.New("the instance was silent for longer than the route's idle timeout")
+	errNotTaken    = errors.New("the instance took nothing of the request for longer than the route's idle timeout")
 	errReplays     = errors.New("kept-alive connections broke, and sending again is not allowed")
 )
 
@@ -31,12 +32,16 @@ type call struct {
 	req    *http.Request
 	url    url.URL
 	trace  httptrace.ClientTrace
-	upload *upload // nil without a body
+	upload *upload       // nil without a body
+	idle   time.Duration // the route's; the connection may ask when x serves others already
 
-	// timer bounds the wait for the head, then each wait for a piece of the
+	// alarm bounds the wait for the head, then each wait for a piece of the
 	// body.
-	timer  *time.Timer
+	alarm  alarm
 	inBody atomic.Bool
+	// sentAt is when all of the request had been sent, or it was given up; nil
+	// before.
+	sentAt atomic.Pointer[time.Time]
 
 	// What follows is written on the goroutine that called RoundTrip.
 	conn   *conn
@@ -52,7 +57,7 @@ type call struct {
 }
 
 func newCall(x *proxy.Exchange, t *transport) *call {
-	c := &call{x: x, t: t}
+	c := &call{x: x, t: t, idle: x.Route.IdleTimeout}
 	c.trace = httptrace.ClientTrace{GetConn: c.getConn, GotConn: c.gotConn, Got1xxResponse: c.interim}
 	ctx := dialContext{x.W.Context(), x.Route.ConnectTimeout}
 	c.ctx, c.cancel = context.WithCancelCause(httptrace.WithClientTrace(ctx, &c.trace))
@@ -77,11 +82,37 @@ func (c dialContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// begin starts the timer; left is the time until the head must be there.
+// begin makes the request and starts the alarm; left is the time until the head
+// must be there.
 func (c *call) begin(left time.Duration, bounded bool) {
+	c.build()
+	c.alarm.ask, c.alarm.end = c.more, c.expire
 	if bounded {
-		c.timer = time.AfterFunc(left, c.expire)
+		c.alarm.start(left)
 	}
+}
+
+// more is how much longer the instance may keep us waiting. That is counted from
+// when the request has been sent: while a body is, the waits for either side are
+// bounded one by one.
+func (c *call) more() time.Duration {
+	if c.upload == nil {
+		return 0
+	}
+	most := c.x.Route.Timeout
+	if c.inBody.Load() {
+		most = c.idle
+	}
+	if at := c.sentAt.Load(); at != nil {
+		return most - time.Since(*at)
+	}
+	return most
+}
+
+// wrote is called when the request has been written, or can't be.
+func (c *call) wrote(httptrace.WroteRequestInfo) {
+	now := time.Now()
+	c.sentAt.Store(&now)
 }
 
 func (c *call) expire() {
@@ -94,7 +125,6 @@ func (c *call) expire() {
 
 // send sends the request and waits for the head of the response.
 func (c *call) send() (*http.Response, error) {
-	c.build()
 	resp, err := c.t.RoundTrip(c.req)
 	c.mu.Lock()
 	c.over = true
@@ -102,7 +132,7 @@ func (c *call) send() (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.timer != nil && !c.timer.Stop() {
+	if !c.alarm.stop() {
 		resp.Body.Close()
 		return nil, errHeadTimeout
 	}
@@ -112,11 +142,12 @@ func (c *call) send() (*http.Response, error) {
 
 // finish ends the call: afterwards nothing of the exchange is in use.
 func (c *call) finish() {
-	if c.timer != nil {
-		c.timer.Stop()
-	}
+	c.alarm.stop()
 	if c.upload != nil {
 		c.upload.takeBack()
+		if at := c.sentAt.Load(); at != nil && c.x.Deadline != 0 && c.upload.ended() {
+			c.x.Deadline = c.x.Start.Mono + c.x.Elapsed() - time.Since(*at) + c.x.Route.Timeout // for another attempt
+		}
 	}
 	if c.conn != nil {
 		c.conn.call.CompareAndSwap(c, nil)
@@ -153,6 +184,7 @@ const maxStale = 4
 // gotConn is called when there is a connection.
 func (c *call) gotConn(info httptrace.GotConnInfo) {
 	c.sent = c.wasSent()
+	c.sentAt.Store(nil)
 	if c.conn != nil {
 		c.conn.call.CompareAndSwap(c, nil)
 	}

@@ -2,8 +2,12 @@ package nethttp
 
 import (
 	"bytes"
+	"crypto/tls"
+	"errors"
 	"net"
+	"os"
 	"sync/atomic"
+	"time"
 )
 
 // conn is a connection to an instance that knows how many bytes have passed.
@@ -20,6 +24,9 @@ type conn struct {
 	chunk atomic.Bool
 	// call is who uses the connection now, nil while it is idle.
 	call atomic.Pointer[call]
+
+	writeBy time.Time   // the deadline that Write has set last, zero for none
+	stalled atomic.Bool // it struck
 }
 
 // headUnknown says that the end of the head is not to be found out.
@@ -52,11 +59,46 @@ func holdsChunkData(b []byte) bool {
 	return i >= 0 && i+1 < len(b)
 }
 
-// Write counts what the kernel took.
-func (c *conn) Write(p []byte) (int, error) {
-	n, err := c.Conn.Write(p)
-	c.written.Add(int64(max(0, n)))
-	return n, err
+// Write counts what the kernel took. An instance that takes nothing of a body for
+// the route's idle time, give or take a quarter, is not waited for.
+func (c *conn) Write(p []byte) (written int, err error) {
+	for {
+		c.arm()
+		n, err := c.Conn.Write(p[written:])
+		n = max(0, n)
+		c.written.Add(int64(n))
+		written += n
+		if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return written, err
+		}
+		if n == 0 || !c.resumes() {
+			c.stalled.Store(true)
+			return written, err
+		}
+	}
+}
+
+// resumes reports whether one can go on writing after a deadline.
+func (c *conn) resumes() bool {
+	_, secure := c.Conn.(*tls.Conn)
+	return !secure
+}
+
+// arm sets the deadline for a Write. One that is left over does no harm once
+// there is a body no more.
+func (c *conn) arm() {
+	k := c.call.Load()
+	if k == nil || k.upload == nil || k.idle <= 0 {
+		if !c.writeBy.IsZero() {
+			c.writeBy = time.Time{}
+			_ = c.SetWriteDeadline(c.writeBy) // fails on a closed connection only
+		}
+		return
+	}
+	if now := time.Now(); c.writeBy.Sub(now) < k.idle-k.idle/4 {
+		c.writeBy = now.Add(k.idle)
+		_ = c.SetWriteDeadline(c.writeBy) // fails on a closed connection only
+	}
 }
 
 // Close closes the connection, and ends the wait for a client whose upload has

@@ -3,7 +3,7 @@ package nethttp
 import (
 	"context"
 	"errors"
-	"time"
+	"io"
 
 	"github.com/lictor/lictor/proxy"
 )
@@ -28,6 +28,8 @@ func (c *call) fault(err error) *proxy.ForwardError {
 		if cause != nil {
 			fe.Err = cause
 		}
+	case c.conn != nil && c.conn.stalled.Load():
+		fe.Cause, fe.Err = proxy.TimedOut, errNotTaken
 	case errors.Is(cause, errReplays):
 		fe.Err = cause
 	case c.x.W.Context().Err() != nil && !c.interrupted():
@@ -43,30 +45,22 @@ func (c *call) fault(err error) *proxy.ForwardError {
 	return fe
 }
 
-// interrupted reports whether a read from the client was broken off.
+// interrupted reports whether a read from the client was broken off, and not just
+// when it came to the body's end.
 func (c *call) interrupted() bool {
 	if c.upload == nil {
 		return false
 	}
 	c.upload.mu.Lock()
 	defer c.upload.mu.Unlock()
-	return c.upload.broken
+	return c.upload.broken && c.upload.err != io.EOF //nolint:errorlint // Body.Next returns io.EOF itself
 }
 
 // wait begins to wait for a piece of the body, waited ends it.
 func (c *call) wait() {
-	idle := c.x.Route.IdleTimeout
-	switch {
-	case idle <= 0:
-	case c.timer == nil:
-		c.timer = time.AfterFunc(idle, c.expire)
-	default:
-		c.timer.Reset(idle)
+	if c.idle > 0 {
+		c.alarm.start(c.idle)
 	}
 }
 
-func (c *call) waited() {
-	if c.timer != nil {
-		c.timer.Stop()
-	}
-}
+func (c *call) waited() { c.alarm.stop() }

@@ -51,6 +51,9 @@ func (f *Forwarder) Forward(x *proxy.Exchange, ep *upstream.Endpoint) error {
 		if err == nil {
 			return nil
 		}
+		if c.upload != nil {
+			c.upload.takeBack() // what is lost of the client's body is known then
+		}
 		fe := c.fault(err)
 		c.finish()
 		if c.stale(fe) && try < maxStale {

@@ -38,6 +38,7 @@ func (c *call) build() {
 		return
 	}
 	c.upload = newUpload(x)
+	c.trace.WroteRequest = c.wrote
 	c.req.Body = c.upload
 	c.req.ContentLength = q.Length
 	if q.Length < 0 {

@@ -102,7 +102,7 @@ func (w *responder) Head(r *proxy.Response) error {
 	if w.chunks {
 		announce(h, &r.Fields)
 	}
-	if w.r.ProtoMajor == 1 && w.body.unfinished() && (r.Body != nil || w.body.isStopped()) {
+	if w.r.ProtoMajor == 1 && (w.body.isLost() || r.Body != nil && w.body.unfinished()) {
 		// The instance answers before it has everything, and may want the rest
 		// still; or there is no rest to be had. net/http would read it all
 		// first, unless this is the connection's last answer.

@@ -138,6 +138,13 @@ func (u *upload) takeBack() {
 	u.rest = nil
 }
 
+// ended reports whether all of the client's body was read.
+func (u *upload) ended() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.err == io.EOF //nolint:errorlint // Body.Next returns io.EOF itself
+}
+
 // fault returns the error that the client's side made, nil when it made none.
 func (u *upload) fault() error {
 	u.mu.Lock()
