@@ -130,6 +130,11 @@ type ForwardError struct {
 	Sent     bool // some byte of the request may have reached the instance
 	Received bool // some byte of the response was received
 	Err      error
+
+	// Answer is set where the failure is not the instance's doing, such as a
+	// denial by the service mesh: it is what the client gets, nobody else is
+	// asked, and no instance is blamed. Nil leaves all of that to the cause.
+	Answer *Problem
 }
 
 // Error says what failed.

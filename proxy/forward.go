@@ -90,6 +90,10 @@ func (x *Exchange) answerNone(why upstream.Reason) {
 
 // answerFailed turns a failed attempt into an answer.
 func (x *Exchange) answerFailed(fe *ForwardError) {
+	if fe.Answer != nil {
+		x.Answer(fe.Answer, "", fe)
+		return
+	}
 	switch fe.Cause {
 	case Refused:
 		x.Answer(InstanceRefused, "", fe)
@@ -129,6 +133,9 @@ func (x *Exchange) report(o upstream.Outcome, mono time.Duration) {
 
 // outcome says what a failure means for the instance.
 func outcome(fe *ForwardError) upstream.Outcome {
+	if fe.Answer != nil {
+		return upstream.Canceled // the instance had no part in it
+	}
 	switch fe.Cause {
 	case Refused:
 		return upstream.Refused
@@ -149,7 +156,7 @@ func (x *Exchange) mayRetry(fe *ForwardError) bool {
 	case ClientGone, ClientBad, ClientSlow, TimedOut:
 		return false
 	}
-	if fe.Received {
+	if fe.Received || fe.Answer != nil {
 		return false
 	}
 	if left, bounded := x.Remaining(); bounded && left <= 0 {

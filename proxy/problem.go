@@ -46,15 +46,22 @@ var NotReady = &Problem{index: 19, Name: "not-ready", Status: 503, Title: "The g
 // RequestTimeout answers a client that stopped sending its request's body.
 var RequestTimeout = &Problem{index: 20, Name: "request-timeout", Status: 408, Title: "The request's body did not arrive in time", ProxyError: "http_request_error"}
 
+// The answers of the service mesh: it denies the gateway to speak to the service,
+// or the gateway has no identity in it to speak with.
+var (
+	IntentionDenied = &Problem{index: 21, Name: "intention-denied", Status: 403, Title: "An intention denies the gateway to speak to the service", ProxyError: "http_request_denied"}
+	MeshUnavailable = &Problem{index: 22, Name: "mesh-unavailable", Status: 503, Title: "The service can't be spoken to through the mesh at the moment", ProxyError: "destination_unavailable"}
+)
+
 // problems counts the kinds above; Counters are indexed by Problem.index.
-const problems = 21
+const problems = 23
 
 // allProblems lists the kinds in the order of their index.
 var allProblems = [problems]*Problem{
 	NoRoute, MethodNotAllowed, Malformed, HeadTooLarge, BodyTooLarge, TokenMissing, TokenInvalid, ClaimsMissing,
 	KeysUnavailable, NoHealthyInstance, ServiceUnknown, InstanceRefused, InstanceBroke, InstanceTimeout, Overloaded,
 	QuotaExceeded, TransferNotCoded, MethodNotSupported, VersionUnknown, NotReady,
-	RequestTimeout,
+	RequestTimeout, IntentionDenied, MeshUnavailable,
 }
 
 // Answer replies from the gateway itself. The err is for the log only; the

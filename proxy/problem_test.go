@@ -38,6 +38,8 @@ var problems = []struct {
 	{proxy.NotReady, "urn:lictor:problem:not-ready", 503, "destination_unavailable"},
 	{proxy.VersionUnknown, "urn:lictor:problem:malformed", 505, "http_request_error"},
 	{proxy.RequestTimeout, "urn:lictor:problem:request-timeout", 408, "http_request_error"},
+	{proxy.IntentionDenied, "urn:lictor:problem:intention-denied", 403, "http_request_denied"},
+	{proxy.MeshUnavailable, "urn:lictor:problem:mesh-unavailable", 503, "destination_unavailable"},
 }
 
 // document is a problem document, with nothing in it that is not known.
