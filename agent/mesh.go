@@ -93,14 +93,17 @@ func (m *mesh) learn(a *Agent, snap *catalog.Snapshot) (changed bool) {
 	for name, v := range snap.Services {
 		service, is := catalog.CutMeshName(name)
 		switch {
-		case !is:
-		case v.Registered() && !m.offered[service]:
-			// Until it was known either way, the route spoke through the mesh.
-			changed = changed || m.lacking[service]
+		case !is || m.offered[service]:
+		case m.lacking[service] && slices.ContainsFunc(v.Instances, func(i catalog.Instance) bool { return i.Eligible() }),
+			!m.lacking[service] && v.Registered():
+			// A route that goes in clear moves once somebody is there to take its
+			// requests. Until it was known either way, it went through the mesh, and
+			// now needs the service in clear no longer followed.
+			changed = true
 			m.offered[service] = true
 			delete(m.lacking, service)
 			a.log.Info("service is spoken to through the mesh", "service", service, "instances", len(v.Instances))
-		case !v.Registered() && !m.offered[service] && !m.lacking[service]:
+		case !m.lacking[service]:
 			m.lacking[service] = true
 			changed = true
 		}

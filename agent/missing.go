@@ -68,10 +68,9 @@ func (g *generation) meshes(name string) bool {
 
 // routesOf names the routes that send requests to a service.
 func (g *generation) routesOf(name string) []string {
-	service, _ := catalog.CutMeshName(name)
 	var names []string
 	for _, r := range g.table.Routes {
-		if r.Service == service {
+		if r.Pool.Service() == name {
 			names = append(names, r.Name())
 		}
 	}

@@ -2,11 +2,10 @@ package connect
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
-
-	"github.com/hashicorp/consul/api"
 )
 
 const (
@@ -33,6 +32,9 @@ type verdict struct {
 // byte of an answer: that is how a sidecar denies, and how one crashes. Many who
 // ask at once share one question.
 //
+// An intention with permissions (L7) denies requests, not connections, and the
+// sidecar says so itself: it is no reason for a connection to break.
+//
 // An error means that nobody knows.
 func (d *Destination) Denied(ctx context.Context) (bool, error) {
 	v := &d.verdict
@@ -45,7 +47,7 @@ func (d *Destination) Denied(ctx context.Context) (bool, error) {
 	if asking == nil {
 		asking = make(chan struct{})
 		v.asking = asking
-		go d.ask(context.WithoutCancel(ctx), asking) // bounded by verdictTime
+		go d.settle(context.WithoutCancel(ctx), asking) // bounded by verdictTime
 	}
 	v.mu.Unlock()
 	select {
@@ -58,21 +60,40 @@ func (d *Destination) Denied(ctx context.Context) (bool, error) {
 	return v.denied, v.err
 }
 
-// ask puts the question to the servers, not to the agent's cache.
-func (d *Destination) ask(ctx context.Context, done chan struct{}) {
+// settle asks, and lets those who wait know.
+func (d *Destination) settle(ctx context.Context, done chan struct{}) {
 	ctx, cancel := context.WithTimeout(ctx, verdictTime)
 	defer cancel()
-	allowed, _, err := d.in.cfg.Consul.API().Connect().IntentionCheck(&api.IntentionCheck{
-		Source: d.in.cfg.Service, Destination: d.service,
-	}, d.in.cfg.Consul.Options(ctx, 0, 0))
+	denied, err := d.ask(ctx)
 	if err != nil {
 		err = fmt.Errorf("asking whether an intention denies %q to speak to %q: %w", d.in.cfg.Service, d.service, err)
 	}
 	v := &d.verdict
 	v.mu.Lock()
-	v.at, v.denied, v.err, v.asking = d.in.now(), err == nil && !allowed, err, nil
+	v.at, v.denied, v.err, v.asking = d.in.now(), err == nil && denied, err, nil
 	v.mu.Unlock()
 	close(done)
+}
+
+// ask puts the question to the servers, not to the agent's cache. The endpoint
+// that is made for it (intentions/check) does not know default_intention_policy.
+func (d *Destination) ask(ctx context.Context) (denied bool, err error) {
+	l := d.in.leaf.Load()
+	if l == nil {
+		return false, &IdentityError{errNoLeaf}
+	}
+	rules, answer, err := d.in.intentionsOf(ctx, d.service, 0, 0)
+	if err != nil {
+		return false, err
+	}
+	switch x, is := rules.about(l.ID); is {
+	case yes:
+		return len(x.Permissions) == 0 && !allows(x, l.ID), nil
+	case maybe:
+		return false, errors.New(x.SourceString() + " can't be judged here")
+	}
+	allowed, err := d.in.byDefault(ctx, answer.DefaultACLPolicy)
+	return !allowed, err
 }
 
 // CountDenied counts a request that was answered as denied.

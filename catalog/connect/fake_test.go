@@ -40,7 +40,7 @@ const (
 	rootsPath = "/v1/connect/ca/roots"
 	leafPath  = "/v1/agent/connect/ca/leaf/edge"
 	matchPath = "/v1/connect/intentions/match"
-	checkPath = "/v1/connect/intentions/check"
+	selfPath  = "/v1/agent/self"
 	chainPath = "/v1/discovery-chain/"
 )
 
@@ -145,8 +145,14 @@ func (f *fakeAgent) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if strings.HasPrefix(r.URL.Path, chainPath) {
 		answer = &api.DiscoveryChainResponse{Chain: &api.CompiledDiscoveryChain{Protocol: fmt.Sprint(answer)}}
 	}
+	w.Header().Set("X-Consul-Default-Acl-Policy", "deny")
 	w.Header().Set("X-Consul-Index", strconv.FormatUint(at, 10))
 	_ = json.NewEncoder(w).Encode(answer) // the client may have gone
+}
+
+// byDefault is what an agent with that default_intention_policy tells of itself.
+func byDefault(policy string) any {
+	return map[string]any{"DebugConfig": map[string]any{"DefaultIntentionPolicy": policy}}
 }
 
 // identity runs an identity named edge until the test ends.

@@ -167,8 +167,11 @@ func TestDenied(t *testing.T) {
 	var later atomic.Int64
 	at := time.Now()
 	i := New(Config{Consul: f, Service: "edge", Now: func() time.Time { return at.Add(time.Duration(later.Load())) }})
+	a := newAuthority(t, "a")
+	give(t, i, rootsOf(a), a.leaf("edge", at.Add(time.Hour)))
 	d := i.Destination("web")
-	f.set(checkPath, map[string]bool{"Allowed": false})
+	say := func(list ...*api.Intention) { f.set(matchPath, map[string]any{"web": list}) }
+	say(deny("edge", 9))
 	var wg sync.WaitGroup
 	for range 20 {
 		wg.Go(func() {
@@ -178,22 +181,42 @@ func TestDenied(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n := f.times(checkPath); n != 1 {
+	if n := f.times(matchPath); n != 1 {
 		t.Errorf("Consul was asked %d times", n)
 	}
-	f.set(checkPath, map[string]bool{"Allowed": true})
-	later.Store(int64(verdictAge))
-	if denied, err := d.Denied(t.Context()); denied || err != nil {
-		t.Errorf("allowed by now: %t, %v", denied, err)
+	for _, c := range []struct {
+		name      string
+		rules     []*api.Intention
+		byDefault any
+		denied    bool
+		unknown   bool
+	}{
+		{"allowed", []*api.Intention{allow("edge", 9)}, nil, false, false},
+		{"denied as everybody", []*api.Intention{deny("*", 8)}, nil, true, false},
+		{"permissions", []*api.Intention{with(allow("edge", 9), func(x *api.Intention) {
+			x.Action, x.Permissions = "", []*api.IntentionPermission{{Action: api.IntentionActionDeny}}
+		})}, nil, false, false},
+		{"denied by the default of ACLs", nil, byDefault(""), true, false},
+		{"allowed by a default of its own", nil, byDefault("allow"), false, false},
+		{"denied by a default of its own", nil, byDefault("deny"), true, false},
+		{"nobody knows whom it means", []*api.Intention{with(deny("edge", 9), func(x *api.Intention) { x.SourceSamenessGroup = "all" })}, nil, false, true},
+		{"nobody knows the default", nil, nil, false, true},
+	} {
+		later.Add(int64(verdictAge))
+		say(c.rules...)
+		f.set(selfPath, c.byDefault)
+		if denied, err := d.Denied(t.Context()); denied != c.denied || (err != nil) != c.unknown {
+			t.Errorf("%s: %t, %v", c.name, denied, err)
+		}
 	}
-	later.Store(int64(2 * verdictAge))
-	f.fail(http.StatusInternalServerError)
+	later.Add(int64(verdictAge))
+	f.fail(http.StatusForbidden)
 	if denied, err := d.Denied(t.Context()); denied || err == nil {
 		t.Errorf("nobody knows: %t, %v", denied, err)
 	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	later.Store(int64(4 * verdictAge))
+	later.Add(int64(verdictAge))
 	if denied, err := d.Denied(gone); denied || err == nil {
 		t.Errorf("a client that has gone: %t, %v", denied, err)
 	}

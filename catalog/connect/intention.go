@@ -25,26 +25,39 @@ func newRules(list []*api.Intention) rules {
 	return r
 }
 
+// about returns the first rule about a source, which decides, and whether it is
+// certain that it is meant.
+func (r rules) about(source ID) (*api.Intention, match) {
+	for _, x := range r {
+		switch is := names(x, source); {
+		case is == no:
+		case is == yes && len(x.Permissions) == 0 && x.Action == api.IntentionActionAllow && !exact(x, source):
+			// In another case than the certificate's: no leave, and no denial.
+		default:
+			return x, is
+		}
+	}
+	return nil, no
+}
+
+// allows reports whether a rule about the source lets it connect.
+func allows(x *api.Intention, source ID) bool {
+	return x.Action == api.IntentionActionAllow && len(x.Permissions) == 0 && exact(x, source)
+}
+
 // decide judges a source that has been verified. Byrule is false when no rule
 // names it, which leaves it to the default.
 func (r rules) decide(source ID) (allowed, byRule bool, why string) {
-	for _, x := range r {
-		switch names(x, source) {
-		case no:
-			continue
-		case maybe:
-			// It may be meant, and what it says can't be told from here.
-			return false, true, x.SourceString() + " can't be judged here, which denies"
-		}
-		if len(x.Permissions) > 0 {
-			return false, true, x.SourceString() + " has permissions (L7), which this version does not judge, and so denies"
-		}
-		if x.Action == api.IntentionActionAllow && !exact(x, source) {
-			continue // in another case than the certificate's: no leave
-		}
-		return x.Action == api.IntentionActionAllow, true, x.SourceString() + " => " + string(x.Action)
+	x, is := r.about(source)
+	switch {
+	case is == no:
+		return false, false, ""
+	case is == maybe:
+		return false, true, x.SourceString() + " can't be judged here, which denies"
+	case len(x.Permissions) > 0:
+		return false, true, x.SourceString() + " has permissions (L7), which this version does not judge, and so denies"
 	}
-	return false, false, ""
+	return allows(x, source), true, x.SourceString() + " => " + string(x.Action)
 }
 
 // match says whether a rule is about a source.

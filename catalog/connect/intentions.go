@@ -4,18 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/consul/api"
 	"github.com/hashicorp/go-hclog"
 )
-
-// nobody is a source that no intention names, unless by a wildcard. Consul's
-// verdict on it is the default for all that no rule names, which the answer to
-// the rules themselves does not tell: it may be set apart from the default of
-// ACLs (default_intention_policy).
-const nobody = "lictor.nobody.invalid"
 
 // Intentions judges who may connect to the gateway. Until Consul has told, and
 // where it says what is not understood here, it lets nobody in; what Consul said
@@ -50,24 +45,18 @@ func (n *Intentions) Run(ctx context.Context) {
 }
 
 func (n *Intentions) ask(ctx context.Context, index uint64, wait time.Duration) (uint64, error) {
-	con, service := n.in.cfg.Consul, n.in.cfg.Service
-	got, meta, err := con.API().Connect().IntentionMatch(&api.IntentionMatch{
-		By: api.IntentionMatchDestination, Names: []string{service},
-	}, con.Options(ctx, index, wait))
+	service := n.in.cfg.Service
+	rules, meta, err := n.in.intentionsOf(ctx, service, index, wait)
 	if err != nil {
-		return 0, fmt.Errorf("reading the intentions: %w", err)
-	}
-	list, ok := got[service]
-	if !ok {
-		return 0, errors.New("reading the intentions: Consul's answer does not speak of the service")
+		return 0, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
-	byDefault, _, err := con.API().Connect().IntentionCheck(&api.IntentionCheck{Source: nobody, Destination: service}, con.Options(ctx, 0, 0))
+	byDefault, err := n.in.byDefault(ctx, meta.DefaultACLPolicy)
 	if err != nil {
-		return 0, fmt.Errorf("reading the default of intentions: %w", err)
+		return 0, err
 	}
-	now := &intentions{rules: newRules(list), byDefault: byDefault}
+	now := &intentions{rules: rules, byDefault: byDefault}
 	if old := n.known.Load(); old == nil || old.byDefault != now.byDefault || !old.rules.equal(now.rules) {
 		n.known.Store(now)
 		n.log.Info("mesh intentions known", "service", service, "rules", len(now.rules), "default", word(byDefault), "index", meta.LastIndex)
@@ -76,6 +65,41 @@ func (n *Intentions) ask(ctx context.Context, index uint64, wait time.Duration) 
 		}
 	}
 	return meta.LastIndex, nil
+}
+
+// intentionsOf returns the intentions of a destination.
+func (i *Identity) intentionsOf(ctx context.Context, service string, index uint64, wait time.Duration) (rules, *api.QueryMeta, error) {
+	got, meta, err := i.cfg.Consul.API().Connect().IntentionMatch(&api.IntentionMatch{
+		By: api.IntentionMatchDestination, Names: []string{service},
+	}, i.cfg.Consul.Options(ctx, index, wait))
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading the intentions: %w", err)
+	}
+	list, ok := got[service]
+	if !ok {
+		return nil, nil, errors.New("reading the intentions: Consul's answer does not speak of the service")
+	}
+	return newRules(list), meta, nil
+}
+
+// byDefault returns the verdict on whom no intention names: the agent's
+// default_intention_policy, which only its own configuration tells, or else the
+// default of ACLs. Where the token may not ask for the former, nobody knows that
+// it allows anything, and so it doesn't.
+func (i *Identity) byDefault(ctx context.Context, acl string) (allow bool, err error) {
+	var self struct {
+		DebugConfig struct{ DefaultIntentionPolicy string }
+	}
+	_, err = i.cfg.Consul.API().Raw().Query("/v1/agent/self", &self, i.cfg.Consul.Options(ctx, 0, 0))
+	switch policy := self.DebugConfig.DefaultIntentionPolicy; {
+	case statusCode(err) == http.StatusForbidden:
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("reading the default of intentions: %w", err)
+	case policy != "":
+		return policy == "allow", nil
+	}
+	return acl == "allow", nil
 }
 
 func word(allow bool) string {

@@ -278,7 +278,7 @@ func TestIntentionsFollowed(t *testing.T) {
 	f.set(rootsPath, rootsOf(a))
 	f.set(leafPath, a.leaf("edge", time.Now().Add(time.Hour)))
 	f.set(matchPath, map[string]any{"edge": []*api.Intention{allow("shop", 9)}})
-	f.set(checkPath, map[string]bool{"Allowed": false})
+	f.set(selfPath, byDefault(""))
 	i := f.identity(nil)
 	n := NewIntentions(i)
 	s := NewServer(i, n)
@@ -313,7 +313,7 @@ func TestIntentionsFollowed(t *testing.T) {
 	if _, err := io.ReadFull(conn, make([]byte, 12)); err != nil {
 		t.Fatal(err)
 	}
-	f.set(checkPath, map[string]bool{"Allowed": true}) // the default, which the next change brings
+	f.set(selfPath, byDefault("allow")) // the default, which the next change brings
 	f.set(matchPath, map[string]any{"edge": []*api.Intention{deny("shop", 9)}})
 	eventually(t, "the change is known", func() bool { return !allowed(shop) && allowed(api1) })
 	if _, err := io.Copy(io.Discard, conn); err != nil && isTimeout(err) {
