@@ -162,6 +162,25 @@ func (m *mesh) follow(g *generation) {
 	m.identity.Follow(services)
 }
 
+// notReady says why what a generation's routes send through the mesh can't go
+// there, before it ever could; empty means that it can.
+func (m *mesh) notReady(g *generation) string {
+	if m == nil {
+		return ""
+	}
+	select {
+	case <-m.identity.First():
+		return ""
+	default:
+	}
+	for _, r := range g.table.Routes {
+		if _, ok := r.UpstreamTLS.(*connect.Destination); ok {
+			return "the gateway has no identity in the mesh yet"
+		}
+	}
+	return ""
+}
+
 // remesh lets routes go where the mesh is by now: it makes the present policies'
 // table anew, and changes nothing else of them.
 func (a *Agent) remesh() {

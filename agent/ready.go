@@ -39,6 +39,9 @@ func (a *Agent) NotReady() []string {
 	if reason := a.kv.notReady(a.current.Load()); reason != "" {
 		why = append(why, reason)
 	}
+	if reason := a.mesh.notReady(a.current.Load()); reason != "" {
+		why = append(why, reason)
+	}
 	for _, s := range a.sources {
 		c := a.config.Consul
 		if c == nil || s.Name() != "consul" || c.MaxStale <= 0 {
