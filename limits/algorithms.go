@@ -8,6 +8,8 @@ type Algorithm struct {
 	Name string
 	// New returns a Block to decode the limit's own attributes into.
 	New func() Block
+	// Holds says that its limiters are Holders: they count what is in flight.
+	Holds bool
 }
 
 // Algorithms lists the algorithms in the order in which they are documented.
@@ -18,6 +20,8 @@ func Algorithms() []Algorithm {
 		{Name: LeakyBucketName, New: func() Block { return new(LeakyBucket) }},
 		{Name: FixedWindowName, New: func() Block { return new(FixedWindow) }},
 		{Name: SlidingWindowName, New: func() Block { return new(SlidingWindow) }},
+		{Name: ConcurrencyName, New: func() Block { return new(Concurrency) }, Holds: true},
+		{Name: AdaptiveConcurrencyName, New: func() Block { return new(AdaptiveConcurrency) }, Holds: true},
 	}
 }
 

@@ -28,14 +28,22 @@ func TestConformance(t *testing.T) {
 				t.Error("New returned one block twice")
 			}
 			checkTags(t, a.New())
-			if spec, err := a.New().Spec(); err == nil || spec != nil {
+			if spec, err := a.New().Spec(); a.Name == AdaptiveConcurrencyName {
+				if err != nil {
+					t.Errorf("an empty block, which is all defaults: %v", err)
+				}
+			} else if err == nil || spec != nil {
 				t.Errorf("an empty block is valid: %+v", spec)
 			} else {
 				checkAttributeErrors(t, a.New(), err)
 			}
-			cased := false
-			for _, s := range cases() {
-				cased = cased || s.Algorithm() == a.Name
+			cased, of := false, cases()
+			if a.Holds {
+				of = holdCases()
+			}
+			for _, s := range of {
+				_, holds := s.New(Options{}).(Holder)
+				cased = cased || s.Algorithm() == a.Name && holds == a.Holds
 			}
 			if !cased {
 				t.Error("no Spec of it is among the cases")
@@ -61,7 +69,7 @@ func checkTags(t *testing.T, b Block) {
 		if !regexp.MustCompile(`^[a-z]+(_[a-z]+)*$`).MatchString(name) {
 			t.Errorf("attribute %q isn't snake case", name)
 		}
-		if k := v.Kind(); k != reflect.String && k != reflect.Int64 {
+		if k := v.Kind(); k != reflect.String && k != reflect.Int64 && k != reflect.Float64 {
 			t.Errorf("attribute %q is a %s", name, k)
 		}
 	}

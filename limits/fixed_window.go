@@ -19,7 +19,8 @@ const FixedWindowName = "fixed_window"
 type FixedWindow struct {
 	// Limit is how many units pass in one window.
 	Limit int64 `hcl:"limit"`
-	// Window is how long one is, as ParseWindow reads it.
+	// Window is how long one is, as ParseWindow reads it; with align = "calendar"
+	// an "hour", "day", "week", "month" or "year".
 	Window string `hcl:"window"`
 	// Offset moves the edges from multiples of the window since the Unix epoch
 	// (for days: midnight UTC) to so much later. Shorter than the window; none
@@ -27,18 +28,29 @@ type FixedWindow struct {
 	Offset string `hcl:"offset,optional"`
 	// Align says where the edges are: "epoch", the default, puts them at the
 	// same moments for everyone; "key" spreads them over the keys, so that
-	// clients who wait for theirs don't come back as one herd.
+	// clients who wait for theirs don't come back as one herd; "calendar" puts
+	// them where the clocks on the wall of TimeZone say that one begins.
 	Align string `hcl:"align,optional"`
+	// TimeZone is a name of the IANA's time zone database, such as
+	// "Europe/Berlin"; "UTC" by default. Calendars only have one.
+	TimeZone string `hcl:"time_zone,optional"`
 }
 
 // The values of FixedWindow.Align.
 const (
-	AlignEpoch = "epoch"
-	AlignKey   = "key"
+	AlignEpoch    = "epoch"
+	AlignKey      = "key"
+	AlignCalendar = "calendar"
 )
 
 // Spec checks the block.
 func (b *FixedWindow) Spec() (Spec, error) {
+	if b.Align == AlignCalendar {
+		return b.calendar()
+	}
+	if isCalendarUnit(b.Window) {
+		return nil, faultf("window", "window %q is one of a calendar: it needs align = %q", b.Window, AlignCalendar)
+	}
 	window, errs := checkWindow(b.Limit, b.Window)
 	s := FixedWindowSpec{Limit: b.Limit, Window: window}
 	switch b.Align {
@@ -46,7 +58,10 @@ func (b *FixedWindow) Spec() (Spec, error) {
 	case AlignKey:
 		s.ByKey = true
 	default:
-		errs = append(errs, faultf("align", "align %q is neither %q nor %q", b.Align, AlignEpoch, AlignKey))
+		errs = append(errs, faultf("align", "align %q is none of %q, %q and %q", b.Align, AlignEpoch, AlignKey, AlignCalendar))
+	}
+	if b.TimeZone != "" {
+		errs = append(errs, faultf("time_zone", "time_zone %q has no meaning without align = %q", b.TimeZone, AlignCalendar))
 	}
 	if b.Offset != "" {
 		offset, err := parseSpan(b.Offset)
@@ -77,19 +92,29 @@ type FixedWindowSpec struct {
 	Window time.Duration
 	Offset time.Duration
 	ByKey  bool
+	// Calendar is the unit of a window of the calendar, empty for others, and Zone
+	// its time zone. Window is about how long it is.
+	Calendar, Zone string
 }
 
 // Algorithm returns FixedWindowName.
 func (s FixedWindowSpec) Algorithm() string { return FixedWindowName }
 
 // Policy has no interval, because units come back all at once.
-func (s FixedWindowSpec) Policy() Policy { return Policy{Quota: s.Limit, Window: s.Window} }
+func (s FixedWindowSpec) Policy() Policy {
+	return Policy{Quota: s.Limit, Window: s.Window, Varies: s.Calendar == "month" || s.Calendar == "year"}
+}
 
 // Capacity is the limit.
 func (s FixedWindowSpec) Capacity() int64 { return s.Limit }
 
 // New makes a limiter that has counted nothing.
-func (s FixedWindowSpec) New(o Options) Limiter { return newWindowTable(s, s.rules(), o) }
+func (s FixedWindowSpec) New(o Options) Limiter {
+	if s.Calendar != "" {
+		return newCalendarTable(s, s.calendarRules(), o)
+	}
+	return newWindowTable(s, s.rules(), o)
+}
 
 func (s FixedWindowSpec) rules() fixedWindow {
 	window := int64(s.Window)
@@ -177,7 +202,7 @@ func (r *fixedWindow) answer(d *Decision, used, cost, left int64) {
 	default:
 		d.RetryAfter = span(left)
 	}
-	d.Remaining = r.limit - used
+	d.Remaining = max(0, r.limit-used) // more can be owed
 	if used > 0 {
 		d.NextAfter, d.ResetAfter = span(left), span(left)
 	}

@@ -40,7 +40,7 @@ func TestGolden(t *testing.T) {
 		})
 	}
 	for _, a := range Algorithms() {
-		if !played[a.Name] {
+		if !played[a.Name] && !a.Holds { // of what is in flight, time tells nothing
 			t.Errorf("there is no trace of %s", a.Name)
 		}
 	}

@@ -32,12 +32,25 @@ type Policy struct {
 	// Quota is the most that can be spent at once: the burst of a bucket, the
 	// limit of a window.
 	Quota int64
-	// Window is the time in which Quota comes back in full.
+	// Window is the time in which Quota comes back in full; 0 when it doesn't by
+	// waiting, as with what is in flight.
 	Window time.Duration
 	// Interval is the time for one unit to come back, for algorithms that
 	// refill steadily; 0 for windows that reset at their end.
 	Interval time.Duration
+	// Unit is what is counted; empty means requests.
+	Unit string
+	// Varies says that windows differ in length, as months do, so that Window is
+	// about right only.
+	Varies bool
 }
+
+// The units other than requests, as draft-ietf-httpapi-ratelimit-headers-11 calls
+// them.
+const (
+	ContentBytes       = "content-bytes"
+	ConcurrentRequests = "concurrent-requests"
+)
 
 // KeyUsage is one key's standing.
 type KeyUsage struct {
