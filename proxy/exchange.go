@@ -170,6 +170,8 @@ type Exchange struct {
 	answer    []byte
 	answer0   [1024]byte
 	verdicts0 [8]Verdict
+	held      []held
+	held0     [4]held
 	chain     forwardChain
 }
 
@@ -215,6 +217,7 @@ func (x *Exchange) begin(p *Proxy) {
 	x.Deadline = 0
 	x.Route, x.Endpoint, x.Identity = nil, nil, nil
 	x.Verdicts = x.verdicts0[:0]
+	x.held = x.held0[:0]
 	x.BytesIn, x.BytesOut = 0, 0
 	x.Retries = 0
 	x.UpstreamStart, x.UpstreamEnd = 0, 0

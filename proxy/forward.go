@@ -30,11 +30,13 @@ func (x *Exchange) forward() {
 		err := x.p.forwarder.Forward(x, ep)
 		x.UpstreamEnd = x.p.clock.Now().Mono
 		if err == nil {
+			x.answered(nil)
 			x.respond()
 			x.attempt.Release()
 			return
 		}
 		fe := asForwardError(err)
+		x.answered(fe)
 		x.report(outcome(fe), x.UpstreamEnd)
 		x.attempt.Release()
 		x.Err = fe

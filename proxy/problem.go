@@ -53,15 +53,20 @@ var (
 	MeshUnavailable = &Problem{index: 22, Name: "mesh-unavailable", Status: 503, Title: "The service can't be spoken to through the mesh at the moment", ProxyError: "destination_unavailable"}
 )
 
+// ReducedCapacity answers a request that the service has no capacity for at the
+// moment, as far as limits can tell
+// (draft-ietf-httpapi-ratelimit-headers-11, problem types).
+var ReducedCapacity = &Problem{index: 23, Name: "temporary-reduced-capacity", Status: 503, Title: "Request cannot be satisfied due to temporary server capacity constraints", ProxyError: "connection_limit_reached", Type: "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity"}
+
 // problems counts the kinds above; Counters are indexed by Problem.index.
-const problems = 23
+const problems = 24
 
 // allProblems lists the kinds in the order of their index.
 var allProblems = [problems]*Problem{
 	NoRoute, MethodNotAllowed, Malformed, HeadTooLarge, BodyTooLarge, TokenMissing, TokenInvalid, ClaimsMissing,
 	KeysUnavailable, NoHealthyInstance, ServiceUnknown, InstanceRefused, InstanceBroke, InstanceTimeout, Overloaded,
 	QuotaExceeded, TransferNotCoded, MethodNotSupported, VersionUnknown, NotReady,
-	RequestTimeout, IntentionDenied, MeshUnavailable,
+	RequestTimeout, IntentionDenied, MeshUnavailable, ReducedCapacity,
 }
 
 // Answer replies from the gateway itself. The err is for the log only; the
@@ -86,6 +91,7 @@ func (x *Exchange) AnswerWith(p *Problem, detail string, err error) {
 func (x *Exchange) ResetResponse() { x.Response.Fields.Reset(nil) }
 
 func (x *Exchange) answerWith(p *Problem, detail string) {
+	x.Unhold(0) // the client may know the answer before the exchange is over
 	r := &x.Response
 	r.Status, r.Body, r.Tunnel = p.Status, nil, nil
 	f := &r.Fields
@@ -155,7 +161,7 @@ func (x *Exchange) problemBody(p *Problem, detail string) []byte {
 		b = append(b, `,"detail":`...)
 		b = appendJSONString(b, detail)
 	}
-	if p == QuotaExceeded {
+	if p == QuotaExceeded || p == ReducedCapacity {
 		b = x.appendViolated(b)
 	}
 	b = append(b, `,"request_id":`...)

@@ -141,6 +141,7 @@ func (x *Exchange) answerMethodNotAllowed(t *Table, m router.Match) {
 // finish ends every exchange, exactly once.
 func (p *Proxy) finish(x *Exchange) {
 	x.attempt.Release() // also after a panic
+	x.Unhold(0)
 	now := p.clock.Now()
 	m := p.Unmatched
 	if x.Route != nil {

@@ -40,7 +40,10 @@ func NewLimitInfo(name string, p limits.Policy, h LimitHeaders, permissive bool,
 	l.item = appendSFString(nil, name)
 	l.policyItem = append(append(l.policyItem, l.item...), ";q="...)
 	l.policyItem = appendSFInteger(l.policyItem, p.Quota)
-	if w := p.Window; w >= time.Second { // w counts whole seconds from 1 on
+	if p.Unit != "" {
+		l.policyItem = appendSFString(append(l.policyItem, ";qu="...), p.Unit)
+	}
+	if w := p.Window; w >= time.Second && !p.Varies { // w counts whole seconds from 1 on
 		l.policyItem = append(l.policyItem, ";w="...)
 		l.policyItem = strconv.AppendInt(l.policyItem, ceilSeconds(w), 10)
 	}
@@ -175,6 +178,9 @@ func (x *Exchange) addStandardFields(f *Fields) {
 		}
 		b = append(append(b, v.Limit.item...), ";r="...)
 		b = appendSFInteger(b, v.Decision.Remaining)
+		if v.Limit.Policy.Window == 0 { // time brings nothing back
+			continue
+		}
 		b = append(b, ";t="...)
 		b = strconv.AppendInt(b, v.shownT(), 10)
 	}

@@ -37,7 +37,9 @@ func (x *Exchange) respond() {
 
 // copyResponse streams the answer. It never waits for the instance with bytes
 // unsent, so that events reach the client as they come. A *ForwardError is the
-// instance's fault, any other error the client's.
+// instance's fault, any other error the client's. What the exchange holds ends
+// before the client can know that the answer has: whoever asks again at once finds
+// the place free.
 func (x *Exchange) copyResponse() error {
 	r, w := &x.Response, x.W
 	if err := w.Head(r); err != nil {
@@ -45,6 +47,7 @@ func (x *Exchange) copyResponse() error {
 	}
 	x.headOut = true
 	if r.Body == nil {
+		x.Unhold(0)
 		return w.End(nil)
 	}
 	for {
@@ -55,6 +58,7 @@ func (x *Exchange) copyResponse() error {
 		}
 		b, err := r.Body.Next()
 		if err == io.EOF { //nolint:errorlint // Body.Next returns io.EOF itself
+			x.Unhold(0)
 			return w.End(r.Body.Trailer())
 		}
 		if err != nil {
