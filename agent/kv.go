@@ -172,15 +172,16 @@ func newRefusal(err error) *refusal {
 	if !ok {
 		return r
 	}
-	for _, one := range d.Diagnostics {
-		if one.Severity != hcl.DiagError {
-			continue
-		}
-		r.line = one.Summary
-		if one.Subject != nil {
-			r.line = one.Subject.String() + ": " + one.Summary
-		}
-		break
+	faults := slices.DeleteFunc(slices.Clone(d.Diagnostics), func(d *hcl.Diagnostic) bool { return d.Severity != hcl.DiagError })
+	if len(faults) == 0 {
+		return r
+	}
+	r.line = faults[0].Summary
+	if at := faults[0].Subject; at != nil {
+		r.line = at.String() + ": " + r.line
+	}
+	if more := len(faults) - 1; more > 0 {
+		r.line += fmt.Sprintf(" (and %d more)", more)
 	}
 	return r
 }
