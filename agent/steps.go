@@ -63,18 +63,22 @@ func sentence(err error) string {
 // steps assembles a route's pipeline. The order of this function is the order in
 // which the steps run: limits whose key is known already come before anything
 // that costs more, so that a flood is refused before a signature is verified;
-// those keyed by identity come once there is one.
+// those keyed by identity come once there is one. What the service can bear is
+// asked last: nobody is held of it who waits or is refused here.
 func (a *Agent) steps(g *generation, r *config.Route) ([]proxy.Step, error) {
-	var known, identity []string
+	var known, identity, service []string
 	for _, name := range g.config.Policy.EffectiveLimits(r) {
-		if l := g.limit(name); l.Spec.OfIdentity() {
+		switch l := g.limit(name); {
+		case l.Spec.OfService():
+			service = append(service, name)
+		case l.Spec.OfIdentity():
 			identity = append(identity, name)
-		} else {
+		default:
 			known = append(known, name)
 		}
 	}
 	var steps []proxy.Step
-	steps = append(steps, a.phase(g, known)...)
+	steps = append(steps, a.phase(g, known, r)...)
 	if blocks := specs[*jwt.RouteSpec](r, "jwt"); len(blocks) > 0 {
 		s, err := jwt.New(blocks, g.providers.Provider)
 		if err != nil {
@@ -82,7 +86,8 @@ func (a *Agent) steps(g *generation, r *config.Route) ([]proxy.Step, error) {
 		}
 		steps = append(steps, s)
 	}
-	steps = append(steps, a.phase(g, identity)...)
+	steps = append(steps, a.phase(g, identity, r)...)
+	steps = append(steps, a.phase(g, service, r)...)
 	return steps, nil
 }
 
@@ -98,11 +103,17 @@ func specs[T any](r *config.Route, typ string) []T {
 }
 
 // phase returns the step for limits that are charged all or nothing, as a list
-// of one or none.
-func (a *Agent) phase(g *generation, names []string) []proxy.Step {
+// of one or none. A route, which may be nil, may charge what it likes.
+func (a *Agent) phase(g *generation, names []string, r *config.Route) []proxy.Step {
 	var list []*limit.Limit
 	for _, n := range names {
-		list = append(list, g.limit(n))
+		l := g.limit(n)
+		if r != nil {
+			if c, ok := r.CostOf(n); ok {
+				l = l.Charging(c)
+			}
+		}
+		list = append(list, l)
 	}
 	if p := limit.NewPhase(list, a.waiters); p != nil {
 		return []proxy.Step{p}

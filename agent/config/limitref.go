@@ -145,6 +145,7 @@ func (r *reader) checkRouteLimits(p *Policy, table *limitTable) {
 		}
 		own = r.known(own, table)
 		t.Limits, t.origin.limits = attr.Values(own), attr.Ranges(own)
+		r.checkCosts(t, table)
 		if t.HasStep("jwt") {
 			continue
 		}

@@ -70,6 +70,9 @@ type Route struct {
 	// Limits are the route's own; EffectiveLimits adds the others.
 	Limits        []string
 	InheritLimits bool
+	// Costs are what the route charges some of its own limits, instead of what these
+	// charge elsewhere.
+	Costs []LimitCost
 	// Steps are the blocks of Options.StepBlocks, in the order of lines.
 	Steps []Step
 
@@ -107,6 +110,23 @@ func (r *Route) at(attr string) hcl.Range {
 		return rng
 	}
 	return r.Range
+}
+
+// LimitCost is what a route charges one limit.
+type LimitCost struct {
+	Limit string
+	Cost  limit.Cost
+}
+
+// CostOf returns what the route charges a limit; ok is false when that is what the
+// limit says itself.
+func (r *Route) CostOf(name string) (c limit.Cost, ok bool) {
+	for i := range r.Costs {
+		if r.Costs[i].Limit == name {
+			return r.Costs[i].Cost, true
+		}
+	}
+	return limit.Cost{}, false
 }
 
 // Step is a block in a route that belongs to one step of the pipeline.

@@ -70,7 +70,7 @@ func (r *reader) route(b *hcl.Block, o *Options, providers map[string][]string) 
 	var in routeBlock
 	rest := r.decode(b, o, &in, steps...)
 
-	hosts, methods, names := r.Unique(in.Hosts), r.Unique(in.Methods), r.Unique(in.Limits)
+	hosts, methods, names := r.Unique(in.Hosts), r.Unique(in.Methods), r.limitRefs(in.Limits)
 	t := Route{
 		Name:           b.Labels[0],
 		Range:          b.DefRange,
@@ -87,7 +87,8 @@ func (r *reader) route(b *hcl.Block, o *Options, providers map[string][]string) 
 		Port:           r.Text(in.Port, ""),
 		StripPrefix:    r.Text(in.StripPrefix, ""),
 		HostHeader:     r.Text(in.HostHeader, ""),
-		Limits:         attr.Values(names),
+		Limits:         names.values(),
+		Costs:          names.costs(),
 		InheritLimits:  r.Bool(in.InheritLimits, true),
 		Balance:        r.Enum(in.Balance, defaultBalance, o.balancers()...),
 		MaxConnections: r.integer(in.MaxConnections, 0, 0, mostConnections),
@@ -98,7 +99,7 @@ func (r *reader) route(b *hcl.Block, o *Options, providers map[string][]string) 
 		UpstreamTLS:    r.upstreamTLS(in.UpstreamTLS),
 	}
 	t.Mesh = r.routeMesh(in.Mesh, &t)
-	t.origin = routeOrigin{attrs: map[string]hcl.Range{}, limits: attr.Ranges(names), methods: attr.Ranges(methods), hosts: attr.Ranges(hosts)}
+	t.origin = routeOrigin{attrs: map[string]hcl.Range{}, limits: names.ranges(), methods: attr.Ranges(methods), hosts: attr.Ranges(hosts)}
 	for _, a := range in.attributes() {
 		if a != nil {
 			t.origin.attrs[a.Name] = a.Expr.Range()

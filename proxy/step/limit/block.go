@@ -20,6 +20,7 @@ type Block struct {
 	Scope        *hcl.Attribute `hcl:"scope,optional"`
 	Mode         *hcl.Attribute `hcl:"mode,optional"`
 	Cost         *hcl.Attribute `hcl:"cost,optional"`
+	Unit         *hcl.Attribute `hcl:"unit,optional"`
 	OnStoreError *hcl.Attribute `hcl:"on_store_error,optional"`
 	Lease        *hcl.Attribute `hcl:"lease,optional"`
 	MaxKeys      *hcl.Attribute `hcl:"max_keys,optional"`
@@ -47,13 +48,18 @@ func Decode(b *hcl.Block) (Spec, hcl.Diagnostics) {
 	diags = append(diags, gohcl.DecodeBody(b.Body, nil, &in)...)
 	var more hcl.Diagnostics
 	s.Key, more = DecodeKey(in.Key)
+	if exprOf(in.Key) == nil && s.Algorithm == limits.AdaptiveConcurrencyName {
+		s.Key = []KeyPart{{Kind: ServiceName}}
+	}
 	diags = append(diags, more...)
 	var r attr.Reader
 	s.Scope = choose[Scope](&r, in.Scope, scopes)
 	s.Mode = choose[Mode](&r, in.Mode, modes)
 	s.OnStoreError = choose[OnStoreError](&r, in.OnStoreError, storeErrors)
 	s.Headers = choose[Headers](&r, in.Headers, headerWords)
-	s.Cost = r.Int(in.Cost, DefaultCost, 1, math.MaxInt64)
+	s.Unit = choose[Unit](&r, in.Unit, units)
+	price := ReadCost(&r, exprOf(in.Cost), 1)
+	s.Cost, s.MethodCosts = price.Each, price.Methods
 	s.Lease = r.Int(in.Lease, 1, 1, math.MaxInt64)
 	s.MaxKeys = int(r.Int(in.MaxKeys, limits.DefaultMaxKeys, 1, MostKeys))
 	s.IPv6Prefix = int(r.Int(in.IPv6Prefix, DefaultIPv6Prefix, 1, 128))
@@ -73,14 +79,73 @@ func Decode(b *hcl.Block) (Spec, hcl.Diagnostics) {
 		return s, append(diags, faults(b, in.Own, err)...)
 	}
 	s.Limit = spec
-	if c := spec.Capacity(); s.Cost > c {
-		at := b.DefRange
-		if in.Cost != nil {
-			at = in.Cost.Expr.Range()
-		}
-		diags = append(diags, attr.Fault(at, "Cost exceeds the capacity", "A request costs %d, but at most %d can ever be spent at once, so that none would pass.", s.Cost, c))
+	at := b.DefRange
+	if in.Cost != nil {
+		at = in.Cost.Expr.Range()
 	}
+	if bad := s.CheckCost(price, at); bad != nil {
+		diags = append(diags, bad)
+	}
+	diags = append(diags, checkUnit(b, &in, &s)...)
+	diags = append(diags, checkHolder(b, &in, &s)...)
 	return s, append(diags, checkShared(b, &in, &s)...)
+}
+
+func exprOf(a *hcl.Attribute) hcl.Expression {
+	if a == nil || attr.Null(a) {
+		return nil
+	}
+	return a.Expr
+}
+
+// placeOf is where an attribute is written, or else the block.
+func placeOf(a *hcl.Attribute, b *hcl.Block) hcl.Range {
+	if a == nil {
+		return b.DefRange
+	}
+	return a.Expr.Range()
+}
+
+// checkUnit refuses to count bytes where that can't be done afterwards, when more
+// of them have come than was known before.
+func checkUnit(b *hcl.Block, in *Block, s *Spec) (diags hcl.Diagnostics) {
+	if s.Unit == Requests {
+		return nil
+	}
+	at := placeOf(in.Unit, b)
+	queueing, _ := s.Limit.(limits.LeakyBucketSpec)
+	_, sliding := s.Limit.(limits.SlidingWindowSpec)
+	switch {
+	case s.Holds():
+		diags = append(diags, attr.Fault(at, "Invalid unit", "A limit of the algorithm %s counts requests in flight, not bytes.", s.Algorithm))
+	case sliding:
+		diags = append(diags, attr.Fault(at, "Invalid unit", "A sliding window can't count bytes, because it can't be overdrawn: the length of a body may be known only when it has come. Take a token_bucket or a fixed_window."))
+	case queueing.Queue > 0:
+		diags = append(diags, attr.Fault(at, "Invalid unit", "A queue is one of requests: it can't count bytes."))
+	case s.Scope != Local:
+		diags = append(diags, attr.Fault(placeOf(in.Scope, b), "Invalid scope", "A limit that counts bytes is each gateway's own, scope = %q: what a body turns out to be longer than was known can't be charged elsewhere.", Local))
+	}
+	return diags
+}
+
+// checkHolder refuses what can't be said of requests in flight.
+func checkHolder(b *hcl.Block, in *Block, s *Spec) (diags hcl.Diagnostics) {
+	window, _ := s.Limit.(limits.FixedWindowSpec)
+	switch {
+	case s.Holds() && s.Scope == Shared:
+		diags = append(diags, attr.Fault(placeOf(in.Scope, b), "Invalid scope", "What is in flight is in flight at one gateway: a limit of the algorithm %s has scope = %q.", s.Algorithm, Local))
+	case window.Calendar != "" && s.Scope != Local:
+		diags = append(diags, attr.Fault(placeOf(in.Scope, b), "Invalid scope", "A window with align = %q is counted by each gateway for itself, scope = %q: neither a store nor a fleet knows calendars.", limits.AlignCalendar, Local))
+	}
+	if _, adaptive := s.Limit.(limits.AdaptiveConcurrencySpec); !adaptive {
+		return diags
+	}
+	for _, p := range s.Key {
+		if p.Kind != ServiceName && p.Kind != RouteName {
+			diags = append(diags, attr.Fault(placeOf(in.Key, b), "Invalid key", "A limit of the algorithm %s learns what a service can bear: its key is made of service.name and route.name only, not of %s.", s.Algorithm, p))
+		}
+	}
+	return diags
 }
 
 // checkShared refuses what the limits of one gateway can have and shared ones

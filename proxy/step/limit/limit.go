@@ -16,7 +16,10 @@ type Limit struct {
 	Limiter  limits.Limiter
 	Counters *Counters
 
-	hosts *Hosts
+	hosts  *Hosts
+	prices prices
+	// holder is the Limiter when it counts what is in flight, else nil.
+	holder limits.Holder
 	// remote is the Limiter when its budgets are elsewhere, else nil.
 	remote Remote
 	// silent is Info for a verdict that clients aren't told of, because nothing
@@ -47,10 +50,18 @@ func New(s Spec, l limits.Limiter, c *Counters, hosts *Hosts) *Limit {
 	if c == nil {
 		c = new(Counters)
 	}
-	out := &Limit{
-		Spec: s, Limiter: l, Counters: c, hosts: hosts,
-		Info: proxy.NewLimitInfo(s.Name, s.Limit.Policy(), headers(s.Headers), s.Mode == Permissive, s.KeyClass()),
+	p, fields := s.Limit.Policy(), headers(s.Headers)
+	if s.Unit == Bytes {
+		p.Unit = limits.ContentBytes
 	}
+	if s.adaptive() { // what a service can bear is no client's quota
+		fields = proxy.NoHeaders
+	}
+	out := &Limit{
+		Spec: s, Limiter: l, Counters: c, hosts: hosts, prices: s.Price().prices(),
+		Info: proxy.NewLimitInfo(s.Name, p, fields, s.Mode == Permissive, s.KeyClass()),
+	}
+	out.holder, _ = l.(limits.Holder)
 	if r, ok := l.(Remote); ok {
 		silent := *out.Info
 		silent.Headers = proxy.NoHeaders
@@ -82,6 +93,12 @@ func (s *Spec) KeyClass() string {
 	}
 	return strings.Join(parts, "+")
 }
+
+func (s *Spec) adaptive() bool { return s.Algorithm == limits.AdaptiveConcurrencyName }
+
+// OfService reports whether the limit is of what a service can bear, so that it is
+// asked last, just before the service is.
+func (s *Spec) OfService() bool { return s.adaptive() }
 
 // OfIdentity reports whether the key can be known only once a token has been
 // verified.

@@ -32,7 +32,7 @@ func NewPhase(list []*Limit, waiters *limits.Waiters) *Phase {
 
 // Request implements proxy.Step.
 func (p *Phase) Request(x *proxy.Exchange) bool {
-	first := len(x.Verdicts)
+	first, held := len(x.Verdicts), x.Held()
 	if len(p.limits) > 1 && !p.check(x) {
 		return p.deny(x, first, 0)
 	}
@@ -42,22 +42,29 @@ func (p *Phase) Request(x *proxy.Exchange) bool {
 	for i, l := range p.limits {
 		d, info := l.take(x, i, &lost)
 		if d.Allowed && d.Delay > 0 && !l.Info.Permissive && tooLate(x, d.Delay) {
-			l.Limiter.Refund(l.key(x), l.Spec.Cost, x.Start)
+			l.Limiter.Refund(l.key(x), l.cost(x), x.Start)
 			d = refuseDelay(x, d)
 		}
 		x.Verdicts = append(x.Verdicts, proxy.Verdict{Limit: info, Decision: d})
 		if !d.Allowed && !l.Info.Permissive { // lost a race since the check, or wasn't asked by it
-			p.refund(x, first, i)
+			p.refund(x, first, i, held)
 			return p.deny(x, first, lost)
 		}
 		if !l.Info.Permissive {
 			delay = max(delay, d.Delay)
 		}
 	}
-	if delay > 0 {
-		return p.wait(x, first, delay, lost)
+	if delay > 0 && !p.wait(x, first, held, delay, lost) {
+		return false
 	}
-	p.count(x, first, lost)
+	if delay <= 0 {
+		p.count(x, first, lost)
+	}
+	for _, l := range p.limits {
+		if l.Spec.Unit == Bytes {
+			l.meter(x)
+		}
+	}
 	return true
 }
 
@@ -71,10 +78,19 @@ func (u unanswered) has(i int) bool { return u&(1<<i) != 0 }
 // take charges the i-th limit of the phase. It returns the limit as clients are
 // told of it, too.
 func (l *Limit) take(x *proxy.Exchange, i int, lost *unanswered) (limits.Decision, *proxy.LimitInfo) {
-	if l.remote == nil {
-		return l.Limiter.Take(l.key(x), l.Spec.Cost, x.Start), l.Info
+	switch cost := l.cost(x); {
+	case cost == 0 && l.remote != nil: // not worth asking
+		return limits.Decision{Allowed: true}, l.silent
+	case cost == 0:
+		return l.free(x), l.Info
+	case l.holder != nil:
+		d, hold := l.holder.Begin(l.key(x), cost, x.Start, l.Info.Permissive)
+		x.Hold(l.holder, hold)
+		return d, l.Info
+	case l.remote == nil:
+		return l.Limiter.Take(l.key(x), cost, x.Start), l.Info
 	}
-	d, answered := l.remote.Ask(l.key(x), l.Spec.Cost, x.Start)
+	d, answered := l.remote.Ask(l.key(x), l.cost(x), x.Start)
 	if answered {
 		return d, l.Info
 	}
@@ -83,6 +99,14 @@ func (l *Limit) take(x *proxy.Exchange, i int, lost *unanswered) (limits.Decisio
 		return d, l.Info
 	}
 	return d, l.silent
+}
+
+// free answers a request that costs nothing: how things stand. It passes and waits
+// for nobody.
+func (l *Limit) free(x *proxy.Exchange) limits.Decision {
+	d := l.Limiter.Peek(l.key(x), 0, x.Start)
+	d.Allowed, d.Delay, d.RetryAfter = true, 0, 0
+	return d
 }
 
 func (l *Limit) key(x *proxy.Exchange) []byte {
@@ -98,15 +122,17 @@ func (p *Phase) check(x *proxy.Exchange) bool {
 		key := l.key(x)
 		if l.remote != nil {
 			v := proxy.Verdict{Limit: l.silent, Decision: limits.Decision{Allowed: true}}
-			if d, denied := l.remote.Known(key, l.Spec.Cost, x.Start); denied {
+			if d, denied := l.remote.Known(key, l.cost(x), x.Start); denied {
 				v = proxy.Verdict{Limit: l.Info, Decision: d}
 				ok = ok && l.Info.Permissive
 			}
 			x.Verdicts = append(x.Verdicts, v)
 			continue
 		}
-		d := l.Limiter.Peek(key, l.Spec.Cost, x.Start)
+		d := l.Limiter.Peek(key, l.cost(x), x.Start)
 		switch {
+		case l.cost(x) == 0:
+			d = l.free(x)
 		case l.Info.Permissive:
 		case !d.Allowed:
 			ok = false
@@ -122,13 +148,17 @@ func (p *Phase) check(x *proxy.Exchange) bool {
 	return ok
 }
 
-// refund gives back what the limits before the one that refused have charged.
-func (p *Phase) refund(x *proxy.Exchange, first, refused int) {
+// refund gives back what the limits before the one that refused have charged, and
+// ends what the exchange has come to hold since it held so much.
+func (p *Phase) refund(x *proxy.Exchange, first, refused, held int) {
+	x.Unhold(held)
 	for i, l := range p.limits[:refused] {
 		v := &x.Verdicts[first+i]
 		if v.Decision.Allowed {
 			key := l.key(x)
-			l.Limiter.Refund(key, l.Spec.Cost, x.Start)
+			if l.holder == nil { // else it is at its end already
+				l.Limiter.Refund(key, l.cost(x), x.Start)
+			}
 			if l.remote != nil { // it would have to be asked
 				v.Limit, v.Decision = l.silent, limits.Decision{Allowed: true}
 				continue
@@ -140,12 +170,16 @@ func (p *Phase) refund(x *proxy.Exchange, first, refused int) {
 }
 
 // deny answers 429, or 503 when the limit that refused did so because its store
-// does not answer. The limits that refused count it.
+// does not answer, or when none but the service's own have refused. The limits that
+// refused count it.
 func (p *Phase) deny(x *proxy.Exchange, first int, lost unanswered) bool {
-	last := len(x.Verdicts) - 1 - first
+	last, reduced := len(x.Verdicts)-1-first, true
 	for i := range x.Verdicts[first:] {
 		v := &x.Verdicts[first+i]
 		c := p.limits[i].Counters
+		if !v.Decision.Allowed && !v.Limit.Permissive {
+			reduced = reduced && p.limits[i].Spec.OfService()
+		}
 		switch {
 		case lost.has(i):
 			c.StoreError.Add(1)
@@ -158,9 +192,13 @@ func (p *Phase) deny(x *proxy.Exchange, first int, lost unanswered) bool {
 	}
 	if lost.has(last) && p.limits[last].Spec.OnStoreError == Closed {
 		x.Answer(proxy.Overloaded, "a limit that all gateways share can't be checked at the moment", nil)
-	} else {
-		x.Deny()
+		return false
 	}
+	if reduced {
+		x.Answer(proxy.ReducedCapacity, "", nil)
+		return false
+	}
+	x.Deny()
 	return false
 }
 
@@ -216,12 +254,12 @@ func refuseDelay(x *proxy.Exchange, d limits.Decision) limits.Decision {
 
 // wait holds the request back. What it was charged stays charged once the wait
 // has begun, however it ends; when it can't begin, it is given back.
-func (p *Phase) wait(x *proxy.Exchange, first int, delay time.Duration, lost unanswered) bool {
+func (p *Phase) wait(x *proxy.Exchange, first, held int, delay time.Duration, lost unanswered) bool {
 	began, err := p.waiters.Wait(x.W.Context(), delay)
 	if began {
 		p.count(x, first, lost)
 	} else {
-		p.refund(x, first, len(p.limits))
+		p.refund(x, first, len(p.limits), held)
 	}
 	if err == nil {
 		return true

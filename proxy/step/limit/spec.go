@@ -58,12 +58,25 @@ const (
 // String returns the policy's word for the fields.
 func (h Headers) String() string { return word(headerWords, h) }
 
+// Unit says what a limit counts.
+type Unit uint8
+
+// The units. The zero value is Requests.
+const (
+	Requests Unit = iota // each at its cost
+	Bytes                // of their bodies
+)
+
+// String returns the policy's word for the unit.
+func (u Unit) String() string { return word(units, u) }
+
 // The words of a policy, in the order of the constants.
 const (
 	scopes      = wordList("local shared fleet_share")
 	modes       = wordList("enforcing permissive disabled")
 	storeErrors = wordList("share open closed")
 	headerWords = wordList("standard legacy off")
+	units       = wordList("requests bytes")
 )
 
 // Defaults of what every limit has.
@@ -97,9 +110,13 @@ type Spec struct {
 	Mode         Mode
 	Headers      Headers
 	OnStoreError OnStoreError
+	// Unit is what is counted.
+	Unit Unit
 	// Cost is what each request is charged, at least 1 and at most the
-	// algorithm's capacity.
-	Cost int64
+	// algorithm's capacity, and MethodCosts what those of single methods are; see
+	// Cost.
+	Cost        int64
+	MethodCosts []MethodCost
 	// Lease is how many units a shared limit takes from the store at a time, at
 	// least 1.
 	Lease int64
@@ -111,28 +128,42 @@ type Spec struct {
 	IPv4Prefix int
 }
 
+// Price is what requests are charged, unless a route charges something else.
+func (s *Spec) Price() Cost { return Cost{Each: s.Cost, Methods: s.MethodCosts} }
+
+// Holds reports whether the limit counts what is in flight.
+func (s *Spec) Holds() bool {
+	a, _ := limits.Lookup(s.Algorithm)
+	return a.Holds
+}
+
 // Equal reports whether two limits are alike in everything.
 func (s *Spec) Equal(o *Spec) bool {
 	return s.SameBudgets(o) && s.Limit == o.Limit &&
 		s.Mode == o.Mode && s.Headers == o.Headers && s.OnStoreError == o.OnStoreError &&
-		s.Cost == o.Cost && s.Lease == o.Lease && s.MaxKeys == o.MaxKeys
+		s.Price().Equal(o.Price()) && s.Lease == o.Lease && s.MaxKeys == o.MaxKeys
 }
 
 // SameBudgets reports whether what has been used under one limit counts under
 // the other: they have the same name, algorithm, precision, scope and kind of
-// key.
+// key, and count the same.
 func (s *Spec) SameBudgets(o *Spec) bool {
-	return s.Name == o.Name && s.Algorithm == o.Algorithm && s.precision() == o.precision() && s.Scope == o.Scope &&
+	return s.Name == o.Name && s.Algorithm == o.Algorithm && s.precision() == o.precision() && s.Scope == o.Scope && s.Unit == o.Unit &&
 		s.IPv6Prefix == o.IPv6Prefix && s.IPv4Prefix == o.IPv4Prefix &&
 		slices.EqualFunc(s.Key, o.Key, KeyPart.Equal)
 }
 
-// precision is that of a sliding window, and empty otherwise. Each precision
-// remembers something else, which says nothing to the others.
+// precision is that of a sliding window, or whether windows are those of a
+// calendar, and empty otherwise. Each remembers something else, which says nothing
+// to the others.
 func (s *Spec) precision() string {
-	w, ok := s.Limit.(limits.SlidingWindowSpec)
-	if !ok {
-		return ""
+	switch w := s.Limit.(type) {
+	case limits.SlidingWindowSpec:
+		return w.Precision
+	case limits.FixedWindowSpec:
+		if w.Calendar != "" {
+			return limits.AlignCalendar
+		}
 	}
-	return w.Precision
+	return ""
 }
