@@ -103,6 +103,7 @@ func (ad *admin) ready(w http.ResponseWriter, _ *http.Request) {
 	for _, s := range ad.agent.sources {
 		warnings = append(warnings, s.Status().Warnings...)
 	}
+	warnings = append(warnings, ad.agent.loginWarnings()...)
 	warnings = append(warnings, ad.agent.registrationWarnings()...)
 	warnings = append(warnings, ad.agent.kv.warnings(ad.agent.current.Load())...)
 	writeJSON(w, status, map[string]any{"ready": len(why) == 0, "reasons": orEmpty(why), "warnings": warnings})

@@ -58,6 +58,7 @@ type Agent struct {
 	identities *jwt.Registry
 	sink       *accesslog.Sink
 	firstLog   io.WriteCloser // what New has opened for the sink, until it runs
+	login      *consul.Login  // nil when the token comes otherwise
 	sources    []*source
 	kv         *kvPolicies  // nil when no policies lie in Consul
 	mesh       *mesh        // nil when the gateway takes no part in one
@@ -119,10 +120,13 @@ func New(o Options) (*Agent, error) {
 		own: http1.NewForwarder(http1.ForwarderOptions{Slot: slotHTTP1, Own: a.own}),
 		std: nethttp.NewForwarder(nethttp.ForwarderOptions{Slot: slotNetHTTP, Own: a.own}),
 	})
-	if err := a.openSources(c); err != nil {
+	var err error
+	if err = a.openLogin(c); err != nil {
 		return nil, err
 	}
-	var err error
+	if err = a.openSources(c); err != nil {
+		return nil, err
+	}
 	if a.kv, err = a.openKV(c); err != nil {
 		return nil, err
 	}
@@ -177,6 +181,7 @@ func (a *Agent) Run(ctx, hurry context.Context) error {
 	base, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var wg sync.WaitGroup
+	defer a.startLogin(base, &wg)() // given back once nobody asks any more
 	defer wg.Wait()
 	defer stop()
 

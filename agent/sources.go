@@ -75,7 +75,7 @@ func (a *Agent) consulConfig(c *config.Config) consul.Config {
 	return consul.Config{
 		Address: c.Consul.Address, TokenFile: c.Consul.TokenFile, Datacenter: c.Consul.Datacenter,
 		RequireServiceCheck: c.Consul.RequireServiceCheck, DataDir: c.DataDir,
-		Own: a.own, Logger: a.log.Named("consul"),
+		Login: a.login, Own: a.own, Logger: a.log.Named("consul"),
 	}
 }
 

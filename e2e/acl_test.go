@@ -3,10 +3,13 @@
 package e2e
 
 import (
+	"encoding/pem"
 	"fmt"
+	"maps"
 	"net/http"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/lictor/lictor/e2e/datacenter"
 	"github.com/lictor/lictor/e2e/harness"
@@ -38,9 +41,7 @@ func startDenying(t *testing.T, more map[string]any) denying {
 			"tokens": map[string]string{"initial_management": management, "agent": management, "default": ""},
 		},
 	}
-	for k, v := range more {
-		config[k] = v
-	}
+	maps.Copy(config, more)
 	return denying{harness.StartConsulWith(t, datacenter.Options{Config: config, Token: management}), t}
 }
 
@@ -166,6 +167,81 @@ func TestTokenIsReplaced(t *testing.T) {
 	harness.Within(t, 3*harness.Patience, "it follows again", onlyBy(gateway, "/orders", orders...))
 	if err := load.Finish().Err(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestLogin gets tokens by an auth method, which expire soon, and gives the last
+// one back.
+func TestLogin(t *testing.T) {
+	t.Parallel()
+	consul := startDenying(t, nil)
+	policy := consul.policy("", "edge", readServices+readNodes+readAgents+writeItself)
+	key := harness.NewKey(t, "ES256", "edge")
+	ask := func(path string, body map[string]any) {
+		t.Helper()
+		if err := consul.Put(t.Context(), path, body, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ask("/v1/acl/role", map[string]any{"Name": "edge", "Policies": []map[string]string{{"ID": policy}}})
+	ask("/v1/acl/auth-method", map[string]any{
+		"Name": "edge", "Type": "jwt", "MaxTokenTTL": "61s",
+		"Config": map[string]any{
+			"JWTValidationPubKeys": []string{string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: key.Public()}))}, "BoundAudiences": []string{"consul"},
+			"JWTSupportedAlgs": []string{"ES256"}, "ClaimMappings": map[string]string{"sub": "gateway"},
+		},
+	})
+	ask("/v1/acl/binding-rule", map[string]any{
+		"AuthMethod": "edge", "BindType": "role", "BindName": "edge", "Selector": `value.gateway == "edge-1"`,
+	})
+	expires := time.Now().Add(time.Hour).Unix()
+	file := filepath.Join(t.TempDir(), "bearer")
+	write(t, file, []byte(key.Token(harness.Claims{"sub": "somebody else", "aud": "consul", "iat": expires - 3660, "exp": expires})))
+	orders := harness.StartInstances(t, "orders", 2)
+	consul.Register(orders...)
+	gateway := harness.StartGateway(t, harness.Options{
+		Consul: consul.Address(), Policies: ordersRoute, NotReady: true,
+		ConsulBlock: fmt.Sprintf("service {}\nlogin {\n  auth_method = \"edge\"\n  bearer_token_file = %q\n}", file),
+	})
+	says(t, gateway, `logging in by the auth method`)
+	if a := gateway.Get("/orders"); a.Status != http.StatusServiceUnavailable {
+		t.Errorf("without a token: %d %s", a.Status, a.Body)
+	}
+	write(t, file, []byte(key.Token(harness.Claims{"sub": "edge-1", "aud": "consul", "iat": expires - 3660, "exp": expires})))
+	harness.Within(t, 3*harness.Patience, "it serves", onlyBy(gateway, "/orders", orders...))
+
+	// Each token is replaced before it expires: the accessors of two differ.
+	accessors := func() map[string]bool {
+		var all []struct{ AccessorID, AuthMethod string }
+		if err := consul.Get(t.Context(), "/v1/acl/tokens?authmethod=edge", &all); err != nil {
+			t.Fatal(err)
+		}
+		ids := map[string]bool{}
+		for _, a := range all {
+			ids[a.AccessorID] = true
+		}
+		return ids
+	}
+	first := accessors()
+	load := harness.Load{URL: gateway.URL("/orders"), Workers: 2, Every: 50 * time.Millisecond}.Start(t)
+	harness.Within(t, 4*harness.Patience, "another token is taken", func() error {
+		for id := range accessors() {
+			if !first[id] {
+				return nil
+			}
+		}
+		return fmt.Errorf("%v is still the only one", first)
+	})
+	late := harness.StartInstance(t, "orders", "orders-late")
+	consul.Register(late)
+	harness.Within(t, harness.Patience, "it follows by the new token", onlyBy(gateway, "/orders", append(orders, late)...))
+	if err := load.Finish().Err(); err != nil {
+		t.Error(err)
+	}
+	before := len(accessors())
+	gateway.Stop()
+	if after := len(accessors()); after >= before {
+		t.Errorf("%d tokens before the end, %d after: none was given back", before, after)
 	}
 }
 

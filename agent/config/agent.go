@@ -38,6 +38,7 @@ type consulBlock struct {
 	RequireServiceCheck *hcl.Attribute     `hcl:"require_service_check,optional"`
 	MaxStale            *hcl.Attribute     `hcl:"max_stale,optional"`
 	Service             *registrationBlock `hcl:"service,block"`
+	Login               *loginBlock        `hcl:"login,block"`
 	Connect             *connectBlock      `hcl:"connect,block"`
 }
 
@@ -151,6 +152,7 @@ func (r *reader) consul(b *hcl.Block, o *Options) *Consul {
 		MaxStale:            r.Duration(in.MaxStale, defaultMaxStale, time.Second, 0),
 	}
 	c.Connect = r.connect(in.Connect)
+	c.Login = r.login(in.Login, in.TokenFile)
 	if in.Service != nil {
 		c.Service = &Registration{
 			Name: r.Text(in.Service.Name, defaultServiceName),

@@ -112,6 +112,9 @@ type Consul struct {
 	Address    string
 	TokenFile  string
 	Datacenter string
+	// Login gets the token; nil means that it is in TokenFile, or in the
+	// environment.
+	Login *Login
 	// RequireServiceCheck says that an instance of a service that declares
 	// checks is eligible only once one of them has passed.
 	RequireServiceCheck bool

@@ -146,7 +146,7 @@ func schemas(t *testing.T) []placed {
 		"policies": policiesBlock{}, "drain": drainBlock{}, "telemetry": telemetryBlock{}, "access_log": accessLogBlock{},
 		"error_page": errorPageBlock{}, "route": routeBlock{}, "gateway": gatewayBlock{}, "defaults": defaultsBlock{}, "limit": limit.Block{},
 		"listener.tls": tlsBlock{}, "listener.tls.certificate": certificateBlock{}, "route.upstream_tls": upstreamTLSBlock{},
-		"consul.service": registrationBlock{}, "consul.connect": connectBlock{}, "service.instance": instanceBlock{}, "service.check": checkBlock{},
+		"consul.service": registrationBlock{}, "consul.connect": connectBlock{}, "consul.login": loginBlock{}, "service.instance": instanceBlock{}, "service.check": checkBlock{},
 	}
 	out := []placed{{nil, top}}
 	var walk func(path []string, blocks []hcl.BlockHeaderSchema)

@@ -116,6 +116,9 @@ func (c *Consul) redacted() object {
 		"max_stale":             c.MaxStale.String(),
 		"connect":               object{"enabled": c.Connect},
 	}
+	if c.Login != nil {
+		out["login"] = c.Login.redacted()
+	}
 	if c.Service != nil {
 		out["service"] = object{"name": c.Service.Name, "tags": listOf(c.Service.Tags)}
 	}

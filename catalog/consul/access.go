@@ -32,7 +32,7 @@ func (a *Access) Options(ctx context.Context, index uint64, wait time.Duration) 
 	if index > 0 {
 		o.WaitIndex, o.WaitTime = index, wait
 	}
-	return o.WithContext(ctx)
+	return o.WithContext(a.con.token.use(ctx))
 }
 
 // Run keeps the token current until ctx is done.

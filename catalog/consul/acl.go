@@ -39,6 +39,7 @@ func (a *acl) note(e event) {
 	empty := e.held != "" || e.service != nil && len(e.service.Instances) == 0
 	switch {
 	case e.err != nil:
+		a.con.token.note(e.err)
 		if statusCode(e.err) == http.StatusForbidden {
 			a.warn.set(warnToken, warnTokenText)
 		}

@@ -56,7 +56,8 @@ func statusCode(err error) int {
 }
 
 // unreachable reports whether the error says that the agent gave no answer at
-// all. One that answers with an error is reachable.
+// all. One that answers with an error is reachable, and so is one that was not
+// asked.
 func unreachable(err error) bool {
-	return err != nil && statusCode(err) == 0
+	return err != nil && statusCode(err) == 0 && !errors.Is(err, errNotLoggedIn)
 }

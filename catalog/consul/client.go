@@ -69,6 +69,7 @@ func newClient(cfg *Config) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
+	tok.login = cfg.Login
 	// The api would read the file once and never again. The token goes with
 	// each query instead.
 	conf.TokenFile, conf.Token = "", tok.current()
@@ -114,13 +115,13 @@ func (c *client) options(ctx context.Context, index uint64, wait time.Duration) 
 	if index > 0 {
 		o.WaitIndex, o.WaitTime = index, wait
 	}
-	return o.WithContext(ctx)
+	return o.WithContext(c.token.use(ctx))
 }
 
 // agentOptions returns the options of a call to the agent itself, which is in
 // its own datacenter whatever services are asked for.
 func (c *client) agentOptions(ctx context.Context) *api.QueryOptions {
-	return (&api.QueryOptions{Token: c.token.current()}).WithContext(ctx)
+	return (&api.QueryOptions{Token: c.token.current()}).WithContext(c.token.use(ctx))
 }
 
 // service asks for one service's instances, all states included.
@@ -179,7 +180,8 @@ func rescue(err *error) {
 // is as good as away. It needs no ACL rule.
 func (c *client) leader(ctx context.Context) error {
 	var addr string
-	if _, err := c.api.Raw().Query("/v1/status/leader", &addr, c.agentOptions(ctx)); err != nil {
+	o := (&api.QueryOptions{Token: c.token.current()}).WithContext(ctx)
+	if _, err := c.api.Raw().Query("/v1/status/leader", &addr, o); err != nil {
 		return err
 	}
 	if addr == "" {

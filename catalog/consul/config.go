@@ -18,6 +18,8 @@ type Config struct {
 	// comes before Token. Both empty mean the environment's.
 	TokenFile string
 	Token     string
+	// Login comes before both, and before the environment's token.
+	Login *Login
 	// Datacenter to ask for; empty means the agent's own.
 	Datacenter string
 	// Namespace and Partition exist in Consul Enterprise only. The Community

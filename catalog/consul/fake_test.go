@@ -39,6 +39,11 @@ type fake struct {
 	deny     bool            // the default ACL policy
 	forbid   map[string]bool // paths that are 403
 
+	// tokens, unless nil, are the secrets that Consul knows; all else is refused.
+	tokens   map[string]bool
+	lifetime time.Duration // of tokens made by a login, 0 for ever
+	logins   int
+
 	asked []asked
 
 	registered map[string]*api.AgentServiceRegistration
@@ -100,6 +105,9 @@ func (f *fake) requests(path string) []asked {
 }
 
 func (f *fake) RoundTrip(r *http.Request) (*http.Response, error) {
+	if err := r.Context().Err(); err != nil {
+		return nil, err // nothing is sent, as by http.Transport
+	}
 	rec := httptest.NewRecorder()
 	err := f.serve(rec, r)
 	if r.Context().Err() != nil {
@@ -197,6 +205,10 @@ func (f *fake) answer(w http.ResponseWriter, r *http.Request, blocking bool) {
 	}
 	reply := func(v any) { _ = json.NewEncoder(w).Encode(v) }
 	switch {
+	case f.tokens != nil && f.stranger(r):
+		http.Error(w, "ACL not found", http.StatusForbidden)
+	case strings.HasPrefix(path, "/v1/acl/"):
+		f.acl(w, r, reply)
 	case f.forbid[path]:
 		http.Error(w, "Permission denied", http.StatusForbidden)
 	case path == "/v1/status/leader":

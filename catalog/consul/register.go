@@ -186,6 +186,7 @@ func (b *beat) succeeded(now time.Time, w word) {
 
 // failed notes the error, and logs it when it is news.
 func (b *beat) failed(ctx context.Context, now time.Time, err error) {
+	b.con.token.note(err)
 	if ctx.Err() != nil {
 		return
 	}
@@ -221,7 +222,7 @@ func (r *Registration) register(ctx context.Context, w word) error {
 		TTL: registerTTL.String(), Status: w.status,
 		DeregisterCriticalServiceAfter: deregisterAfter.String(),
 	}
-	opts := api.ServiceRegisterOpts{ReplaceExistingChecks: true, Token: r.con.token.current()}.WithContext(ctx)
+	opts := api.ServiceRegisterOpts{ReplaceExistingChecks: true, Token: r.con.token.current()}.WithContext(r.con.token.use(ctx))
 	if err := r.con.api.Agent().ServiceRegisterOpts(&entry, opts); err != nil {
 		return fmt.Errorf("registering the gateway: %w", err)
 	}
