@@ -38,7 +38,7 @@ func (f *forwarders) throughMesh(x *proxy.Exchange, ep *upstream.Endpoint, d *co
 func mayBeDenied(fe *proxy.ForwardError) bool {
 	switch fe.Cause {
 	case proxy.Broke:
-		return !fe.Received
+		return true // Received may only say that the client's body is lost
 	case proxy.Refused:
 		alert, ok := errors.AsType[*net.OpError](fe.Err)
 		return ok && alert.Op == "remote error"

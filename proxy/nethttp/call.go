@@ -194,6 +194,9 @@ func (c *call) gotConn(info httptrace.GotConnInfo) {
 	}
 	c.mark, c.readAt = c.conn.written.Load(), c.conn.read.Load()
 	c.conn.begin(c)
+	if a := c.t.aging; a != nil && c.reused && !a.Fresh(time.Since(c.conn.born)) && c.req.Header["Connection"] == nil {
+		c.req.Header["Connection"] = []string{"close"} // the last request on it, which nothing has been sent of
+	}
 }
 
 // under returns our own connection below what the transport made of it.

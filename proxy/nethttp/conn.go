@@ -15,6 +15,7 @@ import (
 // that died while idle took none of it.
 type conn struct {
 	net.Conn
+	born          time.Time
 	read, written atomic.Int64
 	// headEnd is the value of read at which the body of the present response
 	// begins, 0 until that is known, and headUnknown once an interim response

@@ -80,6 +80,7 @@ type transport struct {
 	ep     *upstream.Endpoint
 	own    func(netip.AddrPort) bool
 	tls    proxy.UpstreamTLS // nil for in clear
+	aging  proxy.AgingTLS    // the same, if it has a word on a connection's age
 	dialer net.Dialer
 	host   string // names the endpoint where the request has no Host
 	closed atomic.Bool
@@ -90,6 +91,7 @@ func newTransport(ep *upstream.Endpoint, own func(netip.AddrPort) bool, secure p
 	if strings.HasPrefix(t.host, unixPrefix) {
 		t.host = "localhost"
 	}
+	t.aging, _ = secure.(proxy.AgingTLS)
 	t.dialer.ControlContext = t.judge
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
@@ -139,7 +141,7 @@ func (t *transport) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 			return nil, &dialError{err}
 		}
 	}
-	return &conn{Conn: c}, nil
+	return &conn{Conn: c, born: time.Now()}, nil
 }
 
 // handshake speaks TLS on a connection, and closes it when that fails.
