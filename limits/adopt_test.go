@@ -40,6 +40,7 @@ func alter(r *rand.Rand, s Spec) Spec {
 		if s.Precision == PrecisionBuckets && r.IntN(2) == 0 {
 			s.Buckets = 2 + r.Int64N(9)
 		}
+		s.Limit = min(s.Limit, s.most())
 		return s
 	}
 	return nil

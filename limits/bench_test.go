@@ -14,9 +14,10 @@ func benchSpecs() []Spec {
 	return []Spec{
 		TokenBucketSpec{Rate: Rate{1e8, time.Second}, Burst: 1e8},
 		FixedWindowSpec{Limit: 1e8, Window: time.Second},
-		SlidingWindowSpec{Limit: 1e9, Window: time.Second, Precision: PrecisionCounter},
+		SlidingWindowSpec{Limit: 1e4, Window: time.Second, Precision: PrecisionCounter},
+		SlidingWindowSpec{Limit: 1e8, Window: time.Second, Precision: PrecisionCounter}, // counts beside the word
 		SlidingWindowSpec{Limit: 1000, Window: time.Second, Precision: PrecisionLog},
-		SlidingWindowSpec{Limit: 1e9, Window: time.Second, Precision: PrecisionBuckets, Buckets: 10},
+		SlidingWindowSpec{Limit: 1e8, Window: time.Second, Precision: PrecisionBuckets, Buckets: 10},
 	}
 }
 

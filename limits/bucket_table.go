@@ -22,7 +22,7 @@ func (t *bucketTable) Take(key []byte, cost int64, now Time) (answer Decision) {
 	m, at := &t.rules, int64(now.Mono)
 	var s *slot
 	if rs := t.segment(d).rows.Load(); rs != nil {
-		if s = &rs.first(d)[0]; s.digest.Load() != uint64(d) {
+		if s = &rs.lines[rs.first(d)][0]; s.digest.Load() != uint64(d) {
 			s = rs.find(d)
 		}
 	}

@@ -25,10 +25,12 @@ func kindsOfKeys() map[string]func(n int) []byte {
 		"high numbers": func(n int) []byte { return binary.LittleEndian.AppendUint64(nil, uint64(n)) },
 		"strides":      func(n int) []byte { return binary.LittleEndian.AppendUint64(nil, uint64(n)<<40) },
 		"decimals":     func(n int) []byte { return fmt.Append(nil, n) },
-		"users":        func(n int) []byte { return AppendPartString(AppendPartString(nil, 3, "idp"), 3, fmt.Sprint("user-", n)) },
-		"both halves":  func(n int) []byte { return append(number(n), number(^n)...) },
-		"long":         func(n int) []byte { return append(slices.Clone(long), number(n)...) },
-		"two parts":    func(n int) []byte { return AppendPart(AppendPart(nil, 1, address(n&0xff)), 2, address(n>>8)) },
+		"users": func(n int) []byte {
+			return AppendPartString(AppendPartString(nil, 3, "idp"), 3, fmt.Sprint("user-", n))
+		},
+		"both halves": func(n int) []byte { return append(number(n), number(^n)...) },
+		"long":        func(n int) []byte { return append(slices.Clone(long), number(n)...) },
+		"two parts":   func(n int) []byte { return AppendPart(AppendPart(nil, 1, address(n&0xff)), 2, address(n>>8)) },
 	}
 }
 
@@ -116,7 +118,7 @@ func TestDigestReadsEveryBit(t *testing.T) {
 func TestAnyKindOfKeyFillsATable(t *testing.T) {
 	const most = 20_000
 	for name, key := range kindsOfKeys() {
-		l := oneWord(2)[0].New(Options{MaxKeys: most})
+		l := tabled(2)[0].New(Options{MaxKeys: most})
 		for i := range most * 9 / 10 {
 			l.Take(key(i), 1, at(0))
 		}

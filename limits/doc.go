@@ -21,25 +21,34 @@
 //	Take(key, cost, now)
 //	  │ 1  a seeded 64-bit digest stands for the key
 //	  ▼
-//	state is one word: table                    it is more: keyed
+//	state is a word, or a word and counts:      it is a log:
+//	table                                       keyed
 //	  2  segment ─▶ one of two rows ─▶ slot       2  shard, locked ─▶ entry
 //	  3  load the word, decide                    3  decide
 //	  4  if allowed, compare and swap it          4  if allowed, charge
 //	  │                                           │
 //	  └──────────────────▶ Decision ◀─────────────┘
 //
-// Token buckets, leaky buckets and fixed windows are words. Four keys and their
-// words make up a row, which is a cache line; a table has no pointers, so the
-// garbage collector doesn't look inside, and costs 16 bytes a slot. Of a key that
-// is held nothing is locked, and a denial writes nothing. Keys that come are
-// added under the lock of their segment: in a slot of their two rows that was
-// never used or whose key has got everything back; or after another key has been
-// moved to the other row where it may be; or after the segment has grown by half;
-// or, at the bound, in place of the key with the least debt. To take a key's word
-// away for good, its place is marked as moved, and whoever finds that asks under
-// the lock; so neither growth nor a reload loses a charge.
+// Token buckets, leaky buckets and fixed windows are words, and so are sliding
+// windows by counter as long as an index and two counts fit into 63 bits. Four
+// keys and their words make up a row, which is a cache line; a table has no
+// pointers, so the garbage collector doesn't look inside, and costs 16 bytes a
+// slot. What doesn't fit lies beside the slot, 4 bytes a count: the window before,
+// or the parts of a sliding window by buckets. That changes with the first charge
+// in a window, or a part, which takes the lock and makes the word moved meanwhile;
+// so the word is also what tells a reader that the counts are of one piece.
 //
-// Sliding windows and logs lie in shards, each a map under a lock.
+// Of a key that is held nothing else is locked, and a denial writes nothing. Keys
+// that come are added under the lock of their segment: in a slot of their two rows
+// that was never used or whose key has got everything back; or after another key
+// has been moved to the other row where it may be; or after the segment has grown
+// by half; or, at the bound, in place of the key with the least debt. To take a
+// key's word away for good, its place is marked as moved, and whoever finds that
+// asks under the lock; so neither growth nor a reload loses a charge.
+//
+// Logs lie in shards, each a map under a lock: how long one is differs from key to
+// key, from one moment to a thousand, and a table would have to keep room for the
+// longest.
 //
 // A key that has got everything back is the same as one never seen and is
 // reclaimed in passing. So a limiter needs neither timers nor goroutines, and is

@@ -37,7 +37,7 @@ type rules[S, R any] interface {
 	inherit(from R, s S, was, at int64) S
 }
 
-// keyed is a Limiter for rules whose state is more than a word: a bounded, sharded
+// keyed is a Limiter for rules whose state is of no fixed size: a bounded, sharded
 // store.
 type keyed[S any, R rules[S, R]] struct {
 	spec    Spec

@@ -68,55 +68,112 @@ func (s *slot) swap(d digest, old, next int64) (swapped, certain bool) {
 	return true, s.digest.Load() == uint64(d)
 }
 
+// counts lie beside a key's word where the word isn't all that is known of it.
+// They are written by the holder of the segment's lock only, and only while the
+// word is moved; so whoever loads the word, the counts and the same word again
+// has counts that belong to it. That is a lock by sequence whose number is the
+// word.
+type counts []atomic.Uint32
+
+// spot is a slot and what lies beside it.
+type spot struct {
+	*slot
+	counts counts
+}
+
+// put fills a slot whose word is moved.
+func (s spot) put(d digest, word int64, from counts) {
+	for i := range s.counts {
+		var n uint32
+		if i < len(from) {
+			n = from[i].Load()
+		}
+		if s.counts[i].Load() != n {
+			s.counts[i].Store(n)
+		}
+	}
+	s.slot.put(d, word)
+}
+
 // rows are what a segment has of them at one time.
-type rows []row
+type rows struct {
+	lines  []row
+	counts counts
+	stride int // counts beside every slot
+}
 
 // makeRows makes enough rows for n keys.
-func makeRows(n int) rows {
-	rs := make(rows, (n+rowSlots-1)/rowSlots)
-	for i := n; i < len(rs)*rowSlots; i++ {
-		rs[len(rs)-1][i%rowSlots].digest.Store(closed)
+func makeRows(n, stride int) *rows {
+	rs := &rows{lines: make([]row, (n+rowSlots-1)/rowSlots), stride: stride}
+	rs.counts = make(counts, rs.slots()*stride)
+	for i := n; i < rs.slots(); i++ {
+		rs.lines[len(rs.lines)-1][i%rowSlots].digest.Store(closed)
 	}
 	return rs
 }
 
-// first and second are the two rows in which a key may be. Each takes bits of
-// its own, and neither those that chose the segment.
-func (rs rows) first(d digest) *row { return &rs[d.scale(32-partBits, len(rs))] }
+// slots is how many there are, closed ones included.
+func (rs *rows) slots() int { return len(rs.lines) * rowSlots }
 
-func (rs rows) second(d digest) *row { return &rs[d.scale(0, len(rs))] }
+// first and second are the numbers of the two rows in which a key may be. Each
+// takes bits of its own, and neither those that chose the segment.
+func (rs *rows) first(d digest) uint64 { return d.scale(32-partBits, len(rs.lines)) }
+
+func (rs *rows) second(d digest) uint64 { return d.scale(0, len(rs.lines)) }
 
 // scale maps the 32 bits from the one given on to a number below n.
 func (d digest) scale(from uint, n int) uint64 {
 	return uint64(uint32(d>>from)) * uint64(n) >> 32 //nolint:gosec // G115: the cut is meant, and no length is negative
 }
 
-// find returns the slot of a key, or nil. There may be no rows at all.
-func find(p *atomic.Pointer[rows], d digest) *slot {
-	rs := p.Load()
-	if rs == nil {
+// spot is slot i of row n.
+func (rs *rows) spot(n uint64, i int) spot {
+	at := (int(n)*rowSlots + i) * rs.stride //nolint:gosec // G115: n is less than a length
+	return spot{&rs.lines[n][i], rs.counts[at : at+rs.stride : at+rs.stride]}
+}
+
+// find returns the slot of a key, or nil.
+func (rs *rows) find(d digest) *slot {
+	n := rs.first(d)
+	i := rs.lines[n].find(d)
+	if i < 0 {
+		n = rs.second(d)
+		i = rs.lines[n].find(d)
+	}
+	if i < 0 {
 		return nil
 	}
-	return rs.find(d)
+	return &rs.lines[n][i]
 }
 
-func (rs rows) find(d digest) *slot {
-	if s := rs.first(d).find(d); s != nil {
-		return s
+// findSpot is find with what lies beside the slot; false if there is none.
+func (rs *rows) findSpot(d digest) (spot, bool) {
+	if rs == nil {
+		return spot{}, false
 	}
-	return rs.second(d).find(d)
+	n := rs.first(d)
+	i := rs.lines[n].find(d)
+	if i < 0 {
+		n = rs.second(d)
+		i = rs.lines[n].find(d)
+	}
+	if i < 0 {
+		return spot{}, false
+	}
+	return rs.spot(n, i), true
 }
 
-func (r *row) find(d digest) *slot {
+// find returns the number of a key's slot, or -1.
+func (r *row) find(d digest) int {
 	switch uint64(d) {
 	case r[0].digest.Load():
-		return &r[0]
+		return 0
 	case r[1].digest.Load():
-		return &r[1]
+		return 1
 	case r[2].digest.Load():
-		return &r[2]
+		return 2
 	case r[3].digest.Load():
-		return &r[3]
+		return 3
 	}
-	return nil
+	return -1
 }

@@ -1,7 +1,6 @@
 package limits
 
 import (
-	"math"
 	"sync"
 	"sync/atomic"
 )
@@ -25,82 +24,106 @@ type segment[R rules[int64, R]] struct {
 	horizon int64
 	// heir is where the keys went when a reload handed them over.
 	heir *table[R]
+	// counting is nil for rules whose state is a word and nothing else.
+	counting counting[R]
 
-	_ [24]byte
+	_ [8]byte
 }
 
 // find returns the slot of a key that is held, or nil. Without the lock, nil
 // may also mean that the key is just being moved.
-func (sg *segment[R]) find(d digest) *slot { return find(&sg.rows, d) }
+func (sg *segment[R]) find(d digest) *slot {
+	if rs := sg.rows.Load(); rs != nil {
+		return rs.find(d)
+	}
+	return nil
+}
+
+// stride is how many counts lie beside a slot.
+func (sg *segment[R]) stride() int {
+	if sg.counting == nil {
+		return 0
+	}
+	return sg.counting.stride()
+}
+
+// debt ranks keys by how much they have spent.
+func (sg *segment[R]) debt(r R, d digest, word int64, c counts, clock int64) int64 {
+	if sg.counting == nil {
+		return r.debt(word, clock-r.lag(d))
+	}
+	return sg.counting.spent(word, c, clock-r.lag(d))
+}
 
 // addLocked adds a key that isn't held. When there is no room, it takes the
 // place of one that has spent the least: never of the oldest, or a flood of
 // fresh keys would push out an exhausted one and give it a fresh budget. Unless
 // it must, it gives way itself to keys that have spent no less.
 func (sg *segment[R]) addLocked(r R, d digest, word, clock int64, must bool) {
-	var rs rows
-	if p := sg.rows.Load(); p != nil {
-		rs = *p
-	}
-	if grown := sg.placeLocked(r, rs, d, word, clock, must); len(grown) != len(rs) {
-		sg.publishLocked(grown)
-	}
+	sg.addCountsLocked(r, d, word, nil, clock, must)
 }
 
-func (sg *segment[R]) publishLocked(rs rows) { sg.rows.Store(&rs) }
+// addCountsLocked is addLocked for a word with counts beside it.
+func (sg *segment[R]) addCountsLocked(r R, d digest, word int64, c counts, clock int64, must bool) {
+	rs := sg.rows.Load()
+	if grown := sg.placeLocked(r, rs, d, word, c, clock, must); grown != rs {
+		sg.rows.Store(grown)
+	}
+}
 
 // placeLocked is addLocked for the rows given. It returns them, or more with the
 // same keys.
-func (sg *segment[R]) placeLocked(r R, rs rows, d digest, word, clock int64, must bool) rows {
+func (sg *segment[R]) placeLocked(r R, rs *rows, d digest, word int64, c counts, clock int64, must bool) *rows {
 	for {
-		if s := sg.roomLocked(r, rs, d, clock); s != nil {
-			s.put(d, word)
+		if s, ok := sg.roomLocked(r, rs, d, clock); ok {
+			s.put(d, word, c)
 			return rs
 		}
-		if len(rs)*rowSlots < sg.limit {
+		if rs == nil || rs.slots() < sg.limit {
 			rs = sg.growLocked(r, rs, clock)
 			continue
 		}
-		s, spent := leastSpent(r, rs, d, clock)
-		if !must && r.debt(spent, clock-r.lag(digest(s.digest.Load()))) >= r.debt(word, clock-r.lag(d)) {
+		s, spent, debt := sg.leastSpent(r, rs, d, clock)
+		if !must && debt >= sg.debt(r, d, word, c, clock) {
 			return rs
 		}
 		if s.word.CompareAndSwap(spent, moved) { // else its owner has just spent more
-			s.put(d, word)
+			s.put(d, word, c)
 			return rs
 		}
 	}
 }
 
-// roomLocked finds and claims a slot for a key, or returns nil.
-func (sg *segment[R]) roomLocked(r R, rs rows, d digest, clock int64) *slot {
-	if len(rs) == 0 {
-		return nil
+// roomLocked finds and claims a slot for a key; false if there is none.
+func (sg *segment[R]) roomLocked(r R, rs *rows, d digest, clock int64) (spot, bool) {
+	if rs == nil {
+		return spot{}, false
 	}
 	for {
-		s, n := free(r, rs.first(d), clock)
-		if t, m := free(r, rs.second(d), clock); m > n {
-			s = t
+		row := rs.first(d)
+		i, n := free(r, &rs.lines[row], clock)
+		if j, m := free(r, &rs.lines[rs.second(d)], clock); m > n {
+			row, i, n = rs.second(d), j, m
 		}
-		if s == nil {
+		if n == 0 {
 			break
 		}
-		if sg.claimLocked(r, s, clock) {
-			return s
+		if s := rs.spot(row, i); sg.claimLocked(r, s.slot, clock) {
+			return s, true
 		}
 	}
-	if sg.used == min(sg.limit, len(rs)*rowSlots) {
-		return nil
+	if sg.used == min(sg.limit, rs.slots()) {
+		return spot{}, false
 	}
 	for steps := range displacements {
-		if s := sg.displaceLocked(r, rs, rs.first(d), clock, steps); s != nil {
-			return s
+		if s, ok := sg.displaceLocked(r, rs, rs.first(d), clock, steps); ok {
+			return s, true
 		}
-		if s := sg.displaceLocked(r, rs, rs.second(d), clock, steps); s != nil {
-			return s
+		if s, ok := sg.displaceLocked(r, rs, rs.second(d), clock, steps); ok {
+			return s, true
 		}
 	}
-	return nil
+	return spot{}, false
 }
 
 // displacements is how many keys may have to move to make room for another. With
@@ -108,22 +131,22 @@ func (sg *segment[R]) roomLocked(r R, rs rows, d digest, clock int64) *slot {
 // and it grows or gives up another.
 const displacements = 2
 
-// free counts the slots of a row that could be claimed and returns one of them,
-// rather one to reclaim than one that was never used.
-func free[R rules[int64, R]](r R, in *row, clock int64) (s *slot, n int) {
+// free counts the slots of a row that could be claimed and returns the number of
+// one of them, rather one to reclaim than one that was never used.
+func free[R rules[int64, R]](r R, in *row, clock int64) (slot, n int) {
 	for i := range in {
 		switch d := in[i].digest.Load(); {
 		case d == vacant:
-			if s == nil {
-				s = &in[i]
+			if n == 0 {
+				slot = i
 			}
 			n++
 		case d != closed && ends(r, digest(d), in[i].word.Load()) <= clock:
-			s = &in[i]
+			slot = i
 			n++
 		}
 	}
-	return s, n
+	return slot, n
 }
 
 // ends is when a key is as if never seen, on the rules' clock.
@@ -150,9 +173,9 @@ func (sg *segment[R]) claimLocked(r R, s *slot, clock int64) bool {
 // displaceLocked moves one of a full row's keys to the other row where it may be,
 // and returns the slot that becomes free by it. If that row is full, too, it is
 // made to give up one in the same way, with so many steps left.
-func (sg *segment[R]) displaceLocked(r R, rs rows, from *row, clock int64, steps int) *slot {
-	for i := range from {
-		s := &from[i]
+func (sg *segment[R]) displaceLocked(r R, rs *rows, from uint64, clock int64, steps int) (spot, bool) {
+	for i := range rowSlots {
+		s := rs.spot(from, i)
 		d := digest(s.digest.Load())
 		if d == closed {
 			continue
@@ -161,52 +184,57 @@ func (sg *segment[R]) displaceLocked(r R, rs rows, from *row, clock int64, steps
 		if other == from {
 			other = rs.second(d)
 		}
-		t, _ := free(r, other, clock)
+		j, n := free(r, &rs.lines[other], clock)
+		t := rs.spot(other, j)
 		switch {
-		case t != nil && !sg.claimLocked(r, t, clock):
+		case n > 0 && !sg.claimLocked(r, t.slot, clock):
 			continue
-		case t == nil && steps == 0 || other == from:
+		case n == 0 && steps == 0 || other == from:
 			continue
-		case t == nil:
-			if t = sg.displaceLocked(r, rs, other, clock, steps-1); t == nil {
+		case n == 0:
+			var ok bool
+			if t, ok = sg.displaceLocked(r, rs, other, clock, steps-1); !ok {
 				continue
 			}
 		}
-		t.put(d, s.word.Swap(moved))
-		return s
+		t.put(d, s.word.Swap(moved), s.counts)
+		return s, true
 	}
-	return nil
+	return spot{}, false
 }
 
 // leastSpent picks, of the keys in the two rows where d may be, the one with the
 // least debt. There is at least one.
-func leastSpent[R rules[int64, R]](r R, rs rows, d digest, clock int64) (s *slot, word int64) {
-	least := int64(math.MaxInt64)
-	for _, in := range []*row{rs.first(d), rs.second(d)} {
-		for i := range in {
-			d := digest(in[i].digest.Load())
+func (sg *segment[R]) leastSpent(r R, rs *rows, d digest, clock int64) (s spot, word, least int64) {
+	for _, n := range []uint64{rs.first(d), rs.second(d)} {
+		for i := range rowSlots {
+			t := rs.spot(n, i)
+			d := digest(t.digest.Load())
 			if d == closed {
 				continue
 			}
-			w := in[i].word.Load()
-			if debt := r.debt(w, clock-r.lag(d)); s == nil || debt < least {
-				s, word, least = &in[i], w, debt
+			w := t.word.Load()
+			if debt := sg.debt(r, d, w, t.counts, clock); s.slot == nil || debt < least {
+				s, word, least = t, w, debt
 			}
 		}
 	}
-	return s, word
+	return s, word, least
 }
 
 // growLocked moves all keys that count to half as many rows again. Whoever finds
 // a word moved meanwhile waits for the lock.
-func (sg *segment[R]) growLocked(r R, rs rows, clock int64) rows {
-	grown := makeRows(min(sg.limit, (len(rs)+len(rs)/2+1)*rowSlots))
+func (sg *segment[R]) growLocked(r R, rs *rows, clock int64) *rows {
+	n := 0
+	if rs != nil {
+		n = len(rs.lines)
+	}
+	grown := makeRows(min(sg.limit, (n+n/2+1)*rowSlots), sg.stride())
 	sg.used = 0
-	for i := range rs {
-		for j := range rs[i] {
-			if d, word, ok := sg.takeLocked(r, &rs[i][j], clock); ok {
-				grown = sg.placeLocked(r, grown, d, word, clock, false)
-			}
+	for i := range n * rowSlots {
+		s := rs.spot(unsigned(int64(i/rowSlots)), i%rowSlots)
+		if d, word, ok := sg.takeLocked(r, s.slot, clock); ok {
+			grown = sg.placeLocked(r, grown, d, word, s.counts, clock, false)
 		}
 	}
 	return grown
@@ -224,4 +252,26 @@ func (sg *segment[R]) takeLocked(r R, s *slot, clock int64) (d digest, word int6
 		return 0, 0, false
 	}
 	return d, word, true
+}
+
+// each calls f for every key held, with the lock held.
+func (sg *segment[R]) each(f func(s spot)) {
+	sg.mu.Lock()
+	defer sg.mu.Unlock()
+	sg.eachLocked(f)
+}
+
+func (sg *segment[R]) eachLocked(f func(s spot)) {
+	rs := sg.rows.Load()
+	if rs == nil {
+		return
+	}
+	for n := range uint64(len(rs.lines)) {
+		for i := range rowSlots {
+			s := rs.spot(n, i)
+			if d := s.digest.Load(); d != vacant && d != closed {
+				f(s)
+			}
+		}
+	}
 }

@@ -3,6 +3,7 @@ package limits
 import (
 	"errors"
 	"math"
+	"math/bits"
 	"time"
 )
 
@@ -31,7 +32,7 @@ const (
 	// PrecisionCounter weighs the count of the window before by how much of it
 	// the trailing window still covers, as if its requests had been spread
 	// evenly. In a span tau at most limit*(1 + tau/window) units pass, in one
-	// trailing window at worst 2*limit - 1. 16 bytes a key.
+	// trailing window at worst 2*limit - 1. 16 bytes a key, or 20 where the counts are large.
 	PrecisionCounter = "counter"
 	// PrecisionLog keeps the moment of every unit: never more than limit units
 	// in any window. 8*limit bytes a key, so limit is at most LongestLog.
@@ -39,7 +40,7 @@ const (
 	// PrecisionBuckets counts in parts of the window, and the part that is
 	// leaving the window counts in full until it has left: never more than
 	// limit units in any window, and a little fewer than the limit when under
-	// pressure.
+	// pressure. 16 bytes a key, and 4 for every part.
 	PrecisionBuckets = "buckets"
 )
 
@@ -85,6 +86,9 @@ func (b *SlidingWindow) Spec() (Spec, error) {
 	}
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
+	}
+	if most := s.most(); s.Limit > most {
+		return nil, faultf("limit", "limit %d is more than %d, the most for a window of %s", s.Limit, most, window)
 	}
 	return s, nil
 }
@@ -132,8 +136,40 @@ func (s SlidingWindowSpec) New(o Options) Limiter {
 		maxKeys := min(o.withDefaults().MaxKeys, logTimestampsHeld/int(s.Limit))
 		return newKeyedBound(s, slidingLog{limit: s.Limit, window: window}, o, maxKeys)
 	case PrecisionBuckets:
-		return newKeyed(s, slidingBuckets{limit: s.Limit, width: int64(s.Width()), count: s.Buckets}, o)
+		return newPartsTable(s, s.parts(), o)
 	default:
-		return newKeyed(s, slidingCounter{limit: s.Limit, window: window}, o)
+		return newCounterTable(s, s.counter(), o)
 	}
+}
+
+func (s SlidingWindowSpec) counter() slidingCounter {
+	return newSlidingCounter(s.Limit, int64(s.Window))
+}
+
+func (s SlidingWindowSpec) parts() slidingBuckets {
+	return newSlidingBuckets(s.Limit, int64(s.Width()), s.Buckets)
+}
+
+// most is the largest limit that can be counted beside the index of a window as
+// short as this.
+func (s SlidingWindowSpec) most() int64 {
+	switch s.Precision {
+	case PrecisionLog:
+		return LongestLog
+	case PrecisionBuckets:
+		return s.parts().most
+	default:
+		return s.counter().most
+	}
+}
+
+// latest is the last moment of all, which leaves room for counts in a word beside
+// the index of a window.
+const latest = 90 * 365 * day
+
+func withinReach(at int64) int64 { return min(max(at, 0), int64(latest)) }
+
+// indexBits is how many bits the index of a window of the given length takes.
+func indexBits(length int64) uint {
+	return uint(bits.Len64(unsigned(int64(latest) / length))) //nolint:gosec // G115: at most 64
 }

@@ -35,14 +35,13 @@ func ArithmeticOf(spec Spec) Arithmetic {
 }
 
 func (s SlidingWindowSpec) stored() Arithmetic {
-	window := int64(s.Window)
 	switch s.Precision {
 	case PrecisionLog:
-		return slidingLog{limit: s.Limit, window: window}.stored
+		return slidingLog{limit: s.Limit, window: int64(s.Window)}.stored
 	case PrecisionBuckets:
-		return slidingBuckets{limit: s.Limit, width: int64(s.Width()), count: s.Buckets}.stored
+		return s.parts().stored
 	default:
-		return slidingCounter{limit: s.Limit, window: window}.stored
+		return s.counter().stored
 	}
 }
 
@@ -52,18 +51,20 @@ func (r fixedWindow) stored(state []int64, cost, at int64) Decision {
 	return r.decide(r.pack(state[0], state[1]), cost, at)
 }
 
-func (r slidingCounter) stored(state []int64, cost, at int64) Decision {
-	return r.decide(counterState{index: state[0], prev: narrow(state[1]), cur: narrow(state[2])}, cost, at)
+func (r slidingCounter) stored(state []int64, cost, at int64) (d Decision) {
+	v := r.view(counterState{index: state[0], prev: state[1], cur: state[2]}, at)
+	r.fill(&d, &v, cost)
+	return d
 }
 
 func (r slidingBuckets) stored(state []int64, cost, at int64) Decision {
-	s := bucketsState{index: state[0], parts: make([]uint32, r.count+1)}
-	for i, n := range state[1:] {
-		if at := s.index - int64(i); at >= 0 {
-			*r.part(s, at) = narrow(n)
+	index, c := state[0], make(counts, r.count)
+	for i, n := range state[2:] {
+		if at := index - 1 - int64(i); at >= 0 && i < len(c) {
+			c[r.place(at)].Store(narrow(n))
 		}
 	}
-	return r.decide(s, cost, at)
+	return r.answer(r.pack(index, state[1]), c, cost, at)
 }
 
 func (r slidingLog) stored(state []int64, cost, at int64) Decision {

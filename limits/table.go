@@ -6,7 +6,28 @@ import (
 	"sync/atomic"
 )
 
-// table is a Limiter for rules whose state is one word, int64. It is divided
+// counting are rules whose state is more than a word: counts lie beside it. The
+// word is what changes with most charges. As rules they decide on a key beside
+// whose word all counts are 0.
+type counting[R any] interface {
+	// stride is how many counts lie beside a word, and may be 0.
+	stride() int
+	// answer is decide, with counts.
+	answer(word int64, c counts, cost, at int64) Decision
+	// spent is debt, with counts.
+	spent(word int64, c counts, at int64) int64
+	// turns says that before a charge at this moment the counts have to change,
+	// and turn changes them.
+	turns(word, at int64) bool
+	turn(word int64, c counts, at int64) int64
+	// giveBack is refund, with counts, which it may change.
+	giveBack(word int64, c counts, cost, at int64) int64
+	// succeed is inherit, with counts, and writes those of the new state.
+	succeed(from R, word int64, c counts, was, at int64, next counts) int64
+}
+
+// table is a Limiter for rules whose state is one word, int64, or one word and
+// counts that change with few charges. It is divided
 // into segments by the first bits of the digest, and a key is in one of two rows
 // of its segment.
 //
@@ -20,6 +41,7 @@ type table[R rules[int64, R]] struct {
 	rules    R
 	seed     seed
 	segments []segment[R]
+	counting counting[R] // the rules once more, if counts lie beside the words
 	// outer is the Limiter of which this table is the store.
 	outer adoptable
 
@@ -31,11 +53,13 @@ type table[R rules[int64, R]] struct {
 func (t *table[R]) init(outer adoptable, spec Spec, r R, o Options) {
 	t.spec, t.options, t.rules, t.outer = spec, o.withDefaults(), r, outer
 	t.seed = newSeed()
+	t.counting, _ = any(r).(counting[R])
 	limits := divide(t.options.MaxKeys)
 	t.segments = make([]segment[R], len(limits))
 	for i := range t.segments {
 		t.segments[i].horizon = noHorizon
 		t.segments[i].limit = limits[i]
+		t.segments[i].counting = t.counting
 	}
 }
 
@@ -76,11 +100,11 @@ func (t *table[R]) decide(d digest, cost int64, now Time, charge bool) Decision 
 	defer sg.mu.Unlock()
 	clock := t.rules.clock(now)
 	at := clock - t.rules.lag(d)
-	if s := sg.find(d); s != nil {
+	if s, ok := sg.rows.Load().findSpot(d); ok {
 		for {
 			word := s.word.Load()
-			answer := t.rules.decide(word, cost, at)
-			if !charge || !answer.Allowed || s.word.CompareAndSwap(word, t.rules.charge(word, cost, at)) {
+			answer := t.answer(word, s.counts, cost, at)
+			if !charge || !answer.Allowed || t.chargeLocked(s, word, cost, at) {
 				return answer
 			}
 		}
@@ -88,9 +112,31 @@ func (t *table[R]) decide(d digest, cost int64, now Time, charge bool) Decision 
 	word := t.rules.fresh(sg.horizon - t.rules.lag(d))
 	answer := t.rules.decide(word, cost, at)
 	if charge && answer.Allowed {
+		if t.counting != nil {
+			word = t.counting.turn(word, nil, at)
+		}
 		sg.addLocked(t.rules, d, t.rules.charge(word, cost, at), clock, true)
 	}
 	return answer
+}
+
+func (t *table[R]) answer(word int64, c counts, cost, at int64) Decision {
+	if t.counting != nil {
+		return t.counting.answer(word, c, cost, at)
+	}
+	return t.rules.decide(word, cost, at)
+}
+
+// chargeLocked reports false if somebody else was faster.
+func (t *table[R]) chargeLocked(s spot, word, cost, at int64) bool {
+	if t.counting == nil || !t.counting.turns(word, at) {
+		return s.word.CompareAndSwap(word, t.rules.charge(word, cost, at))
+	}
+	if !s.word.CompareAndSwap(word, moved) {
+		return false
+	}
+	s.word.Store(t.rules.charge(t.counting.turn(word, s.counts, at), cost, at))
+	return true
 }
 
 // charged tells, after a swap in s that is not certain, whether it charged d. Then
@@ -133,11 +179,15 @@ func (t *table[R]) refund(d digest, cost int64, now Time) {
 		return
 	}
 	defer sg.mu.Unlock()
-	s := sg.find(d)
-	if s == nil {
+	s, ok := sg.rows.Load().findSpot(d)
+	if !ok {
 		return
 	}
 	at := t.rules.clock(now) - t.rules.lag(d)
+	if t.counting != nil {
+		s.word.Store(t.counting.giveBack(s.word.Swap(moved), s.counts, cost, at))
+		return
+	}
 	for {
 		word := s.word.Load()
 		if s.word.CompareAndSwap(word, t.rules.refund(word, cost, at)) {
@@ -168,29 +218,12 @@ func (t *table[R]) Top(n int, now Time) []KeyUsage {
 	clock := t.rules.clock(now)
 	top := ranking{most: n}
 	for i := range t.segments {
-		t.segments[i].each(func(d digest, word int64) {
+		t.segments[i].each(func(s spot) {
+			d, word := digest(s.digest.Load()), s.word.Load()
 			if ends(t.rules, d, word) > clock {
-				top.add(d, t.rules.decide(word, 0, clock-t.rules.lag(d)))
+				top.add(d, t.answer(word, s.counts, 0, clock-t.rules.lag(d)))
 			}
 		})
 	}
 	return top.list()
-}
-
-// each calls f for every key held, with the lock held.
-func (sg *segment[R]) each(f func(d digest, word int64)) {
-	sg.mu.Lock()
-	defer sg.mu.Unlock()
-	p := sg.rows.Load()
-	if p == nil {
-		return
-	}
-	for i := range *p {
-		for j := range (*p)[i] {
-			s := &(*p)[i][j]
-			if d := s.digest.Load(); d != vacant && d != closed {
-				f(digest(d), s.word.Load())
-			}
-		}
-	}
 }

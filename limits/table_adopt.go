@@ -61,24 +61,27 @@ func (t *table[R]) handOver(heir *table[R], now Time) {
 // receive takes over the keys of a segment whose lock the caller holds. An heir
 // is locked after the one it inherits from, always.
 func (t *table[R]) receive(from R, sg *segment[R], now Time) {
-	p := sg.rows.Load()
-	if p == nil {
-		return
-	}
 	clock := t.rules.clock(now)
-	for i := range *p {
-		for j := range (*p)[i] {
-			d, word, ok := sg.takeLocked(from, &(*p)[i][j], clock)
-			if !ok {
-				continue
-			}
-			word = t.rules.inherit(from, word, clock-from.lag(d), clock-t.rules.lag(d))
-			to := t.segment(d)
-			to.mu.Lock()
-			to.addLocked(t.rules, d, word, clock, false)
-			to.mu.Unlock()
-		}
+	var next counts
+	if t.counting != nil {
+		next = make(counts, t.counting.stride())
 	}
+	sg.eachLocked(func(s spot) {
+		d, word, ok := sg.takeLocked(from, s.slot, clock)
+		if !ok {
+			return
+		}
+		was, at := clock-from.lag(d), clock-t.rules.lag(d)
+		if t.counting != nil {
+			word = t.counting.succeed(from, word, s.counts, was, at, next)
+		} else {
+			word = t.rules.inherit(from, word, was, at)
+		}
+		to := t.segment(d)
+		to.mu.Lock()
+		to.addCountsLocked(t.rules, d, word, next, clock, false)
+		to.mu.Unlock()
+	})
 }
 
 // raiseHorizon tells every segment up to when keys have been forgotten.

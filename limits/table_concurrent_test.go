@@ -10,14 +10,17 @@ import (
 	"time"
 )
 
-// oneWord has a limit for every kind of table.
-func oneWord(capacity int64) []Spec {
+// tabled has a limit for every kind of table.
+func tabled(capacity int64) []Spec {
 	return []Spec{
 		TokenBucketSpec{Rate: Rate{1, time.Hour}, Burst: capacity},
 		LeakyBucketSpec{Rate: Rate{1, time.Hour}, Burst: capacity},
 		LeakyBucketSpec{Rate: Rate{1, time.Hour}, Burst: capacity, Queue: capacity - 1},
 		FixedWindowSpec{Limit: capacity, Window: time.Hour},
 		FixedWindowSpec{Limit: capacity, Window: time.Hour, ByKey: true},
+		SlidingWindowSpec{Limit: capacity, Window: time.Hour, Precision: PrecisionCounter},
+		SlidingWindowSpec{Limit: capacity, Window: 50, Precision: PrecisionCounter}, // with counts beside the word
+		SlidingWindowSpec{Limit: capacity, Window: time.Hour, Precision: PrecisionBuckets, Buckets: 5},
 	}
 }
 
@@ -58,7 +61,7 @@ func TestSlotChangesHandsUnderReaders(t *testing.T) {
 // gets it, and the other is told in full that it is gone.
 func TestConcurrentLastUnit(t *testing.T) {
 	const rounds = 20_000
-	for _, s := range oneWord(1) {
+	for _, s := range tabled(1) {
 		l := s.New(Options{})
 		key := []byte("key")
 		var here, passed, wrong atomic.Int64
@@ -94,7 +97,7 @@ func TestConcurrentLastUnit(t *testing.T) {
 func TestConcurrentGrowthIsExact(t *testing.T) {
 	const capacity, shared, own = 40, 50, 1500
 	now := at(int64(90 * time.Minute))
-	for _, s := range oneWord(capacity) {
+	for _, s := range tabled(capacity) {
 		l := s.New(Options{})
 		var passed [shared]atomic.Int64
 		var granted [callers][own]int64
@@ -144,7 +147,7 @@ func TestConcurrentGrowthIsExact(t *testing.T) {
 func TestConcurrentFloodFreesNoExhaustedKey(t *testing.T) {
 	const capacity, exhausted, most = 5, 12, 200
 	now := at(int64(90 * time.Minute))
-	for _, s := range oneWord(capacity) {
+	for _, s := range tabled(capacity) {
 		l := s.New(Options{MaxKeys: most})
 		for i := range exhausted {
 			if !l.Take([]byte{byte(i)}, capacity, now).Allowed {
@@ -177,7 +180,7 @@ func TestConcurrentFloodFreesNoExhaustedKey(t *testing.T) {
 func TestConcurrentAdoptAndGrowth(t *testing.T) {
 	const capacity, own = 3, 600
 	now := at(int64(90 * time.Minute))
-	for _, s := range oneWord(capacity) {
+	for _, s := range tabled(capacity) {
 		first := s.New(Options{MaxKeys: 20_000})
 		var current atomic.Pointer[Limiter]
 		current.Store(&first)

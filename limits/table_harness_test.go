@@ -26,16 +26,19 @@ func (t *table[R]) dump() string {
 	var out string
 	for i := range t.segments {
 		sg := &t.segments[i]
-		p := sg.rows.Load()
-		if p == nil && sg.horizon == noHorizon {
+		rs := sg.rows.Load()
+		if rs == nil && sg.horizon == noHorizon {
 			continue
 		}
 		out += fmt.Sprintf("%d: used %d horizon %d", i, sg.used, sg.horizon)
-		if p != nil {
-			for j := range *p {
-				for k := range (*p)[j] {
-					s := &(*p)[j][k]
+		if rs != nil {
+			for j := range rs.lines {
+				for k := range rowSlots {
+					s := rs.spot(uint64(j), k)
 					out += fmt.Sprintf(" %x=%d", s.digest.Load(), s.word.Load())
+					for n := range s.counts {
+						out += fmt.Sprintf("+%d", s.counts[n].Load())
+					}
 				}
 			}
 		}

@@ -144,7 +144,7 @@ func TestTableIsNoLargerThanNeeded(t *testing.T) {
 	size := func() (slots int) {
 		for i := range l.segments {
 			if p := l.segments[i].rows.Load(); p != nil {
-				slots += len(*p) * rowSlots
+				slots += p.slots()
 			}
 		}
 		return slots
@@ -190,7 +190,7 @@ func TestDisplacement(t *testing.T) {
 		{key(1, 0, 90), key(0, 0, 91)}, // and back
 	} {
 		sg := segment[meter]{limit: 8, horizon: noHorizon}
-		sg.publishLocked(makeRows(8))
+		sg.rows.Store(makeRows(8, 0))
 		words := map[digest]int64{}
 		add := func(d digest, word int64) {
 			sg.addLocked(m, d, word, 0, true)
@@ -216,8 +216,8 @@ func TestDisplacement(t *testing.T) {
 		if sg.find(key(1, 1, 2)) != nil || sg.used != 7 || sg.horizon != 0 {
 			t.Errorf("used %d, horizon %d", sg.used, sg.horizon)
 		}
-		if p := sg.rows.Load(); len(*p) != 2 {
-			t.Errorf("%d rows", len(*p))
+		if n := len(sg.rows.Load().lines); n != 2 {
+			t.Errorf("%d rows", n)
 		}
 	}
 }
@@ -227,14 +227,14 @@ func TestDisplacement(t *testing.T) {
 func TestRoomIsMoved(t *testing.T) {
 	m := newMeter(Rate{1, time.Hour}, 5, 5)
 	sg := segment[meter]{limit: 8, horizon: noHorizon}
-	sg.publishLocked(makeRows(8))
+	sg.rows.Store(makeRows(8, 0))
 	room := func(d digest) *slot {
 		t.Helper()
-		s := sg.roomLocked(m, *sg.rows.Load(), d, 0)
-		if s == nil || s.word.Load() != moved {
+		s, ok := sg.roomLocked(m, sg.rows.Load(), d, 0)
+		if !ok || s.word.Load() != moved {
 			t.Fatalf("for key %x: %+v", uint64(d), s)
 		}
-		return s
+		return s.slot
 	}
 	for i := range uint64(3) {
 		room(key(1, 1, i)).put(key(1, 1, i), 100) // never used
@@ -263,7 +263,7 @@ func TestClosedSlotsStayClosed(t *testing.T) {
 			sg := l.(*bucketTable).segments
 			for i := range sg {
 				open := 0
-				rs := *sg[i].rows.Load()
+				rs := sg[i].rows.Load().lines
 				for j := range rs {
 					for k := range rs[j] {
 						if d := rs[j][k].digest.Load(); d != closed {
@@ -291,7 +291,7 @@ func TestClosedSlotsStayClosed(t *testing.T) {
 // TestFreshKeyAmongExhaustedOnes is held, though all others have spent more, or it
 // could spend for ever.
 func TestFreshKeyAmongExhaustedOnes(t *testing.T) {
-	for _, s := range oneWord(5) {
+	for _, s := range tabled(5) {
 		l := s.New(Options{MaxKeys: 4})
 		for i := range 20 {
 			l.Take(number(i), 5, at(0))
@@ -332,7 +332,7 @@ func TestLeastDebtGoes(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		for _, must := range []bool{true, false} {
 			sg := segment[meter]{limit: 8, horizon: noHorizon}
-			sg.publishLocked(makeRows(8))
+			sg.rows.Store(makeRows(8, 0))
 			words := r.Perm(8)
 			for i, w := range words {
 				sg.addLocked(m, key(uint64(i%2), uint64(i%2), uint64(i)), int64(10+2*w), 0, true)
