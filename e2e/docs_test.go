@@ -59,6 +59,23 @@ var documents = map[string]map[string]commands{
 		},
 		`kill -TERM "$(cat lictor.pid)"`: {},
 	},
+	"docs/policies-in-kv.md": {
+		"consul agent -dev":                         {},
+		"cat > web.hcl <<'END'":                     {prints: []string{`Registered service: web`}, settles: true},
+		"cat > gateway.hcl <<'END'":                 {prints: []string{`Configuration is valid!`}},
+		"bin/lictor agent -config-file gateway.hcl": {},
+		"mkdir -p fleet":                            {prints: []string{`created lictor/policies/web.hcl\nPushed as one transaction: 1 created, 0 changed, 0 removed\.`}},
+		`curl -s -o /dev/null -w '%{http_code}\n' http://127.0.0.1:8080/`: {prints: []string{`^200\n`, `web +any`}, settles: true},
+		`sed -i.before 's/per_client"\]/per_client"]\n  timeout     = "5s"/' fleet/web.hcl && rm fleet/web.hcl.before`: {
+			prints: []string{`--- kv:lictor/policies/web.hcl\n\+\+\+ fleet/web.hcl\n`, `\n\+  timeout     = "5s"\n`, `0 created, 1 changed`, `wrote copy/web.hcl`, `\nalike\n`},
+		},
+		`consul kv put lictor/policies/web.hcl 'route "web" { servce = "web" }'`: {prints: []string{`Success!`}},
+		"curl -s http://127.0.0.1:9980/v1/policies": {
+			prints: []string{`on kv:lictor/policies/web.hcl line 1`, `are refused, the ones before stay: kv:lictor/policies/web.hcl:1,`, `lictor_kv_refused 1\n`, `\n200\n`}, settles: true,
+		},
+		"bin/lictor policies push -config-file gateway.hcl fleet":              {prints: []string{`changed lictor/policies/web.hcl`}},
+		"curl -s http://127.0.0.1:9980/v1/metrics | grep '^lictor_kv_refused'": {prints: []string{`lictor_kv_refused 0\n`}, settles: true},
+	},
 	"docs/limits.md": {
 		"go run ./limits/picture": {inSource: true, prints: []string{
 			`44 +43 +0s +14 +15 +token_bucket`, `47 +40 +5s +10 +11 +leaky_bucket .* queue`, `58 +29 +0s +20 +20 +fixed_window`, `42 +45 +0s +11 +19 .*counter`,
