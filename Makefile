@@ -18,7 +18,7 @@ LDFLAGS  := -s -w -X main.version=$(VERSION)
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 VULN     := golang.org/x/vuln/cmd/govulncheck
 
-.PHONY: help demo build test unit race e2e fuzz bench compare pictures lint check cross consul vuln clean
+.PHONY: help demo build test unit race e2e fuzz bench churn compare pictures lint check cross consul vuln clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,10 @@ bench: build ## Go benchmarks, then CPU time per proxied request beside nginx (B
 	bin/bench -lictor bin/lictor $(BENCH_FLAGS)
 
 # A module of its own: none of the others' code enters the gateway's dependencies.
+churn: build ## Latency and CPU time of changes in a real Consul (CHURN_FLAGS=-help says what else)
+	@$(GO_BUILD) -o bin/ ./e2e/churn
+	bin/churn -consul "$$(e2e/consul/consul.sh)" -lictor bin/lictor $(CHURN_FLAGS)
+
 compare: ## Time and memory of a limit's decision beside other libraries', which it downloads (COMPARE_FLAGS)
 	@cd limits/bench && go run . $(COMPARE_FLAGS)
 
