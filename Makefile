@@ -18,7 +18,7 @@ LDFLAGS  := -s -w -X main.version=$(VERSION)
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 VULN     := golang.org/x/vuln/cmd/govulncheck
 
-.PHONY: help demo build test unit race e2e fuzz bench churn compare pictures lint check cross consul vuln clean
+.PHONY: help demo build test unit race e2e redis fuzz bench churn compare pictures lint check cross consul vuln clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,11 @@ e2e: build ## End-to-end tests: the built gateway against a real Consul and Redi
 	@if [ -n "$(RACE)" ]; then set -x; CGO_ENABLED=1 go build -race -buildvcs=false -o bin/lictor ./cmd/lictor; fi
 	@CONSUL_BIN=$$(e2e/consul/consul.sh); REDIS_BIN=$$(e2e/redis/redis.sh); export CONSUL_BIN REDIS_BIN; set -x; \
 	LICTOR_BIN=$(CURDIR)/bin/lictor go test -count=1 -tags e2e -timeout 15m $(RACE:%=-race) $(E2E_FLAGS) ./e2e ./limits/redis
+
+# For another server than the one that is found: make redis REDIS_BIN=/path/to/it
+redis: ## Tests of shared limits alone, against REDIS_BIN or the Redis or Valkey that is found
+	@REDIS_BIN=$$(e2e/redis/redis.sh); export REDIS_BIN; set -x; "$$REDIS_BIN" --version; \
+	CGO_ENABLED=1 go test -race -count=1 -tags e2e ./limits/redis
 
 fuzz: ## Fuzz every fuzz target for FUZZTIME (10s) each
 	@for package in $$(go list ./...); do \

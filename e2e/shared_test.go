@@ -411,9 +411,13 @@ func TestSharedLimitsWithoutTheirStore(t *testing.T) {
 					return nil
 				})
 			}
-			if a := s.gateways[0].Get("/closed"); a.Header.Get("RateLimit") == "" {
-				t.Error("no RateLimit with the store")
-			}
+			// Any single answer of the store may be too late, on a busy machine.
+			harness.Within(t, harness.Patience, "clients are told of a budget in the store", func() error {
+				if a := s.gateways[0].Get("/closed"); a.Header.Get("RateLimit") == "" {
+					return fmt.Errorf("status %d, no RateLimit", a.Status)
+				}
+				return nil
+			})
 
 			end := outage(t, redis, way)
 			s.answers(t, false)

@@ -4,16 +4,8 @@ package redis
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
-	"math/big"
-	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -455,72 +447,4 @@ func TestPassword(t *testing.T) {
 	if d, answered := l.Ask([]byte("k"), 1, l.clock()); !answered || !d.Allowed {
 		t.Errorf("with the right one: %+v, answered %t", d, answered)
 	}
-}
-
-// TestTLS: the server is verified, and spoken to when it is the right one.
-func TestTLS(t *testing.T) {
-	s := startServer(t)
-	address, roots := startTLS(t, s.address)
-	for trusted, config := range map[bool]*tls.Config{
-		true:  {RootCAs: roots, ServerName: "redis.test", MinVersion: tls.VersionTLS12},
-		false: {ServerName: "redis.test", MinVersion: tls.VersionTLS12},
-	} {
-		st := newStore(t, s, func(o *Options) { o.Addresses, o.TLS = []string{address}, config })
-		l := newLimiter(t, st, Spec{Name: "a", Limit: hourly(5)})
-		if _, answered := l.Ask([]byte("k"), 1, l.clock()); answered != trusted {
-			t.Errorf("trusted %t: answered %t", trusted, answered)
-		}
-	}
-}
-
-// startTLS answers TLS in front of a server.
-func startTLS(t *testing.T, target string) (string, *x509.CertPool) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), DNSNames: []string{"redis.test"}, NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AddCert(leaf)
-	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
-		Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, MinVersion: tls.VersionTLS12,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
-	go func() { // until the listener is closed
-		for {
-			in, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer in.Close()
-				out, err := net.Dial("tcp", target)
-				if err != nil {
-					return
-				}
-				defer out.Close()
-				go func() {
-					defer out.Close()
-					_, _ = io.Copy(out, in)
-				}()
-				_, _ = io.Copy(in, out)
-			}()
-		}
-	}()
-	return listener.Addr().String(), roots
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -31,8 +32,9 @@ func askUntilAnswered(t *testing.T, l *Limiter) {
 	}
 }
 
-// TestCluster has a cluster of one node.
-func TestCluster(t *testing.T) {
+// startCluster runs a cluster of one node. It returns two names of it.
+func startCluster(t *testing.T) (*server, []string) {
+	t.Helper()
 	s := startServer(t, "--cluster-enabled", "yes")
 	c := s.client()
 	if err := c.ClusterAddSlotsRange(t.Context(), 0, 16383).Err(); err != nil {
@@ -48,8 +50,29 @@ func TestCluster(t *testing.T) {
 		time.Sleep(5 * time.Millisecond)
 	}
 	_, port, _ := net.SplitHostPort(s.address)
-	st := newStore(t, s, func(o *Options) { o.Addresses = []string{s.address, "localhost:" + port} })
+	return s, []string{s.address, "localhost:" + port}
+}
+
+func TestCluster(t *testing.T) {
+	s, addresses := startCluster(t)
+	st := newStore(t, s, func(o *Options) { o.Addresses = addresses })
 	askUntilAnswered(t, newLimiter(t, st, Spec{Name: "a", Limit: hourly(5), OnError: Closed}))
+}
+
+// TestClusterRights: in a cluster the user has to find out who has which keys.
+func TestClusterRights(t *testing.T) {
+	s, addresses := startCluster(t)
+	if !grant(t, s.client(), slices.Concat(rights, clusterRights)) {
+		return
+	}
+	st := newStore(t, s, func(o *Options) {
+		o.Addresses = addresses
+		o.Credentials = func() (string, string, error) { return "lictor", "secret", nil }
+	})
+	askUntilAnswered(t, newLimiter(t, st, Spec{Name: "a", Limit: hourly(5), OnError: Closed}))
+	if log, err := s.client().Do(t.Context(), "ACL", "LOG").Slice(); err != nil || len(log) > 0 {
+		t.Errorf("refused: %v, %v", log, err)
+	}
 }
 
 // TestSentinel has one that watches one master.
