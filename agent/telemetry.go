@@ -30,6 +30,7 @@ type collector struct {
 	connections, accepted                           *prometheus.Desc
 	verifications                                   *prometheus.Desc
 	kvAge, kvRefused                                *prometheus.Desc
+	mesh                                            meshDescs
 }
 
 func newCollector(a *Agent, prefix string) *collector {
@@ -55,6 +56,7 @@ func newCollector(a *Agent, prefix string) *collector {
 		reloads:       desc("reloads_total", "Reloads of the configuration.", "result"),
 		kvAge:         desc("kv_age_seconds", "Time since Consul last confirmed the policies in its KV store."),
 		kvRefused:     desc("kv_refused", "1 while the newest policies in Consul's KV store are not those that serve."),
+		mesh:          newMeshDescs(desc),
 		generation:    desc("generation", "Generation of the policies that serve."),
 		logDropped:    desc("access_log_dropped_total", "Access log lines that were lost."),
 		connections:   desc("connections", "Client connections by what they are at present.", "listener", "state"),
@@ -113,6 +115,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	counter(out, c.reloads, float64(a.reloads.failed.Load()), "failed")
 	gauge(out, c.generation, float64(g.number))
 	c.kv(out, g)
+	c.mesh.collect(out, a.mesh)
 	if a.sink != nil {
 		counter(out, c.logDropped, float64(a.sink.Dropped()))
 	}

@@ -28,7 +28,8 @@ func everything(t *testing.T, consul *fakeConsul) string {
 	write(t, file, secret)
 	one := says(t, "one")
 	consul.set("web", one.String())
-	return consul.block() + logTo("-", "json") + service("s", one) + perClient(3, "client.ip") +
+	block := strings.Replace(consul.block(), "consul {\n", "consul {\n  connect {\n    enabled = true\n  }\n", 1)
+	return block + logTo("-", "json") + service("s", one) + perClient(3, "client.ip") +
 		fmt.Sprintf("jwt \"main\" {\n  algorithms = [\"HS256\"]\n  json_web_key_set {\n    hmac {\n      secret_file = %q\n    }\n  }\n}\n", file) +
 		route("s", "/s", "s", `limits = ["per_client"]`) + route("web", "/web", "web") +
 		route("private", "/private", "s", "jwt {\n    provider = \"main\"\n  }") + route("none", "/none", "missing")

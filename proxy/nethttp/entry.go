@@ -39,6 +39,9 @@ func (e *entry) Close() error {
 	return e.Conn.Close()
 }
 
+// NetConn returns the connection beneath, for whoever judges a client by it.
+func (e *entry) NetConn() net.Conn { return e.Conn }
+
 // CloseWrite ends our direction only. net/http looks for it too.
 func (e *entry) CloseWrite() error {
 	if c, ok := e.Conn.(interface{ CloseWrite() error }); ok {
