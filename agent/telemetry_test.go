@@ -32,7 +32,8 @@ func everything(t *testing.T, consul *fakeConsul) string {
 	return block + logTo("-", "json") + service("s", one) + perClient(3, "client.ip") +
 		fmt.Sprintf("jwt \"main\" {\n  algorithms = [\"HS256\"]\n  json_web_key_set {\n    hmac {\n      secret_file = %q\n    }\n  }\n}\n", file) +
 		route("s", "/s", "s", `limits = ["per_client"]`) + route("web", "/web", "web") +
-		route("private", "/private", "s", "jwt {\n    provider = \"main\"\n  }") + route("none", "/none", "missing")
+		route("private", "/private", "s", "jwt {\n    provider = \"main\"\n  }") + route("none", "/none", "missing") +
+		"policies {\n  kv_prefix = \"policies/\"\n  watch = false\n}\n"
 }
 
 // busy has everything happen once.
