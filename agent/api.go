@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/lictor/lictor/catalog"
+	"github.com/lictor/lictor/limits"
 	"github.com/lictor/lictor/limits/fleet"
 	"github.com/lictor/lictor/proxy/step/limit"
 	"github.com/lictor/lictor/proxy/upstream"
@@ -149,7 +150,9 @@ type LimitInfo struct {
 	Algorithm  string    `json:"algorithm"`
 	Key        string    `json:"key"`
 	Quota      int64     `json:"quota"`
-	WindowMS   int64     `json:"window_ms"`
+	Unit       string    `json:"unit,omitempty"`     // when requests are not what is counted
+	WindowMS   int64     `json:"window_ms"`          // 0 where time brings nothing back
+	Calendar   string    `json:"calendar,omitempty"` // a window of one, such as "month, Europe/Berlin"
 	Scope      string    `json:"scope"`
 	Share      string    `json:"share,omitempty"` // of a fleet_share, such as "1 of 3"; Quota and WindowMS are this share's
 	Mode       string    `json:"mode"`
@@ -163,6 +166,10 @@ type LimitInfo struct {
 	WouldDeny  uint64    `json:"would_deny"`
 	StoreError uint64    `json:"store_error"`
 	Top        []KeyInfo `json:"top"`
+	// InFlight is what is in flight, of limits that count that, and Adaptive how
+	// the services stand whose limit is found by itself.
+	InFlight *int64     `json:"in_flight,omitempty"`
+	Adaptive []HeldInfo `json:"adaptive,omitempty"`
 }
 
 // KeyInfo is a key with little left, by a digest that gives nobody away.
@@ -208,11 +215,15 @@ func (ad *admin) listLimits(w http.ResponseWriter, _ *http.Request) {
 func (a *Agent) limitInfo(l *limit.Limit) LimitInfo {
 	p, c := l.Limiter.Policy(), l.Counters
 	v := LimitInfo{
-		Name: l.Spec.Name, Algorithm: l.Spec.Algorithm, Key: l.Info.KeyClass, Quota: p.Quota, WindowMS: p.Window.Milliseconds(),
+		Name: l.Spec.Name, Algorithm: l.Spec.Algorithm, Key: l.Info.KeyClass, Quota: p.Quota, Unit: l.Info.Policy.Unit, WindowMS: p.Window.Milliseconds(),
 		Scope: l.Spec.Scope.String(), Mode: l.Spec.Mode.String(), Keys: l.Limiter.Keys(), MaxKeys: l.Spec.MaxKeys,
 		Allowed: c.Allowed.Load(), Delayed: c.Delayed.Load(), Denied: c.Denied.Load(), WouldDeny: c.WouldDeny.Load(),
 		StoreError: c.StoreError.Load(), Top: []KeyInfo{},
 	}
+	if w, ok := l.Spec.Limit.(limits.FixedWindowSpec); ok && w.Calendar != "" {
+		v.Calendar = w.Calendar + ", " + w.Zone
+	}
+	a.held(l, &v)
 	if f, ok := l.Limiter.(*fleet.Limiter); ok {
 		v.Share = f.Share().String()
 	}

@@ -25,6 +25,7 @@ type collector struct {
 	requests, duration, requestBytes, responseBytes *prometheus.Desc
 	inFlight, endpoints, retries                    *prometheus.Desc
 	decisions, keys, fleet                          *prometheus.Desc
+	holders                                         holders
 	answers, age, changes                           *prometheus.Desc
 	reloads, generation, logDropped                 *prometheus.Desc
 	connections, accepted                           *prometheus.Desc
@@ -48,6 +49,7 @@ func newCollector(a *Agent, prefix string) *collector {
 		retries:       desc("retries_total", "Further attempts, by what befell the one before.", "service", "cause"),
 		decisions:     desc("limit_decisions_total", "Decisions of limits.", "limit", "decision"),
 		keys:          desc("limit_keys", "Keys that a limit holds.", "limit"),
+		holders:       newHolders(desc),
 		fleet:         desc("fleet_gateways", "Gateways among whom limits are shared out, this one included."),
 		answers:       desc("gateway_answers_total", "Answers made by the gateway itself.", "problem"),
 		age:           desc("catalog_age_seconds", "Time since the source last confirmed the catalog.", "source"),
@@ -94,6 +96,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 			counter(out, c.decisions, float64(d.n), l.Spec.Name, d.decision)
 		}
 		gauge(out, c.keys, float64(l.Limiter.Keys()), l.Spec.Name)
+		c.holders.collect(out, l, a.clock.Now())
 	}
 	gauge(out, c.fleet, float64(a.fleet.gateways()))
 	a.proxy.EachAnswerCount(func(problem string, n uint64) { counter(out, c.answers, float64(n), problem) })

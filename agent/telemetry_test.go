@@ -30,8 +30,9 @@ func everything(t *testing.T, consul *fakeConsul) string {
 	consul.set("web", one.String())
 	block := strings.Replace(consul.block(), "consul {\n", "consul {\n  connect {\n    enabled = true\n  }\n", 1)
 	return block + logTo("-", "json") + service("s", one) + perClient(3, "client.ip") +
+		"limit \"adaptive_concurrency\" \"bearable\" {\n}\n" +
 		fmt.Sprintf("jwt \"main\" {\n  algorithms = [\"HS256\"]\n  json_web_key_set {\n    hmac {\n      secret_file = %q\n    }\n  }\n}\n", file) +
-		route("s", "/s", "s", `limits = ["per_client"]`) + route("web", "/web", "web") +
+		route("s", "/s", "s", `limits = ["per_client", "bearable"]`) + route("web", "/web", "web") +
 		route("private", "/private", "s", "jwt {\n    provider = \"main\"\n  }") + route("none", "/none", "missing") +
 		"policies {\n  kv_prefix = \"policies/\"\n  watch = false\n}\n"
 }

@@ -76,11 +76,22 @@ func runLimits(e env, args []string) int {
 			if l.Gateway {
 				by = append([]string{"(gateway)"}, by...)
 			}
-			window := time.Duration(l.WindowMS) * time.Millisecond
-			t.row(l.Name, l.Algorithm, l.Quota, window, l.Key, scope(&l), l.Mode, noneOr(by), l.Keys, l.Allowed, l.Delayed, l.Denied, l.WouldDeny)
+			t.row(l.Name, l.Algorithm, l.Quota, window(&l), l.Key, scope(&l), l.Mode, noneOr(by), l.Keys, l.Allowed, l.Delayed, l.Denied, l.WouldDeny)
 		}
 		t.end()
 	})
+}
+
+// window is how long it takes for the quota to come back, or how much of it is in
+// flight where only that counts.
+func window(l *agent.LimitInfo) string {
+	switch {
+	case l.InFlight != nil:
+		return fmt.Sprintf("%d in flight", *l.InFlight)
+	case l.Calendar != "":
+		return l.Calendar
+	}
+	return (time.Duration(l.WindowMS) * time.Millisecond).String()
 }
 
 // scope says who counts, and which share a gateway grants by itself.
