@@ -8,9 +8,31 @@ import (
 	"github.com/lictor/lictor/agent/config"
 	"github.com/lictor/lictor/proxy"
 	"github.com/lictor/lictor/proxy/step/jwt"
-	"github.com/lictor/lictor/proxy/step/limit"
 	"github.com/lictor/lictor/proxy/upstream"
 )
+
+// stepKind is one line of the registry of steps.
+type stepKind struct {
+	// block is how a route asks for the step. The zero value is for steps that
+	// have no block of their own.
+	block config.StepBlock
+	// build makes the steps of a route, none where it asks for none.
+	build func(a *Agent, g *generation, r *config.Route) ([]proxy.Step, error)
+}
+
+// stepKinds lists the steps, in the order in which they run: limits whose key is
+// known already come before anything that costs more, so that a flood is refused
+// before a signature is verified; those keyed by identity come once there is one.
+// What the service can bear is asked last: nobody is held of it who waits or is
+// refused here.
+func stepKinds() []stepKind {
+	return []stepKind{
+		limitStep(ofRequest),
+		jwtStep(),
+		limitStep(ofIdentity),
+		limitStep(ofService),
+	}
+}
 
 // ConfigOptions tells the configuration language what this program understands.
 func ConfigOptions() config.Options {
@@ -20,11 +42,11 @@ func ConfigOptions() config.Options {
 				return jwt.DecodeProvider(b, c.Name, c.Range, c.Path)
 			}},
 		},
-		StepBlocks: []config.StepBlock{
-			{Type: "jwt", Repeatable: true, Decode: func(b hcl.Body, c config.BlockContext) (any, hcl.Diagnostics) {
-				return jwt.DecodeRoute(b, c.Range, c.Providers["jwt"])
-			}},
-		},
+	}
+	for _, k := range stepKinds() {
+		if k.block.Type != "" {
+			o.StepBlocks = append(o.StepBlocks, k.block)
+		}
 	}
 	for _, b := range upstream.Balancers() {
 		o.Balancers = append(o.Balancers, b.Name)
@@ -60,34 +82,16 @@ func sentence(err error) string {
 	return strings.ToUpper(s[:1]) + s[1:] + "."
 }
 
-// steps assembles a route's pipeline. The order of this function is the order in
-// which the steps run: limits whose key is known already come before anything
-// that costs more, so that a flood is refused before a signature is verified;
-// those keyed by identity come once there is one. What the service can bear is
-// asked last: nobody is held of it who waits or is refused here.
+// steps assembles a route's pipeline.
 func (a *Agent) steps(g *generation, r *config.Route) ([]proxy.Step, error) {
-	var known, identity, service []string
-	for _, name := range g.config.Policy.EffectiveLimits(r) {
-		switch l := g.limit(name); {
-		case l.Spec.OfService():
-			service = append(service, name)
-		case l.Spec.OfIdentity():
-			identity = append(identity, name)
-		default:
-			known = append(known, name)
-		}
-	}
 	var steps []proxy.Step
-	steps = append(steps, a.phase(g, known, r)...)
-	if blocks := specs[*jwt.RouteSpec](r, "jwt"); len(blocks) > 0 {
-		s, err := jwt.New(blocks, g.providers.Provider)
+	for _, k := range stepKinds() {
+		more, err := k.build(a, g, r)
 		if err != nil {
 			return nil, err
 		}
-		steps = append(steps, s)
+		steps = append(steps, more...)
 	}
-	steps = append(steps, a.phase(g, identity, r)...)
-	steps = append(steps, a.phase(g, service, r)...)
 	return steps, nil
 }
 
@@ -100,23 +104,4 @@ func specs[T any](r *config.Route, typ string) []T {
 		}
 	}
 	return out
-}
-
-// phase returns the step for limits that are charged all or nothing, as a list
-// of one or none. A route, which may be nil, may charge what it likes.
-func (a *Agent) phase(g *generation, names []string, r *config.Route) []proxy.Step {
-	var list []*limit.Limit
-	for _, n := range names {
-		l := g.limit(n)
-		if r != nil {
-			if c, ok := r.CostOf(n); ok {
-				l = l.Charging(c)
-			}
-		}
-		list = append(list, l)
-	}
-	if p := limit.NewPhase(list, a.waiters); p != nil {
-		return []proxy.Step{p}
-	}
-	return nil
 }
