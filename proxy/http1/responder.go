@@ -17,6 +17,7 @@ type responder struct {
 	out    []byte // written and not sent
 	vec    net.Buffers
 	pieces [3][]byte
+	moves  relay
 
 	fr      framing // of the response
 	left    int64   // of a response with a length
@@ -149,9 +150,13 @@ func (w *responder) Body(p []byte) error {
 	}
 	if len(w.out)+len(p) <= cap(w.out) {
 		w.out = append(w.out, p...)
-		return nil
+	} else if err := w.send(p, nil); err != nil {
+		return err
 	}
-	return w.send(p, nil)
+	if w.fr.end == byLength && w.left >= relayFrom {
+		return w.relay()
+	}
+	return nil
 }
 
 func (w *responder) chunk(p []byte) error {

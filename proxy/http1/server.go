@@ -57,6 +57,7 @@ type Server struct {
 	date     atomic.Pointer[[]byte]
 	works    sync.Pool // of *work
 	room     spaces
+	pipes    pipes
 	draining atomic.Bool
 	closed   atomic.Bool
 
@@ -198,6 +199,7 @@ func (s *Server) remove(c *conn) {
 func (s *Server) endLocked() {
 	if s.draining.Load() && len(s.conns) == 0 && !s.over {
 		s.over = true
+		s.pipes.close()
 		close(s.ended)
 	}
 }
