@@ -106,6 +106,26 @@ func TestKVPolicies(t *testing.T) {
 	harness.Within(t, harness.Prompt, "the policies are gone", refused(w.gateway, "/orders", http.StatusNotFound, "no-route"))
 }
 
+// TestKVSnapshotRestored puts Consul back into the state of before.
+func TestKVSnapshotRestored(t *testing.T) {
+	t.Parallel()
+	w := newWorldWith(t, 1, harness.Options{PoliciesBlock: inKV})
+	dir := policyFiles(t, "orders.hcl", kvRoute("orders", "/before"))
+	pushed(t, w.consul.Address(), dir)
+	harness.Within(t, harness.Prompt, "what was pushed serves", onlyBy(w.gateway, "/before", w.orders...))
+	state, err := w.consul.SaveSnapshot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "orders.hcl"), []byte(kvRoute("orders", "/after")))
+	pushed(t, w.consul.Address(), dir)
+	harness.Within(t, harness.Prompt, "what was pushed last serves", onlyBy(w.gateway, "/after", w.orders...))
+	if err := w.consul.RestoreSnapshot(t.Context(), state); err != nil {
+		t.Fatal(err)
+	}
+	harness.Within(t, harness.Patience, "what was restored serves", onlyBy(w.gateway, "/before", w.orders...))
+}
+
 // TestKVTransactionsUnderLoad moves a route from one key to another again and
 // again, each time as one transaction, and wants no request to miss it.
 func TestKVTransactionsUnderLoad(t *testing.T) {

@@ -34,6 +34,12 @@ func (t *kvTracker) take(a *kvAnswer) (v verdict, reason string) {
 		return hold, reason
 	}
 	t.cur.wait = max(a.docs.Index, 1)
+	if a.asked > 0 && a.docs.Index == a.asked {
+		// The wait is over, or the servers' state was replaced by a snapshot's: that
+		// ends a query too, with what was before. Asked with the same index, the
+		// next one might then be blind for the whole of its wait.
+		t.cur = t.cur.plain()
+	}
 	t.nonEmpty, t.regressed = !empty, false
 	return accept, ""
 }

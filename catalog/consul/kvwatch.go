@@ -214,6 +214,7 @@ func (w *KVWatch) held(reason string) {
 }
 
 func (w *KVWatch) failed(err error) {
+	w.kv.con.token.note(err)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.status.Err == nil || errorKind(w.status.Err) != errorKind(err) {
