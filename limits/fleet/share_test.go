@@ -37,14 +37,16 @@ func TestShareOf(t *testing.T) {
 			[]limits.Spec{bucket(1, 3*s, 4), bucket(1, 3*s, 4), bucket(1, 3*s, 4)},
 		},
 		"a queue": {
-			limits.LeakyBucketSpec{Rate: limits.Rate{Count: 10, Window: s}, Burst: 21, Queue: 20, Immediate: 5}, 1, 2,
+			limits.LeakyBucketSpec{Rate: limits.Rate{Count: 10, Window: s}, Burst: 21, Queue: 20, Immediate: 5},
+			1, 2,
 			[]limits.Spec{
 				limits.LeakyBucketSpec{Rate: limits.Rate{Count: 10, Window: 2 * s}, Burst: 11, Queue: 10, Immediate: 2},
 				limits.LeakyBucketSpec{Rate: limits.Rate{Count: 10, Window: 2 * s}, Burst: 10, Queue: 9, Immediate: 2},
 			},
 		},
 		"a queue smaller than the fleet": {
-			limits.LeakyBucketSpec{Rate: limits.Rate{Count: 10, Window: s}, Burst: 2, Queue: 1}, 1, 3,
+			limits.LeakyBucketSpec{Rate: limits.Rate{Count: 10, Window: s}, Burst: 2, Queue: 1},
+			1, 3,
 			[]limits.Spec{
 				limits.LeakyBucketSpec{Rate: limits.Rate{Count: 10, Window: 3 * s}, Burst: 1},
 				limits.LeakyBucketSpec{Rate: limits.Rate{Count: 10, Window: 3 * s}, Burst: 1},
@@ -52,7 +54,8 @@ func TestShareOf(t *testing.T) {
 			},
 		},
 		"a window": {
-			limits.FixedWindowSpec{Limit: 8, Window: m, Offset: s}, 1, 3,
+			limits.FixedWindowSpec{Limit: 8, Window: m, Offset: s},
+			1, 3,
 			[]limits.Spec{
 				limits.FixedWindowSpec{Limit: 3, Window: m, Offset: s},
 				limits.FixedWindowSpec{Limit: 3, Window: m, Offset: s},
@@ -60,7 +63,8 @@ func TestShareOf(t *testing.T) {
 			},
 		},
 		"a window smaller than the fleet": {
-			limits.FixedWindowSpec{Limit: 2, Window: m, ByKey: true}, 1, 3,
+			limits.FixedWindowSpec{Limit: 2, Window: m, ByKey: true},
+			1, 3,
 			[]limits.Spec{
 				limits.FixedWindowSpec{Limit: 1, Window: 90 * s, ByKey: true},
 				limits.FixedWindowSpec{Limit: 1, Window: 90 * s, ByKey: true},
@@ -68,7 +72,8 @@ func TestShareOf(t *testing.T) {
 			},
 		},
 		"a sliding window whose parts do not hold a request": {
-			limits.SlidingWindowSpec{Limit: 9, Window: m, Precision: limits.PrecisionLog}, 5, 2,
+			limits.SlidingWindowSpec{Limit: 9, Window: m, Precision: limits.PrecisionLog},
+			5, 2,
 			[]limits.Spec{
 				limits.SlidingWindowSpec{Limit: 5, Window: 66666666667, Precision: limits.PrecisionLog},
 				limits.SlidingWindowSpec{Limit: 5, Window: 66666666667, Precision: limits.PrecisionLog},
@@ -79,7 +84,8 @@ func TestShareOf(t *testing.T) {
 			[]limits.Spec{bucket(1, limits.Longest, 1), bucket(1, limits.Longest, 1)},
 		},
 		"a window of the largest numbers": {
-			limits.FixedWindowSpec{Limit: math.MaxInt64, Window: m}, math.MaxInt64, 2,
+			limits.FixedWindowSpec{Limit: math.MaxInt64, Window: m},
+			math.MaxInt64, 2,
 			[]limits.Spec{
 				limits.FixedWindowSpec{Limit: math.MaxInt64, Window: limits.Longest},
 				limits.FixedWindowSpec{Limit: math.MaxInt64, Window: limits.Longest},

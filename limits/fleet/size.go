@@ -59,12 +59,12 @@ func (s *Size) See(v View, at time.Duration) {
 	s.settle(at)
 	// What is not more than a later one never counts again.
 	least := n
-	for i := len(s.recent) - 1; i >= 0; i-- {
-		if s.recent[i].gateways <= least {
+	for i, c := range slices.Backward(s.recent) {
+		if c.gateways <= least {
 			s.recent = slices.Delete(s.recent, i, i+1)
 			continue
 		}
-		least = s.recent[i].gateways
+		least = c.gateways
 	}
 }
 

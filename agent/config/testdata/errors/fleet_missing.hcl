@@ -17,3 +17,8 @@ limit "token_bucket" "leased" {
   lease = 10
   scope = "fleet_share"
 }
+
+limit "concurrency" "in_flight" {
+  max   = 10
+  scope = "fleet_share"
+}
