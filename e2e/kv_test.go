@@ -62,7 +62,7 @@ func TestKVPolicies(t *testing.T) {
 	}
 	dir := policyFiles(t, "orders.hcl", kvRoute("orders", "/orders"), "more.hcl", kvRoute("more", "/more"))
 	pushed(t, w.consul.Address(), dir)
-	harness.Within(t, harness.Prompt, "what was pushed serves", onlyBy(w.gateway, "/more", w.orders...))
+	harness.Within(t, harness.Patience, "what was pushed serves", onlyBy(w.gateway, "/more", w.orders...))
 	if r := kvCommand(t, w.consul.Address(), "diff", dir); r.Code != 0 || r.Stdout != "" {
 		t.Errorf("diff ended with %d: %s%s", r.Code, r.Stdout, r.Stderr)
 	}
@@ -112,7 +112,7 @@ func TestKVSnapshotRestored(t *testing.T) {
 	w := newWorldWith(t, 1, harness.Options{PoliciesBlock: inKV})
 	dir := policyFiles(t, "orders.hcl", kvRoute("orders", "/before"))
 	pushed(t, w.consul.Address(), dir)
-	harness.Within(t, harness.Prompt, "what was pushed serves", onlyBy(w.gateway, "/before", w.orders...))
+	harness.Within(t, harness.Patience, "what was pushed serves", onlyBy(w.gateway, "/before", w.orders...))
 	state, err := w.consul.SaveSnapshot(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -140,7 +140,7 @@ func TestKVTransactionsUnderLoad(t *testing.T) {
 		pushed(t, w.consul.Address(), dir, "-prune")
 	}
 	move(0)
-	harness.Within(t, harness.Prompt, "the route serves", func() error {
+	harness.Within(t, harness.Patience, "the route serves", func() error {
 		if a := w.gateway.Get("/mark-0"); a.Status != http.StatusOK {
 			return fmt.Errorf("status %d", a.Status)
 		}
