@@ -76,6 +76,16 @@ var documents = map[string]map[string]commands{
 		"bin/lictor policies push -config-file gateway.hcl fleet":              {prints: []string{`changed lictor/policies/web.hcl`}},
 		"curl -s http://127.0.0.1:9980/v1/metrics | grep '^lictor_kv_refused'": {prints: []string{`lictor_kv_refused 0\n`}, settles: true},
 	},
+	"docs/mesh.md": {
+		"consul agent -dev":                         {},
+		"cat > web.hcl <<'END'":                     {prints: []string{`Registered service: web`}, settles: true},
+		"consul intention create -allow edge web":   {prints: []string{`Created: edge => web \(allow\)`}},
+		"cat > gateway.hcl <<'END'":                 {prints: []string{`Configuration is valid!`}},
+		"bin/lictor agent -config-file gateway.hcl": {},
+		`curl -s -o /dev/null -w '%{http_code}\n' http://127.0.0.1:8080/`: {
+			prints: []string{`^200\n`, `web@mesh .*passing`, `lictor_mesh_leaf_expiry_seconds \d`}, settles: true,
+		},
+	},
 	"docs/limits.md": {
 		"go run ./limits/picture": {inSource: true, prints: []string{
 			`44 +43 +0s +14 +15 +token_bucket`, `47 +40 +5s +10 +11 +leaky_bucket .* queue`, `58 +29 +0s +20 +20 +fixed_window`, `42 +45 +0s +11 +19 .*counter`,
