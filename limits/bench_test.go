@@ -95,6 +95,20 @@ func BenchmarkParallelKeys(b *testing.B) {
 	})
 }
 
+// BenchmarkParallelHot has all cores charge one key.
+func BenchmarkParallelHot(b *testing.B) {
+	benchEach(b, func(b *testing.B, s Spec) {
+		l := s.New(Options{})
+		key := []byte("198.51.100.7")
+		b.ReportAllocs()
+		b.RunParallel(func(pb *testing.PB) {
+			for now := int64(0); pb.Next(); now++ {
+				l.Take(key, 1, at(now))
+			}
+		})
+	})
+}
+
 func BenchmarkFlood(b *testing.B) {
 	benchEach(b, func(b *testing.B, s Spec) {
 		l := s.New(Options{MaxKeys: 10_000})
