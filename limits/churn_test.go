@@ -79,7 +79,7 @@ func TestConcurrentTurnsAreExact(t *testing.T) {
 		}
 		var got [steps]atomic.Int64
 		var here atomic.Int64
-		crowd(func(caller int) {
+		crowd(func(int) {
 			for i := range got {
 				here.Add(1)
 				for here.Load() < int64(callers*(i+1)) {

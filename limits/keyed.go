@@ -50,13 +50,9 @@ type keyed[S any, R rules[S, R]] struct {
 	heir    atomic.Pointer[keyed[S, R]]
 }
 
-func newKeyed[S any, R rules[S, R]](spec Spec, r R, o Options) Limiter {
-	return newKeyedBound(spec, r, o, o.withDefaults().MaxKeys)
-}
-
-// newKeyedBound is newKeyed for rules that bound the keys further than the
-// options do, because their states are large.
-func newKeyedBound[S any, R rules[S, R]](spec Spec, r R, o Options, maxKeys int) Limiter {
+// newKeyed makes one with a bound on keys of its own, which may be less than that
+// of the options, because states are large.
+func newKeyed[S any, R rules[S, R]](spec Spec, r R, o Options, maxKeys int) Limiter {
 	limits := divide(maxKeys)
 	k := &keyed[S, R]{
 		spec:    spec,

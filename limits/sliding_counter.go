@@ -30,7 +30,7 @@ type slidingCounter struct {
 func newSlidingCounter(limit, window int64) slidingCounter {
 	left := 63 - indexBits(window) // for counts
 	r := slidingCounter{limit: limit, window: window, perWindow: divisorOf(window), bits: left / 2}
-	if need := uint(bits.Len64(unsigned(limit))); need > r.bits { //nolint:gosec // G115: at most 64
+	if need := uint(bits.Len64(unsigned(limit))); need > r.bits {
 		r.bits, r.beside = left, true
 	}
 	r.most = min(int64(1)<<r.bits-1, math.MaxUint32)

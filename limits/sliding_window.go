@@ -134,7 +134,7 @@ func (s SlidingWindowSpec) New(o Options) Limiter {
 	switch s.Precision {
 	case PrecisionLog:
 		maxKeys := min(o.withDefaults().MaxKeys, logTimestampsHeld/int(s.Limit))
-		return newKeyedBound(s, slidingLog{limit: s.Limit, window: window}, o, maxKeys)
+		return newKeyed(s, slidingLog{limit: s.Limit, window: window}, o, maxKeys)
 	case PrecisionBuckets:
 		return newPartsTable(s, s.parts(), o)
 	default:
@@ -171,5 +171,5 @@ func withinReach(at int64) int64 { return min(max(at, 0), int64(latest)) }
 
 // indexBits is how many bits the index of a window of the given length takes.
 func indexBits(length int64) uint {
-	return uint(bits.Len64(unsigned(int64(latest) / length))) //nolint:gosec // G115: at most 64
+	return uint(bits.Len64(unsigned(int64(latest) / length)))
 }
