@@ -5,6 +5,9 @@ import (
 	"strings"
 )
 
+// longestName is longer than any name.
+const longestName = 1 << 20
+
 // KeyText writes a key whose parts are names, such as those of services, for people
 // to read: the names with "+" between them, and "all" for the key of no parts. What
 // is no key is "?".
@@ -15,11 +18,12 @@ func KeyText(key []byte) string {
 	var parts []string
 	for len(key) > 0 {
 		n, width := binary.Uvarint(key[1:]) // after the kind
-		if width <= 0 || n > uint64(len(key)-1-width) {
+		if width <= 0 || n > longestName || int(n) > len(key)-1-width {
 			return "?"
 		}
-		parts = append(parts, string(key[1+width:1+width+int(n)])) //nolint:gosec // no more than is there
-		key = key[1+width+int(n):]                                 //nolint:gosec // no more than is there
+		end := 1 + width + int(n)
+		parts = append(parts, string(key[1+width:end]))
+		key = key[end:]
 	}
 	return strings.Join(parts, "+")
 }
