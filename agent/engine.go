@@ -96,7 +96,7 @@ func (f *forwarders) Done(x *proxy.Exchange, complete bool) { f.of(x).Done(x, co
 
 // of depends on nothing that changes while an exchange lasts.
 func (f *forwarders) of(x *proxy.Exchange) proxy.Forwarder {
-	if x.Route.UpstreamTLS != nil || x.Request.Protocol > proxy.HTTP11 {
+	if x.Request.Protocol > proxy.HTTP11 {
 		return f.std
 	}
 	return f.own

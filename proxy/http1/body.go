@@ -14,8 +14,14 @@ const spaceSize = 32 << 10
 
 type space [spaceSize]byte
 
+// wideSpace has room for a piece and what makes a chunk of it.
+type wideSpace [spaceSize + maxChunkHead]byte
+
 // spaces lends room to bodies while they move.
-type spaces struct{ sync.Pool }
+type spaces struct {
+	sync.Pool
+	wide sync.Pool
+}
 
 func (s *spaces) get() *space {
 	if b, ok := s.Get().(*space); ok {
@@ -23,6 +29,15 @@ func (s *spaces) get() *space {
 	}
 	return new(space)
 }
+
+func (s *spaces) getWide() *wideSpace {
+	if b, ok := s.wide.Get().(*wideSpace); ok {
+		return b
+	}
+	return new(wideSpace)
+}
+
+func (s *spaces) putWide(b *wideSpace) { s.wide.Put(b) }
 
 // source is the connection that a body comes from.
 type source interface {

@@ -38,6 +38,8 @@ type call struct {
 	bounded  bool // the wait for a piece of the body has an end
 	until    time.Duration
 
+	onStall func(n int, err error) error // resume
+
 	in   []byte // in[r:n] was received and not used up
 	r, n int
 	scan headScan
@@ -51,6 +53,7 @@ type call struct {
 func newCall(f *Forwarder, x *proxy.Exchange) *call {
 	k := &call{f: f, x: x}
 	k.in, k.out = k.in0[:], k.out0[:0]
+	k.onStall = k.resume
 	k.up.init(k)
 	return k
 }
@@ -151,15 +154,26 @@ func (k *call) connect() (fe *proxy.ForwardError) {
 		if u == nil {
 			break
 		}
-		if u.raw.quiet() {
+		if k.fits(u) {
 			k.u, k.reused = u, true
+			u.writtenBy(k.onStall)
 			return nil
 		}
-		u.nc.Close()
+		u.leave()
 	}
 	k.reused = false
-	k.u, fe = k.dial()
+	if k.u, fe = k.dial(); fe == nil {
+		k.u.writtenBy(k.onStall)
+	}
 	return fe
+}
+
+// fits reports whether an idle connection may be used.
+func (k *call) fits(u *upConn) bool {
+	if k.pool.aging != nil && !k.pool.aging.Fresh(k.now()-u.born) {
+		return false
+	}
+	return u.quiet()
 }
 
 // left returns the time until the head must be there, as it was when the attempt
@@ -294,6 +308,7 @@ func (k *call) tunnel() *proxy.ForwardError {
 	if err := k.u.nc.SetDeadline(time.Time{}); err != nil {
 		return k.fault(err)
 	}
+	k.u.writtenBy(nil)
 	k.x.Response.Tunnel = &replayed{Conn: k.u.nc, early: k.in[k.r:k.n]}
 	k.u.readBy.lost()
 	return nil
@@ -321,8 +336,12 @@ func (k *call) finish(complete bool) {
 	} else {
 		keep = keep && k.r == k.n
 	}
-	if !keep || k.x.UpstreamEnd-u.born > maxAge || !k.pool.put(u) {
-		u.nc.Close()
+	u.writtenBy(nil)
+	switch {
+	case !complete || !sent:
+		u.cut()
+	case !keep || k.x.UpstreamEnd-u.born > maxAge || !k.pool.put(u):
+		u.leave()
 	}
 	if len(k.in) > keptSize {
 		k.in = k.in0[:]

@@ -250,7 +250,7 @@ func testEarlyAnswer(t *testing.T, e engine) {
 			if _, err := readHead(r); err == nil {
 				_, _ = io.WriteString(c, answer)
 				if strings.Contains(answer, "close") {
-					_ = c.(*net.TCPConn).CloseWrite()
+					_ = c.(interface{ CloseWrite() error }).CloseWrite()
 				}
 				_, _ = io.Copy(io.Discard, r)
 			}

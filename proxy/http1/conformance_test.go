@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/netip"
@@ -56,6 +57,7 @@ type options struct {
 	Logger                         hclog.Logger
 	Own                            func(netip.AddrPort) bool
 	Balance                        string
+	Route                          *proxy.Route // set by startGateway
 }
 
 // engine makes both halves of one.
@@ -124,6 +126,7 @@ func conformance(t *testing.T, test func(*testing.T, engine)) {
 	for name, e := range map[string]engine{
 		"http1": ours, "http1 the long way": wrapped(ours), "nethttp": standard,
 		"http1 to nethttp": either(ours, standard), "nethttp to http1": either(standard, ours),
+		"http1 over TLS": overTLS(ours),
 	} {
 		t.Run(name, func(t *testing.T) { test(t, e) })
 	}
@@ -154,6 +157,7 @@ func startGateway(t testing.TB, e engine, set setup, instances ...string) *gatew
 	if err != nil {
 		t.Fatal(err)
 	}
+	o.Route = g.route
 	front, back := e(g.listener, o)
 	g.proxy = proxy.New(limits.NewClock(), back)
 	g.proxy.Swap(table)
@@ -250,9 +254,9 @@ func startInstance(t testing.TB, h http.HandlerFunc) string {
 
 func serveInstance(t testing.TB, ln net.Listener, h http.HandlerFunc) string {
 	t.Helper()
-	s := &http.Server{Handler: h, ReadHeaderTimeout: patience}
+	s := &http.Server{Handler: h, ReadHeaderTimeout: patience, ErrorLog: log.New(io.Discard, "", 0)}
 	var served sync.WaitGroup
-	served.Go(func() { _ = s.Serve(ln) })
+	served.Go(func() { _ = s.Serve(sniffing{ln}) })
 	t.Cleanup(func() {
 		s.Close()
 		served.Wait()
@@ -272,7 +276,7 @@ func startRaw(t testing.TB, script func(n int, c net.Conn, r *bufio.Reader)) str
 	open := map[net.Conn]bool{}
 	all.Go(func() {
 		for n := 0; ; n++ {
-			c, err := ln.Accept()
+			c, err := sniffing{ln}.Accept()
 			if err != nil {
 				return
 			}

@@ -181,6 +181,7 @@ func testClientThatStopsSending(t *testing.T, e engine) {
 		g := startGateway(t, e, c.set, startInstance(t, func(_ http.ResponseWriter, r *http.Request) {
 			_, err := io.Copy(io.Discard, r.Body)
 			failed <- err
+			panic(http.ErrAbortHandler) // else there would be an early answer
 		}))
 		f, conn := framings[c.framing], g.dial()
 		conn.send("PUT / HTTP/1.1\r\nHost: x\r\n" + f.fields + "\r\n" + f.piece("up"))

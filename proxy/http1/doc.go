@@ -30,6 +30,8 @@
 //	work        Exchange, buffers, request body and responder of one exchange
 //	call        the same for the instance's side; stays with its Exchange
 //	pool        idle connections to one endpoint, the last one used first
+//	pools       those in clear, and those of each way of TLS, apart
+//	secured     TLS to an instance, and what lies between it and the socket
 //	rawServer   waiting without reads that find nothing, where there is a socket
 //	rawClient   to wait on; elsewhere net.Conn does it (raw_linux.go)
 //

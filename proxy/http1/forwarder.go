@@ -31,7 +31,7 @@ type Forwarder struct {
 // NewForwarder returns a forwarder. It keeps its connections with the endpoints,
 // which close them when they retire.
 func NewForwarder(o ForwarderOptions) *Forwarder {
-	return &Forwarder{slot: o.Slot, open: func(ep *upstream.Endpoint) io.Closer { return newPool(ep, o.Own) }}
+	return &Forwarder{slot: o.Slot, open: func(ep *upstream.Endpoint) io.Closer { return newPools(ep, o.Own) }}
 }
 
 // maxStale bounds the connections that one request may find dead before it has
@@ -45,7 +45,7 @@ func (f *Forwarder) Forward(x *proxy.Exchange, ep *upstream.Endpoint) error {
 		k = newCall(f, x)
 		x.Scratch = k // stays with the exchange, which is used again
 	}
-	k.begin(ep.LoadOrAttach(f.slot, f.open).(*pool))
+	k.begin(ep.LoadOrAttach(f.slot, f.open).(*pools).of(x.Route.UpstreamTLS))
 	for try := 1; ; try++ {
 		fe := k.attempt()
 		if fe == nil {

@@ -16,6 +16,11 @@ import (
 // TestUnsolicitedBytesReachNobody has an instance that says more than it was
 // asked for. It must not become the answer to the next request.
 func TestUnsolicitedBytesReachNobody(t *testing.T) {
+	t.Run("in clear", func(t *testing.T) { tUnsolicitedBytesReachNobody(t, ours) })
+	t.Run("over TLS", func(t *testing.T) { tUnsolicitedBytesReachNobody(t, overTLS(ours)) })
+}
+
+func tUnsolicitedBytesReachNobody(t *testing.T, e engine) {
 	const evil = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
 	for name, c := range map[string]struct {
 		answer string
@@ -53,7 +58,7 @@ func TestUnsolicitedBytesReachNobody(t *testing.T) {
 				said <- struct{}{}
 			}
 		})
-		g := startGateway(t, ours, nil, addr)
+		g := startGateway(t, e, nil, addr)
 		conn := g.dial()
 		conn.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 		conn.response("GET")

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lictor/lictor/proxy"
 	"github.com/lictor/lictor/proxy/upstream"
 )
 
@@ -21,11 +22,14 @@ const (
 	maxAge = time.Hour
 )
 
-// pool holds the idle connections to one endpoint. The one that was used last is
+// pool holds the idle connections to one endpoint that were made in one way. The
+// one that was used last is
 // used first, so that those beyond need grow old. It implements io.Closer.
 type pool struct {
 	ep     *upstream.Endpoint
 	own    func(netip.AddrPort) bool
+	tls    proxy.UpstreamTLS // nil for in clear
+	aging  proxy.AgingTLS    // the same, if it has a word on a connection's age
 	dialer net.Dialer
 
 	mu     sync.Mutex
@@ -36,8 +40,9 @@ type pool struct {
 	closed bool
 }
 
-func newPool(ep *upstream.Endpoint, own func(netip.AddrPort) bool) *pool {
-	p := &pool{ep: ep, own: own}
+func newPool(ep *upstream.Endpoint, own func(netip.AddrPort) bool, secure proxy.UpstreamTLS) *pool {
+	p := &pool{ep: ep, own: own, tls: secure}
+	p.aging, _ = secure.(proxy.AgingTLS)
 	p.dialer.ControlContext = p.judge
 	return p
 }
@@ -94,7 +99,7 @@ func (p *pool) age() {
 // closeLocked closes the n oldest idle connections.
 func (p *pool) closeLocked(n int) {
 	for _, u := range p.idle[:n] {
-		u.nc.Close()
+		u.leave()
 	}
 	rest := copy(p.idle, p.idle[n:])
 	clear(p.idle[rest:])

@@ -14,7 +14,7 @@ func idleConn(t *testing.T) (*upConn, func() bool) {
 	t.Helper()
 	ours, theirs := net.Pipe()
 	t.Cleanup(func() { ours.Close(); theirs.Close() })
-	return newUpConn(ours, 0), func() bool {
+	return newUpConn(ours, nil), func() bool {
 		_ = theirs.SetReadDeadline(past)
 		_, err := theirs.Read(make([]byte, 1))
 		return errors.Is(err, io.EOF)

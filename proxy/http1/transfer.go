@@ -195,6 +195,14 @@ func (k *call) writeAll() error {
 	}
 }
 
+// resume is stalled for writes that TLS makes.
+func (k *call) resume(_ int, err error) error {
+	if err = k.stalled(err); err == nil {
+		k.armWrite()
+	}
+	return err
+}
+
 // stalled returns nil when a failed write is to go on.
 func (k *call) stalled(err error) error {
 	if !isTimeout(err) {

@@ -28,6 +28,7 @@ type upload struct {
 	head    [maxChunkHead]byte
 	vec     net.Buffers
 	pieces  [3][]byte
+	onStall func(n int, err error) error // resume
 
 	mu       sync.Mutex
 	complete bool // all was sent
@@ -37,7 +38,7 @@ type upload struct {
 
 func (u *upload) init(k *call) {
 	u.k = k
-	u.run = u.send
+	u.run, u.onStall = u.send, u.resume
 	u.done = make(chan struct{}, 1)
 }
 
@@ -49,6 +50,7 @@ func (u *upload) reset() {
 
 func (u *upload) start() {
 	u.complete, u.running = false, true
+	u.k.u.writtenBy(u.onStall)
 	go u.run()
 }
 
@@ -125,27 +127,66 @@ var errNotTaken = errors.New("the instance took nothing of the request for longe
 // write sends three pieces. That the instance is gone, or wants no more, shows in
 // its answer, or in that there is none; that it does not listen shows here only.
 func (u *upload) write(p, q, r []byte) (sent bool, failure *proxy.ForwardError) {
-	c := u.k.u
 	u.pieces = [3][]byte{p, q, r}
-	u.vec = u.pieces[:]
-	for {
-		if t, moved := c.writeBy.move(u.k.now(), u.k.x.Route.IdleTimeout); moved {
-			_ = c.nc.SetWriteDeadline(t) // fails on a closed connection only
-		}
-		if u.over.Load() {
-			return false, nil
-		}
-		n, err := u.vec.WriteTo(c.nc)
-		switch {
-		case err == nil:
-			return true, nil
-		case !isTimeout(err):
-			return false, nil
-		case n == 0 && c.writeBy.at > 0 && u.k.now() >= c.writeBy.at:
-			return false, &proxy.ForwardError{Cause: proxy.TimedOut, Err: errNotTaken}
-		}
-		c.writeBy.lost()
+	if u.k.u.secure != nil {
+		w := u.k.f.room.getWide()
+		defer u.k.f.room.putWide(w)
+		u.join(w[:0])
 	}
+	u.vec = u.pieces[:]
+	for u.arm() {
+		n, err := u.vec.WriteTo(u.k.u.nc)
+		if err == nil {
+			return true, nil
+		}
+		if err = u.stalled(int(n), err); err != nil {
+			errors.As(err, &failure)
+			return false, failure
+		}
+	}
+	return false, nil
+}
+
+// arm sets the deadline for the next bytes. It reports false when nobody wants
+// them any more.
+func (u *upload) arm() bool {
+	c := u.k.u
+	if t, moved := c.writeBy.move(u.k.now(), u.k.x.Route.IdleTimeout); moved {
+		_ = c.nc.SetWriteDeadline(t) // fails on a closed connection only
+	}
+	return !u.over.Load()
+}
+
+// stalled returns nil when a write that failed after n bytes is to go on, and a
+// *proxy.ForwardError when it is the instance that does not listen.
+func (u *upload) stalled(n int, err error) error {
+	c := u.k.u
+	switch {
+	case !isTimeout(err):
+		return err
+	case n == 0 && c.writeBy.at > 0 && u.k.now() >= c.writeBy.at:
+		return &proxy.ForwardError{Cause: proxy.TimedOut, Err: errNotTaken}
+	}
+	c.writeBy.lost()
+	return nil
+}
+
+// resume is stalled for writes that TLS makes.
+func (u *upload) resume(n int, err error) error {
+	if err = u.stalled(n, err); err == nil && !u.arm() {
+		err = errUploadOver
+	}
+	return err
+}
+
+var errUploadOver = errors.New("the upload is over")
+
+// join makes one of the pieces, in that room: TLS would send them one by one.
+func (u *upload) join(room []byte) {
+	for _, p := range u.pieces {
+		room = append(room, p...)
+	}
+	u.pieces = [3][]byte{room}
 }
 
 // takeBack returns when nobody reads the client's body any more, and whether
@@ -165,6 +206,7 @@ func (u *upload) takeBack() (complete bool) {
 		_ = u.k.u.nc.SetWriteDeadline(past) // fails on a closed connection only
 		<-u.done
 	}
+	u.k.u.writtenBy(u.k.onStall)
 	u.running = false
 	return u.complete
 }
