@@ -340,6 +340,7 @@ func TestResolvedAddressesAreJudged(t *testing.T) {
 			resp, _ := do(t, newClient(t, nil), newRequest(t, "GET", g.url+"/", nil))
 			return resp.StatusCode == want
 		})
+		g.waitIdle() // else the endpoint would be kept, with its connection
 		g.apply()
 	}
 }
