@@ -68,7 +68,7 @@ func TestKVPolicies(t *testing.T) {
 	}
 
 	w.consul.PutKey(kvPolicies+"more.hcl", "\n\nroute \"more\" {\n  timeuot     = \"1s\"\n  service     = \"orders\"\n  path_prefix = \"/other\"\n}\n")
-	harness.Within(t, harness.Prompt, "the mistake is told", func() error {
+	harness.Within(t, harness.Patience, "the mistake is told", func() error {
 		_, body, err := w.gateway.AdminGet("/v1/ready")
 		if err == nil && (!contains(body, "kv:lictor/policies/more.hcl:4,") || !w.gateway.Log.Contains("kv:lictor/policies/more.hcl line 4")) {
 			err = fmt.Errorf("it says %s", body)
