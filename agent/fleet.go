@@ -136,7 +136,7 @@ func (a *Agent) fleetLimiter(s *limit.Spec, was limits.Limiter) (*fleet.Limiter,
 			errors.New(`scope "fleet_share" needs a service block in the consul block, and a restart when that is new`))
 	}
 	old, _ := was.(*fleet.Limiter)
-	l, adoption := fleet.New(s.Limit, s.Cost, limits.Options{MaxKeys: s.MaxKeys}, a.fleet.limits.Share(), old)
+	l, adoption := fleet.New(s.Limit, s.Price().Most(), limits.Options{MaxKeys: s.MaxKeys}, a.fleet.limits.Share(), old)
 	return l, adoption, nil
 }
 

@@ -68,9 +68,17 @@
 // gains by that: a bucket's debt is measured from the caller's own moment, which
 // makes it larger, and a window counts who comes late in the newest part known.
 //
+// # What is in flight
+//
+// A Holder counts what is under way rather than what began in a span of time. A
+// request's places come back when it ends, so a key is known as long as anything
+// of it is in flight, exactly, and never forgotten for another. A reload hands over
+// the places themselves: what began before ends at the same count. An adaptive one
+// has a limit for each key that follows how long answers take; see next.
+//
 // # Adding an algorithm
 //
 // Write one file with a Block, a Spec and its rules, and add a line to
-// Algorithms. Give it a few Specs in the tests' list of cases, and everything
-// that is asked of the others is asked of it.
+// Algorithms. Give it a few Specs in the tests' list of cases (holdCases for a
+// Holder), and everything that is asked of the others is asked of it.
 package limits

@@ -8,7 +8,8 @@
 //	      ▲                                                    │
 //	    Phase: check all, then charge all ◀────────────────────┘
 //
-// A route has up to two phases: limits whose key is known before authentication,
-// and those keyed by identity. Inside a phase either every limit charges the
-// request or none does; what an earlier phase charged stands.
+// A route has up to three phases: limits whose key is known before authentication,
+// those keyed by identity, and those of what its service can bear. Inside a phase
+// either every limit charges the request or none does; what an earlier phase charged
+// stands. What a limit counts as in flight the exchange holds until its end.
 package limit
