@@ -100,7 +100,7 @@ func TestRegistrationFollowsReadiness(t *testing.T) {
 		g.set(true, "")
 		pass(readyInterval)
 		if got := f.state("service:" + id); got != api.HealthPassing {
-			t.Errorf("check is %q a second after the gateway is ready", got)
+			t.Errorf("check is %q once the gateway is ready", got)
 		}
 		g.set(false, "catalog too old")
 		pass(readyInterval)
