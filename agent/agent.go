@@ -209,7 +209,7 @@ func (a *Agent) Run(ctx, hurry context.Context) error {
 		})
 		wg.Go(func() { a.followFleet(base) })
 	}
-	wg.Go(func() { a.mesh.run(base) })
+	wg.Go(func() { a.runMesh(base) })
 	wg.Go(func() { a.keepTime(base) })
 	if a.store != nil {
 		wg.Go(func() { a.store.Run(base) })

@@ -21,6 +21,8 @@ type mesh struct {
 	intentions *connect.Intentions // nil when no listener is a destination
 	servers    []*connect.Server   // of listeners that are
 
+	moved chan struct{} // capacity 1: routes have to go otherwise
+
 	mu sync.Mutex
 	// offered holds the services that have been seen to offer the mesh. One
 	// stays for as long as the gateway runs: that its sidecars are gone is no
@@ -40,7 +42,7 @@ func (a *Agent) openMesh(c *config.Config) (*mesh, error) {
 	if err != nil {
 		return nil, fmt.Errorf("joining the mesh: %w", err)
 	}
-	m := &mesh{access: access, offered: make(map[string]bool), lacking: make(map[string]bool)}
+	m := &mesh{access: access, moved: make(chan struct{}, 1), offered: make(map[string]bool), lacking: make(map[string]bool)}
 	m.identity = connect.New(connect.Config{
 		Consul: access, Service: c.Consul.MeshService(), Datacenter: c.Consul.Datacenter, Logger: a.log.Named("mesh"),
 	})
@@ -55,12 +57,24 @@ func (a *Agent) openMesh(c *config.Config) (*mesh, error) {
 	return m, nil
 }
 
-// run keeps the identity, and what is judged by it, current until ctx is done.
-func (m *mesh) run(ctx context.Context) {
+// runMesh keeps the identity, what is judged by it, and the ways of routes
+// current until ctx is done.
+func (a *Agent) runMesh(ctx context.Context) {
+	m := a.mesh
 	if m == nil {
 		return
 	}
 	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-m.moved:
+				a.remesh()
+			}
+		}
+	})
 	wg.Go(func() { m.access.Run(ctx) })
 	wg.Go(func() { m.identity.Run(ctx) })
 	if m.intentions != nil {
@@ -77,8 +91,20 @@ func (m *mesh) server() *connect.Server {
 	return s
 }
 
-// learn takes in what Consul says of who offers the mesh. It reports whether a
-// route that leaves it to that is to be spoken to otherwise than before.
+// take takes in what Consul says of who offers the mesh, and has routes follow. It
+// doesn't wait for them: a reload may be under way, and the catalog must not wait
+// for that.
+func (m *mesh) take(a *Agent, snap *catalog.Snapshot) {
+	if m.learn(a, snap) {
+		select {
+		case m.moved <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// learn reports whether a route that leaves it to Consul how it goes is to go
+// otherwise than before.
 func (m *mesh) learn(a *Agent, snap *catalog.Snapshot) (changed bool) {
 	if m == nil || snap.Source != "consul" {
 		return false
@@ -125,10 +151,10 @@ type way struct {
 // the service offers the mesh, a route that leaves it to that waits at the
 // mesh's side, where nobody answers yet: nothing goes in clear that may not.
 func (m *mesh) way(c *config.Config, r *config.Route) way {
-	clear := way{followed: []string{r.Service}, pool: r.Service}
+	past := way{followed: []string{r.Service}, pool: r.Service}
 	isStatic := slices.ContainsFunc(c.Services, func(s config.Service) bool { return s.Name == r.Service })
 	if m == nil || r.Mesh == config.MeshOff || isStatic && r.Mesh != config.MeshOn {
-		return clear
+		return past
 	}
 	name := catalog.MeshName(r.Service)
 	through := way{followed: []string{name}, pool: name, secure: m.identity.Destination(r.Service)}
@@ -141,8 +167,8 @@ func (m *mesh) way(c *config.Config, r *config.Route) way {
 	case m.offered[r.Service]:
 		return through
 	case m.lacking[r.Service]:
-		clear.followed = append(clear.followed, name)
-		return clear
+		past.followed = append(past.followed, name)
+		return past
 	}
 	through.followed = append(through.followed, r.Service)
 	return through

@@ -156,9 +156,7 @@ func (a *Agent) followSource(ctx context.Context, s *source) {
 		}
 		a.set.Apply(snap)
 		s.applied.Store(snap)
-		if a.mesh.learn(a, snap) {
-			a.remesh()
-		}
+		a.mesh.take(a, snap)
 		a.warnShadowed()
 		a.warnMissing()
 	}

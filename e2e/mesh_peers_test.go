@@ -38,7 +38,7 @@ func impostor(t *testing.T, consul *harness.Consul, service string, show tls.Cer
 			MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{show}, ClientAuth: tls.RequireAnyClientCert,
 		})
 	}
-	go server.Serve(ln) //nolint:errcheck // it ends with the test
+	go server.Serve(ln)
 	t.Cleanup(func() { server.Close() })
 	err = consul.Put(t.Context(), "/v1/agent/service/register", map[string]any{
 		"Kind": "connect-proxy", "ID": service + "-proxy", "Name": service + "-proxy", "Address": "127.0.0.1", "Port": port,

@@ -82,6 +82,6 @@ func (s *Server) Review() {
 	s.mu.Unlock()
 	for _, c := range out {
 		s.intentions.denied.Add(1)
-		c.Close() // it is being thrown away
+		_ = c.Close() // it is being thrown away
 	}
 }

@@ -221,7 +221,7 @@ func TestServe(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			before := n.Denied()
 			conn, err := shake(t, address, &tls.Config{
-				InsecureSkipVerify: true, NextProtos: c.alpn, //nolint:gosec // the test is about the other side
+				InsecureSkipVerify: true, NextProtos: c.alpn,
 				GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 					if len(c.certs) == 0 {
 						return &tls.Certificate{}, nil
@@ -252,7 +252,7 @@ func TestServe(t *testing.T) {
 func TestServeKnowingNothing(t *testing.T) {
 	a := newAuthority(t, "a")
 	shop := pair(t, a, template(t, uri("shop")))
-	client := &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{shop}} //nolint:gosec // the test is about the other side
+	client := &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{shop}}
 	i := known(t, a)
 	address, ended := sidecar(t, NewServer(i, NewIntentions(i)).Config())
 	if _, err := shake(t, address, client); err == nil {
@@ -296,10 +296,10 @@ func TestIntentionsFollowed(t *testing.T) {
 		t.Fatal(err)
 	}
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })}
-	go server.Serve(tls.NewListener(s.Listen(ln), s.Config())) //nolint:errcheck // it ends with the test
+	go server.Serve(tls.NewListener(s.Listen(ln), s.Config()))
 	t.Cleanup(func() { server.Close() })
 	shopPair := pair(t, a, template(t, uri("shop")))
-	conn, err := tls.Dial("tcp", ln.Addr().String(), &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{shopPair}}) //nolint:gosec // the test is about the other side
+	conn, err := tls.Dial("tcp", ln.Addr().String(), &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{shopPair}})
 	if err != nil {
 		t.Fatal(err)
 	}
