@@ -65,7 +65,7 @@ func testLargeBodies(t *testing.T, e engine) {
 func TestManyLargeBodies(t *testing.T) { conformance(t, testManyLargeBodies) }
 
 func testManyLargeBodies(t *testing.T, e engine) {
-	const clients, size = 70, 2 << 20
+	const clients, size = 70, 1 << 20
 	whole := numbered(size)
 	g := startGateway(t, e, nil, startInstance(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", strconv.Itoa(size))
