@@ -53,6 +53,9 @@ type Instance struct {
 	Ports map[string]int
 	// Socket is the path of a Unix socket, used instead of Address and Port.
 	Socket string
+	// Zone is where in its datacenter the instance runs, as its origin has it;
+	// empty where nothing says so.
+	Zone string
 	// Local says that the instance is known to run on the gateway's own
 	// machine, so that its address may be a loopback one. Whoever resolves
 	// Address when it is a host name passes it on in Reach.
@@ -106,7 +109,7 @@ func (i *Instance) HasTags(tags []string) bool {
 // Equal reports whether two instances are alike in every field.
 func (i *Instance) Equal(o *Instance) bool {
 	return i.Key == o.Key && i.Node == o.Node && i.ID == o.ID &&
-		i.Address == o.Address && i.Port == o.Port && i.Socket == o.Socket && i.Local == o.Local &&
+		i.Address == o.Address && i.Port == o.Port && i.Socket == o.Socket && i.Zone == o.Zone && i.Local == o.Local &&
 		i.Weight == o.Weight && i.Health == o.Health &&
 		i.Output == o.Output && i.Ineligible == o.Ineligible &&
 		maps.Equal(i.Ports, o.Ports) && slices.Equal(i.Tags, o.Tags) && maps.Equal(i.Meta, o.Meta)

@@ -94,12 +94,19 @@ type PoolStats struct {
 	// Endpoints sit in the pool; Eligible of them are so by the catalog, and
 	// Benched of those failed lately.
 	Endpoints, Eligible, Benched int
+	// Near is how many of them are in the gateway's zone, and NearShare the share
+	// of the requests that stays there. Both are 0 where zones make no difference:
+	// the gateway has none, or nobody, or everybody is in it.
+	Near      int
+	NearShare float64
 }
 
 // ServiceStats describes one service that a pool names, and its totals, which
 // survive all changes of the catalog.
 type ServiceStats struct {
 	Name string
+	// Datacenter is where the instances are; empty for the gateway's own.
+	Datacenter string
 	// Source is where the instances come from, empty while nothing is known.
 	Source string
 	// Known says that a source has answered, Registered that there are
@@ -156,6 +163,9 @@ func (v *service) describe(now time.Time) (ServiceStats, bool) {
 		Known: v.known != nil, Registered: v.known.Registered(), Stale: v.known != nil && v.known.Stale,
 		Retries: causes(v.retries),
 	}
+	if v.known != nil {
+		st.Datacenter = v.known.Datacenter
+	}
 	sum := v.past
 	for _, e := range v.endpoints {
 		sum.add(e)
@@ -171,7 +181,8 @@ func (v *service) describe(now time.Time) (ServiceStats, bool) {
 		return strings.Compare(a.Target, b.Target)
 	})
 	for _, p := range v.pools {
-		st.Pools = append(st.Pools, PoolStats{p.spec, len(p.eps), p.eligible, p.benched})
+		near, share := p.nearLocked()
+		st.Pools = append(st.Pools, PoolStats{p.spec, len(p.eps), p.eligible, p.benched, near, share})
 	}
 	return st, true
 }
@@ -230,6 +241,13 @@ func (e *Endpoint) describeLocked(now time.Time) EndpointStats {
 // Describe tells of every instance of the pool's service whether this pool
 // sends requests there, and why not.
 func (p *Pool) Describe(now time.Time) []EndpointStats {
+	if p.over != nil {
+		var stats []EndpointStats
+		for _, tier := range p.over.tiers {
+			stats = append(stats, tier.Describe(now)...)
+		}
+		return stats
+	}
 	v := p.svc
 	v.mu.Lock()
 	defer v.mu.Unlock()

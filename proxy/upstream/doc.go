@@ -32,5 +32,11 @@
 // connections or keeps failing is benched: see the constants of bench.go. Retries
 // of what may have reached an endpoint are bounded by a budget: budget.go.
 //
+// # Elsewhere
+//
+// A pool may have fallbacks, the same service in other datacenters, which take
+// over while nobody before them is in order: failover.go. And of one service's
+// endpoints those in the gateway's own zone may come first: zones.go.
+//
 // The package reads no clock: the time is an argument wherever it matters.
 package upstream

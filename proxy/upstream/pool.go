@@ -8,16 +8,21 @@ import (
 // Pool is what a route sends its requests to: the endpoints of one service that
 // match a PoolSpec, and a balancer. It lives for as long as any route names its
 // spec, through every change of the catalog and of the policies.
+//
+// A pool whose spec names fallbacks has no endpoints of its own: it holds a pool
+// for each of its services.
 type Pool struct {
 	spec PoolSpec
 	key  poolKey
-	svc  *service
+	svc  *service  // nil for a pool with fallbacks
+	over *failover // nil for every other
 
 	// What follows is guarded by svc.mu.
 	seated bool // false once Retain dropped the pool
 	eps    []*Endpoint
 	cands  []Candidate // cands[i] is eps[i] as the balancer sees it
 	picker Picker
+	zones  zones
 	budget budget
 
 	eligible  int       // endpoints that the catalog calls eligible
@@ -39,6 +44,26 @@ func (p *Pool) Service() string { return p.spec.Service }
 // there is no endpoint the reason says why.
 func (p *Pool) Acquire(a *Attempt, now time.Time) (*Endpoint, Reason) {
 	a.Release()
+	if p.over != nil {
+		return p.over.acquire(a, now)
+	}
+	return p.acquire(a, now, alone)
+}
+
+// part is the part that a pool has in answering a request.
+type part uint8
+
+const (
+	// alone: nobody else could take the request.
+	alone part = iota
+	// spared: if the pool has nobody in good order, others take the request.
+	spared
+	// lastly: the others have had nobody either.
+	lastly
+)
+
+// acquire is Acquire for an attempt that holds nothing.
+func (p *Pool) acquire(a *Attempt, now time.Time, as part) (*Endpoint, Reason) {
 	v := p.svc
 	v.mu.Lock()
 	for !p.seated {
@@ -46,10 +71,10 @@ func (p *Pool) Acquire(a *Attempt, now time.Time) (*Endpoint, Reason) {
 		v.set.adopt(p)
 		v.mu.Lock()
 	}
-	if a.n == 0 {
+	if a.n == 0 && as == alone {
 		p.budget.request(now)
 	}
-	i := p.pickLocked(a, now)
+	i := p.pickLocked(a, now, as != spared)
 	if i < 0 {
 		why := p.whyLocked(a)
 		v.mu.Unlock()
@@ -75,6 +100,9 @@ func (p *Pool) Acquire(a *Attempt, now time.Time) (*Endpoint, Reason) {
 // went out, and spends one retry of its pool's budget if so. A failed connect
 // needs no leave. The request itself must be fit to be repeated.
 func (p *Pool) Retry(now time.Time) bool {
+	if p.over != nil {
+		return p.over.retry(now)
+	}
 	p.svc.mu.Lock()
 	defer p.svc.mu.Unlock()
 	return p.budget.spend(now)
@@ -82,8 +110,9 @@ func (p *Pool) Retry(now time.Time) bool {
 
 // pickLocked returns the index of the endpoint to use, -1 for none. A probe that
 // is due goes before the balancer, but not with a request that has failed once
-// already; one that is not due goes to a request that nobody else can take.
-func (p *Pool) pickLocked(a *Attempt, now time.Time) int {
+// already; one that is not due goes to a request that nobody else can take, if
+// early allows that.
+func (p *Pool) pickLocked(a *Attempt, now time.Time, early bool) int {
 	if a.n == MaxAttempts {
 		return -1
 	}
@@ -93,15 +122,15 @@ func (p *Pool) pickLocked(a *Attempt, now time.Time) int {
 				return i
 			}
 		}
-		if i := p.picker.Pick(p.cands, a.Key); i >= 0 || !p.waiting {
+		if i := p.chooseLocked(a.Key); i >= 0 || !p.waiting || !early {
 			return i
 		}
 		return p.toProbeLocked(a, time.Time{})
 	}
 	p.closeTriedLocked(a, true)
-	i := p.picker.Pick(p.cands, a.Key)
+	i := p.chooseLocked(a.Key)
 	p.closeTriedLocked(a, false)
-	if i < 0 && p.waiting {
+	if i < 0 && p.waiting && early {
 		i = p.toProbeLocked(a, time.Time{})
 	}
 	return i
@@ -110,12 +139,15 @@ func (p *Pool) pickLocked(a *Attempt, now time.Time) int {
 // closeTriedLocked closes what the attempt has tried, or opens it again.
 func (p *Pool) closeTriedLocked(a *Attempt, closed bool) {
 	for _, e := range a.tried[:a.n] {
+		if e.svc != p.svc {
+			continue // of a pool that p takes over from
+		}
 		i := e.seatLocked(p)
 		switch {
 		case i < 0:
 		case closed:
 			p.cands[i].Weight = 0
-			p.picker.Changed(p.cands, i)
+			p.changedLocked(i)
 		default:
 			p.settleLocked(i)
 		}
@@ -175,7 +207,7 @@ func (p *Pool) fullLocked(e *Endpoint) bool {
 func (p *Pool) settleLocked(i int) {
 	e, c := p.eps[i], &p.cands[i]
 	c.InFlight, c.Weight = e.inFlight, p.weightLocked(e)
-	p.picker.Changed(p.cands, i)
+	p.changedLocked(i)
 }
 
 // weightLocked returns the endpoint's weight, 0 when it is closed.
@@ -204,6 +236,7 @@ func (p *Pool) surveyLocked() {
 			p.waiting, p.nextProbe = true, b.until
 		}
 	}
+	p.weighLocked()
 }
 
 // has reports whether the attempt has tried the endpoint.

@@ -74,7 +74,7 @@ func membersOf(p *Pool, known *catalog.Service) []member {
 func (v *service) reseat(known *catalog.Service, source string, pools []*Pool) {
 	plan := make([]seating, len(pools))
 	for i, p := range pools {
-		plan[i] = seating{p, membersOf(p, known)}
+		plan[i] = seating{p, v.set.nearFirst(membersOf(p, known))}
 	}
 	v.mu.Lock()
 	v.known, v.source, v.pools = known, source, pools
@@ -102,6 +102,7 @@ func (v *service) seatLocked(s seating) {
 	eps := make([]*Endpoint, 0, len(s.members))
 	cands := make([]Candidate, 0, len(s.members))
 	ids := make([]uint64, 0, len(s.members))
+	near := 0
 	for _, m := range s.members {
 		e := v.endpointLocked(m.id)
 		if e.stamp == v.stamp { // a key that is there twice
@@ -109,6 +110,9 @@ func (v *service) seatLocked(s seating) {
 		}
 		e.stamp = v.stamp
 		e.updateLocked(m.instance)
+		if v.set.isNear(m.instance) {
+			near++
+		}
 		var c Candidate
 		if i := e.seatLocked(p); i >= 0 {
 			c.Memo = p.cands[i].Memo
@@ -119,11 +123,12 @@ func (v *service) seatLocked(s seating) {
 		e.unseatLocked(p)
 	}
 	p.eps, p.cands, p.seated = eps, cands, true
+	p.zones.near = near
 	for i, e := range eps {
 		e.seats = append(e.seats, seat{p, i})
 		cands[i].InFlight, cands[i].Weight = e.inFlight, p.weightLocked(e)
 	}
-	p.picker.Arrange(cands, ids)
+	p.arrangeLocked(ids)
 	p.surveyLocked()
 }
 
@@ -132,8 +137,8 @@ func (v *service) dropLocked(p *Pool) {
 	for _, e := range p.eps {
 		e.unseatLocked(p)
 	}
-	p.eps, p.cands, p.seated = nil, nil, false
-	p.picker.Arrange(nil, nil)
+	p.eps, p.cands, p.seated, p.zones.near = nil, nil, false, 0
+	p.arrangeLocked(nil)
 	p.surveyLocked()
 }
 

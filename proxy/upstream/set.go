@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -16,17 +17,21 @@ type Options struct {
 	// same name, the earlier one has it. A source that is not listed comes
 	// last.
 	Sources []string
+	// Zone is the gateway's own zone, whose instances come first; see zones.
+	// Empty makes no difference between zones.
+	Zone string
 	// Seed feeds all that is random: jitter and the random balancers.
 	Seed uint64
-	// Logger is told when an endpoint is benched and when it is back. Nil logs
-	// nothing.
+	// Logger is told when an endpoint is benched and when it is back, and when a
+	// fallback takes over. Nil logs nothing.
 	Logger hclog.Logger
 }
 
 // Set owns every endpoint and every pool. All its methods may be called at any
 // time from any goroutine.
 type Set struct {
-	log hclog.Logger
+	log  hclog.Logger
+	zone string
 
 	mu        sync.Mutex // taken before any service's
 	order     []string
@@ -34,6 +39,8 @@ type Set struct {
 	services  map[string]*service
 	pools     map[poolKey]*Pool
 	dice      dice
+
+	failovers atomic.Int32 // how many of the pools have fallbacks
 }
 
 // NewSet returns a set that knows nothing yet.
@@ -43,6 +50,7 @@ func NewSet(o Options) *Set {
 	}
 	return &Set{
 		log:       o.Logger,
+		zone:      o.Zone,
 		order:     slices.Clone(o.Sources),
 		snapshots: map[string]*catalog.Snapshot{},
 		services:  map[string]*service{},
@@ -84,6 +92,7 @@ func (s *Set) Apply(snap *catalog.Snapshot) []Change {
 		}
 	}
 	slices.SortFunc(changes, func(a, b Change) int { return strings.Compare(a.Service, b.Service) })
+	s.reviewLocked()
 	return changes
 }
 
@@ -100,6 +109,31 @@ func (s *Set) Pool(spec PoolSpec) (*Pool, error) {
 	if p := s.pools[key]; p != nil {
 		return p, nil
 	}
+	if len(spec.Fallbacks) == 0 {
+		return s.make(spec, key), nil
+	}
+	p := &Pool{spec: spec, key: key, over: &failover{serving: unset}}
+	for _, name := range append([]string{spec.Service}, spec.Fallbacks...) {
+		one := spec
+		one.Service, one.Fallbacks = name, nil
+		one, key, err := one.canonical()
+		if err != nil {
+			return nil, err
+		}
+		tier := s.pools[key]
+		if tier == nil {
+			tier = s.make(one, key)
+		}
+		p.over.tiers = append(p.over.tiers, tier)
+	}
+	s.pools[key] = p
+	s.failovers.Add(1)
+	s.review(p)
+	return p, nil
+}
+
+// make makes a pool of one service. The caller holds s.mu.
+func (s *Set) make(spec PoolSpec, key poolKey) *Pool {
 	v := s.services[spec.Service]
 	if v == nil {
 		v = &service{set: s, name: spec.Service, endpoints: map[identity]*Endpoint{}, dice: dice(s.dice.next())}
@@ -107,9 +141,12 @@ func (s *Set) Pool(spec PoolSpec) (*Pool, error) {
 	}
 	b, _ := BalancerNamed(spec.Balance)
 	p := &Pool{spec: spec, key: key, svc: v, picker: b.New(s.dice.next())}
+	if s.zone != "" {
+		p.zones.picker = b.New(s.dice.next())
+	}
 	s.pools[key] = p
 	s.seat(p)
-	return p, nil
+	return p
 }
 
 // seat gives a pool that has none its seats. The caller holds s.mu.
@@ -132,9 +169,20 @@ func (s *Set) Retain(pools []*Pool) {
 	keep := make(map[*Pool]bool, len(pools))
 	for _, p := range pools {
 		keep[p] = true
+		if p.over != nil {
+			for _, tier := range p.over.tiers {
+				keep[tier] = true
+			}
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for key, p := range s.pools {
+		if p.over != nil && !keep[p] {
+			delete(s.pools, key)
+			s.failovers.Add(-1)
+		}
+	}
 	for _, v := range s.services {
 		s.retain(v, keep)
 	}
@@ -193,5 +241,11 @@ func (s *Set) tell(e *Endpoint, ev event, o Outcome) {
 	case backFromBench:
 		s.log.Info("endpoint back from the bench", "service", e.Service(), "instance", e.Key(), "endpoint", e.Target())
 	case nothing:
+		return
+	}
+	if s.failovers.Load() > 0 {
+		s.mu.Lock()
+		s.reviewLocked()
+		s.mu.Unlock()
 	}
 }

@@ -12,6 +12,10 @@ import (
 type PoolSpec struct {
 	// Service is the name of the service, as the catalog has it.
 	Service string
+	// Fallbacks are the services that take over, in this order, for as long as no
+	// endpoint of those before them is healthy: the same service in other
+	// datacenters. Repetition does not matter.
+	Fallbacks []string
 	// Tags narrows the pool to instances that carry every one of them. Order
 	// and repetition do not matter.
 	Tags []string
@@ -27,8 +31,8 @@ type PoolSpec struct {
 
 // poolKey is a PoolSpec made comparable.
 type poolKey struct {
-	service, tags, port, balance string
-	maxConnections               int
+	service, fallbacks, tags, port, balance string
+	maxConnections                          int
 }
 
 // canonical returns the spec with sorted tags and no empty name, and its key.
@@ -46,9 +50,24 @@ func (s PoolSpec) canonical() (PoolSpec, poolKey, error) {
 		return s, poolKey{}, fmt.Errorf("pool of service %q: unknown balancer %q", s.Service, s.Balance)
 	}
 	s.Tags = slices.Compact(slices.Sorted(slices.Values(s.Tags)))
-	var tags strings.Builder
-	for _, t := range s.Tags {
-		tags.WriteString(strconv.Quote(t))
+	var fallbacks []string
+	for _, f := range s.Fallbacks {
+		if f == "" {
+			return s, poolKey{}, fmt.Errorf("pool of service %q: fallback without a name", s.Service)
+		}
+		if f != s.Service && !slices.Contains(fallbacks, f) {
+			fallbacks = append(fallbacks, f)
+		}
 	}
-	return s, poolKey{s.Service, tags.String(), s.Port, s.Balance, s.MaxConnections}, nil
+	s.Fallbacks = fallbacks
+	return s, poolKey{s.Service, quoted(s.Fallbacks), quoted(s.Tags), s.Port, s.Balance, s.MaxConnections}, nil
+}
+
+// quoted makes one text of several, a different one for each list.
+func quoted(list []string) string {
+	var b strings.Builder
+	for _, t := range list {
+		b.WriteString(strconv.Quote(t))
+	}
+	return b.String()
 }
