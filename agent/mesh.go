@@ -21,12 +21,13 @@ type mesh struct {
 	intentions *connect.Intentions // nil when no listener is a destination
 	servers    []*connect.Server   // of listeners that are
 
-	moved chan struct{} // capacity 1: routes have to go otherwise
+	moved  chan struct{} // capacity 1: routes have to go otherwise
+	memory meshMemory    // of offered
 
 	mu sync.Mutex
 	// offered holds the services that have been seen to offer the mesh. One
-	// stays for as long as the gateway runs: that its sidecars are gone is no
-	// reason to speak to it in clear.
+	// stays for as long as the gateway runs, and with data_dir over restarts:
+	// that its sidecars are gone is no reason to speak to it in clear.
 	offered map[string]bool
 	// lacking holds those that don't, by an answer of Consul's that stands.
 	lacking map[string]bool
@@ -42,7 +43,10 @@ func (a *Agent) openMesh(c *config.Config) (*mesh, error) {
 	if err != nil {
 		return nil, fmt.Errorf("joining the mesh: %w", err)
 	}
-	m := &mesh{access: access, moved: make(chan struct{}, 1), offered: make(map[string]bool), lacking: make(map[string]bool)}
+	m := &mesh{access: access, moved: make(chan struct{}, 1), memory: newMeshMemory(c.DataDir), lacking: make(map[string]bool)}
+	if m.offered, err = m.memory.load(); err != nil {
+		return nil, err // to go on without might speak in clear what should not
+	}
 	m.identity = connect.New(connect.Config{
 		Consul: access, Service: c.Consul.MeshService(), Datacenter: c.Consul.Datacenter, Logger: a.log.Named("mesh"),
 	})
@@ -96,6 +100,12 @@ func (m *mesh) server() *connect.Server {
 // for that.
 func (m *mesh) take(a *Agent, snap *catalog.Snapshot) {
 	if m.learn(a, snap) {
+		m.mu.Lock()
+		err := m.memory.save(m.offered)
+		m.mu.Unlock()
+		if err != nil {
+			a.log.Warn("which services offer the mesh will not be known after a restart", "error", err)
+		}
 		select {
 		case m.moved <- struct{}{}:
 		default:

@@ -2,8 +2,10 @@ package agent
 
 import (
 	"errors"
+	"maps"
 	"net"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/hashicorp/go-hclog"
@@ -133,5 +135,30 @@ func TestMayBeDenied(t *testing.T) {
 		if got := mayBeDenied(&c.fe); got != c.want {
 			t.Errorf("%s: %t", c.name, got)
 		}
+	}
+}
+
+// TestMeshMemory keeps over a restart who has offered the mesh.
+func TestMeshMemory(t *testing.T) {
+	m := newMeshMemory(t.TempDir() + "/state")
+	if got, err := m.load(); err != nil || len(got) != 0 {
+		t.Errorf("at first: %v, %v", got, err)
+	}
+	want := map[string]bool{"web": true, "a b/\u00e9": true}
+	if err := m.save(want); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := m.load(); err != nil || !maps.Equal(got, want) {
+		t.Errorf("afterwards: %v, %v", got, err)
+	}
+	write(t, m.path, "{")
+	if _, err := m.load(); err == nil || !strings.Contains(err.Error(), m.path) {
+		t.Errorf("a broken file: %v", err)
+	}
+	if err := (meshMemory{}).save(want); err != nil {
+		t.Error(err)
+	}
+	if got, err := (meshMemory{}).load(); err != nil || len(got) != 0 {
+		t.Errorf("without a directory: %v, %v", got, err)
 	}
 }
