@@ -32,13 +32,14 @@ func conflicts(all []*matcher) RuleErrors {
 		kind kind
 		path string
 		more string
+		last bool
 	}
 	var faults RuleErrors
 	taken := map[spot][]*matcher{}
 	for _, m := range all {
 		var told []*matcher
 		for _, host := range m.hosts {
-			at := spot{host, m.kind, m.path, m.conditions.key()}
+			at := spot{host, m.kind, m.path, m.conditions.key(), m.last}
 			for _, other := range taken[at] {
 				if (other.named&m.named == 0 && other.named|m.named != 0) || slices.Contains(told, other) {
 					continue

@@ -51,7 +51,8 @@
 //
 // Rules between which only the name would choose, although they have the same
 // path and conditions, are refused by New. Rules that can never win are told
-// by Unreachable.
+// by Unreachable. Rules that are Last are a table of their own, which is looked at
+// when the first one says 404, and only then.
 //
 // # Paths
 //

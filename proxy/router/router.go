@@ -50,7 +50,9 @@ type Router struct {
 	suffixes  [maxHost + 2]bool // lengths of the wildcards' keys
 	wildcards bool              // there are some
 	verbs     *verbs
-	matchers  []*matcher
+	matchers  []*matcher // of after too
+	last      bool       // it is an after itself
+	after     *Router    // of the rules that are asked last; nil if there are none
 }
 
 // A tier is the rules of one host, wildcard, or any host.
@@ -99,6 +101,10 @@ func New(rules []Rule) (*Router, error) {
 		return nil, faults
 	}
 	r.plant()
+	if slices.ContainsFunc(r.matchers, func(m *matcher) bool { return m.last }) {
+		r.after = &Router{hosts: map[string]*tier{}, verbs: r.verbs, matchers: r.matchers, last: true}
+		r.after.plant()
+	}
 	return r, nil
 }
 
@@ -108,6 +114,9 @@ func (r *Router) plant() {
 	sorted := slices.Clone(r.matchers)
 	slices.SortFunc(sorted, precede)
 	for _, m := range sorted {
+		if m.last != r.last {
+			continue
+		}
 		c := candidate{methods: m.named.implied(), rule: m.index}
 		if m.regex != nil || len(m.headers)+len(m.query) > 0 {
 			c.more = &m.conditions

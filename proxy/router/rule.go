@@ -52,6 +52,12 @@ type Rule struct {
 	// Query are parameters that must be there with just that value, decoded.
 	// Of a parameter given several times the first counts.
 	Query map[string]string
+
+	// Last says that the rule is asked only once no other covers the request,
+	// however specific it is: neither does it take a request from them, nor one
+	// that they refuse for its method. Among themselves such rules have the usual
+	// order.
+	Last bool
 }
 
 // A RuleError is one fault of one rule.
@@ -107,6 +113,7 @@ func (k kind) field() string {
 type matcher struct {
 	index int
 	name  string
+	last  bool
 	hosts []string // keys of compileHost, sorted, without repetition
 	kind  kind
 	path  string    // exact path; pattern with "{}" for variables; regex source; prefix without trailing slash
@@ -129,7 +136,7 @@ func compile(index int, r *Rule, v *verbs) (*matcher, RuleErrors) {
 			faults = append(faults, &RuleError{Rule: index, Name: r.Name, Field: field, Err: err})
 		}
 	}
-	m := &matcher{index: index, name: r.Name}
+	m := &matcher{index: index, name: r.Name, last: r.Last}
 	if r.Name == "" {
 		fail("name", errors.New("is empty"))
 	}

@@ -25,6 +25,9 @@ func (r *Router) Match(q *Request) Match {
 	if s.allow != 0 {
 		return Match{Rule: MethodNotAllowed, allow: s.allow}
 	}
+	if r.after != nil {
+		return r.after.Match(q)
+	}
 	return Match{Rule: NoRoute}
 }
 
@@ -50,6 +53,9 @@ func (r *Router) KnownHost(host []byte) bool {
 		known = true
 		return true
 	})
+	if !known && r.after != nil {
+		return r.after.KnownHost(host)
+	}
 	return known
 }
 

@@ -1,6 +1,7 @@
 package router
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -27,6 +28,9 @@ func (r *Router) Unreachable() []Shadow {
 		hosts:  map[string]*peers{},
 	}
 	for _, m := range r.matchers {
+		if m.last != r.last {
+			continue
+		}
 		for _, host := range m.hosts {
 			p := s.hosts[host]
 			if p == nil {
@@ -45,9 +49,16 @@ func (r *Router) Unreachable() []Shadow {
 	}
 	var out []Shadow
 	for _, m := range r.matchers {
+		if m.last != r.last {
+			continue
+		}
 		if by, ok := s.shadow(m); ok {
 			out = append(out, Shadow{Rule: m.index, By: by})
 		}
+	}
+	if r.after != nil {
+		out = append(out, r.after.Unreachable()...)
+		slices.SortFunc(out, func(a, b Shadow) int { return cmp.Compare(a.Rule, b.Rule) })
 	}
 	return out
 }
