@@ -211,7 +211,7 @@ func (m *mesh) notReady(g *generation) string {
 	}
 	for _, r := range g.table.Routes {
 		if _, ok := r.UpstreamTLS.(*connect.Destination); ok {
-			return "the gateway has no identity in the mesh yet"
+			return fmt.Sprintf("the gateway has no identity in the mesh yet: %v", m.identity.Check())
 		}
 	}
 	return ""

@@ -70,13 +70,31 @@ func (p *pace) failed(err error) time.Duration {
 	return p.backoff
 }
 
-// follow asks until ctx is done. While there is no answer, it counts in away.
-func follow(ctx context.Context, log hclog.Logger, away *atomic.Int32, what string, ask question) {
+// outage tells of questions that get no answer at present. The zero value is none.
+type outage struct {
+	questions atomic.Int32
+	last      atomic.Pointer[error]
+}
+
+// err returns the last error, nil when all are answered.
+func (o *outage) err() error {
+	if o.questions.Load() == 0 {
+		return nil
+	}
+	if p := o.last.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// follow asks until ctx is done. While there is no answer, it is part of the
+// outage.
+func follow(ctx context.Context, log hclog.Logger, out *outage, what string, ask question) {
 	var p pace
 	failing := false
 	defer func() {
 		if failing {
-			away.Add(-1)
+			out.questions.Add(-1)
 		}
 	}()
 	for ctx.Err() == nil {
@@ -90,8 +108,9 @@ func follow(ctx context.Context, log hclog.Logger, away *atomic.Int32, what stri
 		}
 		pause := floor - time.Since(start)
 		if err != nil {
+			out.last.Store(&err)
 			if !failing {
-				away.Add(1)
+				out.questions.Add(1)
 				log.Warn("mesh: "+what+" can't be had from Consul, the last stays in force", "error", err)
 			}
 			failing = true
@@ -99,7 +118,7 @@ func follow(ctx context.Context, log hclog.Logger, away *atomic.Int32, what stri
 			pause -= time.Duration(chance() * float64(pause/2))
 		} else {
 			if failing {
-				away.Add(-1)
+				out.questions.Add(-1)
 				log.Info("mesh: " + what + " is had again")
 			}
 			failing = false

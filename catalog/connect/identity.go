@@ -19,7 +19,7 @@ type Identity struct {
 	roots atomic.Pointer[Roots]
 
 	leafChanges, rootChanges atomic.Uint64
-	away                     atomic.Int32 // questions that get no answer at present
+	away                     outage
 	deniedOut                atomic.Uint64
 
 	first chan struct{} // closed once there are both
@@ -141,6 +141,9 @@ func (i *Identity) current() (*Leaf, *Roots, error) {
 // Check says why no connection can be made, nil when one can.
 func (i *Identity) Check() error {
 	_, _, err := i.current()
+	if why := i.away.err(); err != nil && why != nil {
+		return fmt.Errorf("%w: %w", err, why)
+	}
 	return err
 }
 
@@ -189,4 +192,4 @@ func (i *Identity) Status() Status {
 // stale reports whether Consul can't be asked, so that a new connection might
 // fail where an old one serves: sidecars refuse new ones while their agent is
 // away.
-func (i *Identity) stale() bool { return i.away.Load() > 0 || i.Check() != nil }
+func (i *Identity) stale() bool { return i.away.questions.Load() > 0 || i.Check() != nil }

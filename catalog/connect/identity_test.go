@@ -54,6 +54,9 @@ func TestIdentityOutlastsConsul(t *testing.T) {
 
 	f.fail(http.StatusInternalServerError)
 	eventually(t, "it notices", i.stale)
+	if err := i.away.err(); statusCode(err) != http.StatusInternalServerError {
+		t.Errorf("why: %v", err)
+	}
 	if err := i.Check(); err != nil {
 		t.Errorf("while Consul is away: %v", err)
 	}
