@@ -102,7 +102,7 @@ func (a *Agent) build(c *config.Config, files *config.Files, old *generation) (*
 		return nil, err
 	}
 	var err error
-	if g.table, err = proxy.NewTable(g.number, a.phase(g, c.Policy.Gateway, nil), routes); err != nil {
+	if g.table, err = proxy.NewTable(g.number, append(ipAccess(c.Policy.GatewaySteps), a.phase(g, c.Policy.Gateway, nil)...), routes); err != nil {
 		return nil, err
 	}
 	for _, s := range jwtSpecs(c) {

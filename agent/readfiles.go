@@ -31,6 +31,7 @@ func pathsOf(c *config.Config, loaded *config.Files) paths {
 	for i := range c.ErrorPages {
 		p.files = append(p.files, c.ErrorPages[i].File)
 	}
+	p.files = append(p.files, c.Policy.StepFiles()...)
 	return p
 }
 

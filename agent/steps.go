@@ -20,13 +20,15 @@ type stepKind struct {
 	build func(a *Agent, g *generation, r *config.Route) ([]proxy.Step, error)
 }
 
-// stepKinds lists the steps, in the order in which they run: limits whose key is
+// stepKinds lists the steps, in the order in which they run. Who may not come at
+// all is refused first, and takes nobody's quota. Limits whose key is
 // known already come before anything that costs more, so that a flood is refused
 // before a signature is verified; those keyed by identity come once there is one.
 // What the service can bear is asked last: nobody is held of it who waits or is
 // refused here.
 func stepKinds() []stepKind {
 	return []stepKind{
+		ipAccessStep(),
 		limitStep(ofRequest),
 		jwtStep(),
 		limitStep(ofIdentity),
@@ -96,9 +98,11 @@ func (a *Agent) steps(g *generation, r *config.Route) ([]proxy.Step, error) {
 }
 
 // specs returns what the blocks of a type were decoded to, in their order.
-func specs[T any](r *config.Route, typ string) []T {
+func specs[T any](r *config.Route, typ string) []T { return specsIn[T](r.Steps, typ) }
+
+func specsIn[T any](blocks []config.Step, typ string) []T {
 	var out []T
-	for _, s := range r.Steps {
+	for _, s := range blocks {
 		if s.Type == typ {
 			out = append(out, s.Spec.(T))
 		}

@@ -29,7 +29,7 @@ type collector struct {
 	answers, age, changes                           *prometheus.Desc
 	reloads, generation, logDropped                 *prometheus.Desc
 	connections, accepted                           *prometheus.Desc
-	verifications                                   *prometheus.Desc
+	verifications, stepResults                      *prometheus.Desc
 	kvAge, kvRefused                                *prometheus.Desc
 	mesh                                            meshDescs
 }
@@ -54,6 +54,7 @@ func newCollector(a *Agent, prefix string) *collector {
 		answers:       desc("gateway_answers_total", "Answers made by the gateway itself.", "problem"),
 		age:           desc("catalog_age_seconds", "Time since the source last confirmed the catalog.", "source"),
 		changes:       desc("catalog_changes_total", "Changes of a service's instances.", "service"),
+		stepResults:   desc("step_results_total", "Requests by how a step judged them that admits or refuses.", "route", "step", "result"),
 		verifications: desc("jwt_verifications_total", "Tokens by how their verification ended.", "provider", "result"),
 		reloads:       desc("reloads_total", "Reloads of the configuration.", "result"),
 		kvAge:         desc("kv_age_seconds", "Time since Consul last confirmed the policies in its KV store."),
@@ -146,6 +147,7 @@ func (c *collector) route(out chan<- prometheus.Metric, m *proxy.RouteMetrics) {
 	in, sent := m.Bytes()
 	counter(out, c.requestBytes, float64(in), m.Name)
 	counter(out, c.responseBytes, float64(sent), m.Name)
+	m.EachStepResult(func(step, result string, n uint64) { counter(out, c.stepResults, float64(n), m.Name, step, result) })
 }
 
 func (c *collector) service(out chan<- prometheus.Metric, st *upstream.ServiceStats) {

@@ -39,6 +39,14 @@ var documents = map[string]map[string]commands{
 			`200 OK`, `RateLimit: "per_client";r=\d`, `200 (200 )+(429 )+`, `web-1 .* passing`, `per_client +token_bucket`,
 		}},
 	},
+	"docs/access.md": {
+		"python3 -m http.server --bind 127.0.0.1 9001 &": {},
+		"mkdir -p policies lists":                        {prints: []string{`Configuration is valid!`}},
+		"bin/lictor agent -config-file gateway.hcl":      {},
+		"curl -i -H 'X-Forwarded-For: 192.0.2.200' http://127.0.0.1:8080/office/": {
+			prints: []string{`403 Forbidden`, `urn:lictor:problem:address-denied`, `\n404\n`}, settles: true,
+		},
+	},
 	"docs/operations.md": {
 		"cat > lictor-rules.hcl <<'END'":                {},
 		"consul agent -dev -config-file consul-acl.hcl": {},

@@ -24,6 +24,7 @@ type RouteMetrics struct {
 	nanos     atomic.Uint64
 	bytesIn   atomic.Uint64
 	bytesOut  atomic.Uint64
+	steps     [stepResultCount]atomic.Uint64
 }
 
 // NewRouteMetrics returns zeroed figures for the route of that name.

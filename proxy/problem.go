@@ -58,8 +58,11 @@ var (
 // (draft-ietf-httpapi-ratelimit-headers-11, problem types).
 var ReducedCapacity = &Problem{index: 23, Name: "temporary-reduced-capacity", Status: 503, Title: "Request cannot be satisfied due to temporary server capacity constraints", ProxyError: "connection_limit_reached", Type: "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity"}
 
+// AddressDenied answers a client whose address may not come.
+var AddressDenied = &Problem{index: 24, Name: "address-denied", Status: 403, Title: "Requests from this address are not allowed", ProxyError: "http_request_denied"}
+
 // problems counts the kinds above; Counters are indexed by Problem.index.
-const problems = 24
+const problems = 25
 
 // allProblems lists the kinds in the order of their index.
 var allProblems = [problems]*Problem{
@@ -67,6 +70,7 @@ var allProblems = [problems]*Problem{
 	KeysUnavailable, NoHealthyInstance, ServiceUnknown, InstanceRefused, InstanceBroke, InstanceTimeout, Overloaded,
 	QuotaExceeded, TransferNotCoded, MethodNotSupported, VersionUnknown, NotReady,
 	RequestTimeout, IntentionDenied, MeshUnavailable, ReducedCapacity,
+	AddressDenied,
 }
 
 // Answer replies from the gateway itself. The err is for the log only; the

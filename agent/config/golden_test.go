@@ -11,6 +11,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 
+	"github.com/lictor/lictor/proxy/step/ipaccess"
 	"github.com/lictor/lictor/proxy/step/jwt"
 )
 
@@ -25,6 +26,8 @@ func testOptions() Options {
 		}}},
 		StepBlocks: []StepBlock{{Type: "jwt", Repeatable: true, Decode: func(b hcl.Body, c BlockContext) (any, hcl.Diagnostics) {
 			return jwt.DecodeRoute(b, c.Range, c.Providers["jwt"])
+		}}, {Type: "ip_access", Everywhere: true, Decode: func(b hcl.Body, c BlockContext) (any, hcl.Diagnostics) {
+			return ipaccess.Decode(b, c.Range, c.Path)
 		}}},
 	}
 }

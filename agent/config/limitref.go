@@ -104,12 +104,12 @@ func (r *reader) known(names []attr.Item, table *limitTable) []attr.Item {
 
 // gateway reads the limits of every request. They are asked before a route is
 // found, so their keys can't be of the route nor of a token.
-func (r *reader) gateway(b *hcl.Block, o *Options, table *limitTable) []string {
+func (r *reader) gateway(b *hcl.Block, o *Options, table *limitTable) ([]string, []Step) {
 	if b == nil {
-		return nil
+		return nil, nil
 	}
 	var in gatewayBlock
-	r.decode(b, o, &in)
+	steps := r.steps(r.decode(b, o, &in, o.everywhere()...), b.Type, o, nil)
 	names := r.known(r.Unique(in.Limits), table)
 	for _, n := range names {
 		s := table.sound[n.Value]
@@ -122,16 +122,16 @@ func (r *reader) gateway(b *hcl.Block, o *Options, table *limitTable) []string {
 			}
 		}
 	}
-	return attr.Values(names)
+	return attr.Values(names), steps
 }
 
-func (r *reader) defaults(b *hcl.Block, o *Options, table *limitTable) []string {
+func (r *reader) defaults(b *hcl.Block, o *Options, table *limitTable) ([]string, []Step) {
 	if b == nil {
-		return nil
+		return nil, nil
 	}
 	var in defaultsBlock
-	r.decode(b, o, &in)
-	return attr.Values(r.known(r.Unique(in.Limits), table))
+	steps := r.steps(r.decode(b, o, &in, o.everywhere()...), b.Type, o, nil)
+	return attr.Values(r.known(r.Unique(in.Limits), table)), steps
 }
 
 // checkRouteLimits resolves the limits that a route names, and warns of keys

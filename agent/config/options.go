@@ -18,6 +18,8 @@ type StepBlock struct {
 	Type string
 	// Repeatable says that a route may hold several.
 	Repeatable bool
+	// Everywhere says that the gateway and defaults blocks may hold one, too.
+	Everywhere bool
 	// Decode turns the body into the value that Step.Spec holds.
 	Decode func(body hcl.Body, c BlockContext) (any, hcl.Diagnostics)
 }
@@ -56,6 +58,17 @@ func (o *Options) step(typ string) *StepBlock {
 		}
 	}
 	return nil
+}
+
+// everywhere returns the step blocks that the gateway and defaults may hold.
+func (o *Options) everywhere() []hcl.BlockHeaderSchema {
+	var out []hcl.BlockHeaderSchema
+	for _, s := range o.StepBlocks {
+		if s.Everywhere {
+			out = append(out, hcl.BlockHeaderSchema{Type: s.Type})
+		}
+	}
+	return out
 }
 
 func (o *Options) provider(typ string) *ProviderBlock {

@@ -121,7 +121,7 @@ route "a" {
 	for _, want := range []string{
 		`Did you mean "file"?`,
 		`A jwt named "main" was already defined`,
-		`A route holds only one cors block`,
+		`Only one cors block may stand here`,
 		`Did you mean "jwt"?`,
 		`Did you mean "provider"?`,
 	} {

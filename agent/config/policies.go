@@ -8,8 +8,8 @@ func (r *reader) policy(s *section, o *Options) (Policy, *router.Router) {
 	var p Policy
 	var table *limitTable
 	p.Limits, table = r.limits(s.blocks["limit"])
-	p.Gateway = r.gateway(s.one("gateway"), o, table)
-	p.Defaults = r.defaults(s.one("defaults"), o, table)
+	p.Gateway, p.GatewaySteps = r.gateway(s.one("gateway"), o, table)
+	p.Defaults, p.DefaultSteps = r.defaults(s.one("defaults"), o, table)
 	var names map[string][]string
 	p.Providers, names = r.providers(s, o)
 	p.Routes = r.routes(s.blocks["route"], o, names)

@@ -19,6 +19,9 @@ type Policy struct {
 	Gateway []string
 	// Defaults names the limits of every route that inherits.
 	Defaults []string
+	// GatewaySteps are the step blocks of the gateway, and DefaultSteps those of
+	// routes without one of that type.
+	GatewaySteps, DefaultSteps []Step
 	// Providers are the blocks of Options.ProviderBlocks.
 	Providers []Provider
 	Routes    []Route
@@ -158,6 +161,36 @@ func (p *Policy) EffectiveLimits(r *Route) []string {
 		add(p.Defaults)
 	}
 	add(r.Limits)
+	return names
+}
+
+// EffectiveSteps returns the step blocks that hold for a route: its own, and the
+// defaults' of those types that it has none of.
+func (p *Policy) EffectiveSteps(r *Route) []Step {
+	all := slices.Clone(r.Steps)
+	for _, s := range p.DefaultSteps {
+		if !r.HasStep(s.Type) {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// StepFiles names the files that step blocks were read from besides their own.
+func (p *Policy) StepFiles() []string {
+	var names []string
+	add := func(steps []Step) {
+		for _, s := range steps {
+			if f, ok := s.Spec.(interface{ Files() []string }); ok {
+				names = append(names, f.Files()...)
+			}
+		}
+	}
+	add(p.GatewaySteps)
+	add(p.DefaultSteps)
+	for i := range p.Routes {
+		add(p.Routes[i].Steps)
+	}
 	return names
 }
 

@@ -58,6 +58,8 @@ func (p *Policy) Redacted() map[string]any {
 		"defaults": object{"limits": listOf(p.Defaults)},
 		"route":    byName(p.Routes, func(r *Route) (string, object) { return r.Name, r.redacted() }),
 	}
+	stepsRedacted(out["gateway"].(object), p.GatewaySteps)
+	stepsRedacted(out["defaults"].(object), p.DefaultSteps)
 	for _, pr := range p.Providers {
 		typ, ok := out[pr.Type].(object)
 		if !ok {
@@ -169,11 +171,16 @@ func (r *Route) redacted() object {
 	if r.UpstreamTLS != nil {
 		out["upstream_tls"] = redactedUpstreamTLS(r.UpstreamTLS)
 	}
-	for _, s := range r.Steps {
+	stepsRedacted(out, r.Steps)
+	return out
+}
+
+// stepsRedacted adds step blocks to what is shown of the block around them.
+func stepsRedacted(out object, steps []Step) {
+	for _, s := range steps {
 		all, _ := out[s.Type].([]any)
 		out[s.Type] = append(all, redactedSpec(s.Spec))
 	}
-	return out
 }
 
 func redactedLimit(s *limit.Spec) object {

@@ -114,7 +114,7 @@ func (r *reader) route(b *hcl.Block, o *Options, providers map[string][]string) 
 	r.empty(in.PathPattern, t.PathPattern)
 	r.empty(in.PathRegex, t.PathRegex)
 	t.origin.unsound = r.Errors() > before
-	t.Steps = r.steps(rest, &t, o, providers)
+	t.Steps = r.steps(rest, t.Name, o, providers)
 	return t
 }
 
@@ -193,16 +193,18 @@ func hostHeader(s string) bool {
 	})
 }
 
-func (r *reader) steps(blocks hcl.Blocks, t *Route, o *Options, providers map[string][]string) []Step {
+// steps decodes the step blocks inside a block, which is a route of that name, or
+// the gateway or the defaults.
+func (r *reader) steps(blocks hcl.Blocks, name string, o *Options, providers map[string][]string) []Step {
 	var out []Step
 	for _, b := range blocks {
 		s := o.step(b.Type)
 		i := slices.IndexFunc(out, func(other Step) bool { return other.Type == b.Type })
 		if i >= 0 && !s.Repeatable {
-			r.Errorf(b.DefRange, fmt.Sprintf("Duplicate %s block", b.Type), "A route holds only one %s block. Another was defined at %s.", b.Type, out[i].Range)
+			r.Errorf(b.DefRange, fmt.Sprintf("Duplicate %s block", b.Type), "Only one %s block may stand here. Another was defined at %s.", b.Type, out[i].Range)
 			continue
 		}
-		spec, diags := s.Decode(b.Body, BlockContext{Name: t.Name, Range: b.DefRange, Path: r.resolve, Providers: r.remote.visible(b.DefRange, providers)})
+		spec, diags := s.Decode(b.Body, BlockContext{Name: name, Range: b.DefRange, Path: r.resolve, Providers: r.remote.visible(b.DefRange, providers)})
 		r.Diags = append(r.Diags, r.remote.consequences(diags, b.DefRange)...)
 		out = append(out, Step{Type: b.Type, Spec: spec, Range: b.DefRange})
 	}

@@ -1,0 +1,159 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/lictor/lictor/e2e/harness"
+)
+
+// door is a gateway with policies that are watched, in front of one instance, which
+// no Consul knows.
+type door struct {
+	*harness.Gateway
+	instance *harness.Instance
+	// files is the folder of the policies.
+	files string
+}
+
+// newDoor writes the policies and what files they name into one folder.
+func newDoor(t *testing.T, listener, policies string, files map[string]string) *door {
+	t.Helper()
+	d := &door{instance: harness.StartInstance(t, "orders", "orders-1"), files: t.TempDir()}
+	d.write(t, "routes.hcl", policies)
+	for name, text := range files {
+		d.write(t, name, text)
+	}
+	d.Gateway = harness.StartGateway(t, harness.Options{
+		Listener:      listener,
+		PoliciesBlock: fmt.Sprintf("paths = [%q]\nwatch = true", d.files),
+		Config: fmt.Sprintf(`
+service "orders" {
+  instance {
+    address = %q
+    port    = %d
+  }
+}
+`, d.instance.Host, d.instance.Port),
+	})
+	return d
+}
+
+// write replaces a file in the folder of the policies.
+func (d *door) write(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(d.files, name), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// curl asks with curl, as a user would.
+func (d *door) curl(t *testing.T, path string, args ...string) harness.Answer {
+	t.Helper()
+	var stderr bytes.Buffer
+	command := exec.CommandContext(t.Context(), harness.Program(t, "curl", "curl"), append([]string{"-sS", "-i", "--max-time", "60", d.URL(path)}, args...)...)
+	command.Stderr = &stderr
+	output, err := command.Output()
+	if err != nil {
+		t.Fatalf("curl %v: %v: %s", args, err, stderr.Bytes())
+	}
+	response, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(output)), nil)
+	if err != nil {
+		t.Fatalf("reading what curl printed: %v\n%s", err, output)
+	}
+	defer response.Body.Close()
+	var body bytes.Buffer
+	if _, err := body.ReadFrom(response.Body); err != nil {
+		t.Fatalf("reading what curl printed: %v\n%s", err, output)
+	}
+	return harness.Answer{Status: response.StatusCode, Header: response.Header, Body: body.Bytes()}
+}
+
+// wants asks until the answer has that status; it is for what a changed file brings
+// about.
+func (d *door) wants(t *testing.T, what string, status int, path string, fields ...string) {
+	t.Helper()
+	harness.Within(t, harness.Patience, what, func() error {
+		a, err := d.Try(http.MethodGet, path, nil, fields...)
+		if err == nil && a.Status != status {
+			err = fmt.Errorf("%d %s", a.Status, a.Body)
+		}
+		return err
+	})
+}
+
+func TestAddresses(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t, `trusted_proxies = ["127.0.0.0/8"]`, `
+gateway {
+  ip_access {
+    deny_file = "abuse.txt"
+  }
+}
+defaults {
+  ip_access {
+    deny = ["203.0.113.0/24"]
+  }
+}
+route "office" {
+  path_prefix = "/office"
+  service     = "orders"
+  ip_access {
+    allow = ["192.0.2.0/24", "2001:db8::/32"]
+    deny  = ["192.0.2.128/25"]
+  }
+}
+route "all" {
+  service = "orders"
+}
+`, map[string]string{"abuse.txt": "# who was bad\n198.51.100.66\n"})
+
+	for _, tt := range []struct {
+		path, from string
+		status     int
+	}{
+		{"/office", "192.0.2.7", 200},
+		{"/office", "::ffff:192.0.2.7", 200},
+		{"/office", "2001:db8::7", 200},
+		{"/office", "192.0.2.200", 403},
+		{"/office", "198.51.100.1", 403},
+		{"/", "198.51.100.1", 200},
+		{"/", "203.0.113.9", 403},
+		{"/office", "203.0.113.9", 403},
+		{"/", "198.51.100.66", 403},
+	} {
+		a := d.curl(t, tt.path, "-H", "X-Forwarded-For: "+tt.from)
+		if a.Status != tt.status {
+			t.Errorf("%s from %s: %d %s", tt.path, tt.from, a.Status, a.Body)
+		}
+		if tt.status == 403 {
+			if p := a.Problem(t); p.Type != problemType("address-denied") || a.Header.Get("Proxy-Status") != "lictor; error=http_request_denied" {
+				t.Errorf("%s from %s: %+v %v", tt.path, tt.from, p, a.Header)
+			}
+		}
+	}
+
+	d.write(t, "abuse.txt", "198.51.100.1\n")
+	d.wants(t, "a list that has changed is heeded", 403, "/", "X-Forwarded-For: 198.51.100.1")
+	d.wants(t, "who is no longer listed may come", 200, "/", "X-Forwarded-For: 198.51.100.66")
+	d.write(t, "abuse.txt", "198.51.100.2\nnonsense\n")
+	harness.Within(t, harness.Patience, "a broken list is told of", func() error {
+		if !d.Log.Contains("abuse.txt:2") {
+			return fmt.Errorf("not yet")
+		}
+		return nil
+	})
+	d.wants(t, "the list before stays", 403, "/", "X-Forwarded-For: 198.51.100.1")
+	d.wants(t, "and nothing of the broken one counts", 200, "/", "X-Forwarded-For: 198.51.100.2")
+	if got := d.Metric(t, "lictor_step_results_total", "route=office", "step=ip_access", "result=denied"); got != 3 {
+		t.Errorf("%v requests were counted as denied", got)
+	}
+}

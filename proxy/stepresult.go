@@ -1,0 +1,36 @@
+package proxy
+
+// StepResult is how a step that admits or refuses judged a request. Each is
+// counted by route; see RouteMetrics.
+type StepResult uint8
+
+// The results.
+const (
+	AddressAllowed StepResult = iota
+	AddressRefused
+	stepResultCount
+)
+
+// stepResults are the labels of the metric, by result.
+var stepResults = [stepResultCount]struct{ step, result string }{
+	AddressAllowed: {"ip_access", "allowed"},
+	AddressRefused: {"ip_access", "denied"},
+}
+
+// Count takes note of how a step judged the exchange.
+func (x *Exchange) Count(r StepResult) {
+	m := x.p.Unmatched
+	if x.Route != nil {
+		m = x.Route.Metrics
+	}
+	m.steps[r].Add(1)
+}
+
+// EachStepResult calls f for every result that a step has come to on the route.
+func (m *RouteMetrics) EachStepResult(f func(step, result string, n uint64)) {
+	for i := range m.steps {
+		if n := m.steps[i].Load(); n > 0 {
+			f(stepResults[i].step, stepResults[i].result, n)
+		}
+	}
+}
