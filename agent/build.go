@@ -92,7 +92,7 @@ func (a *Agent) build(c *config.Config, files *config.Files, old *generation) (*
 			continue
 		}
 		routes = append(routes, r)
-		g.pools = append(g.pools, r.Pool)
+		g.addPool(r.Pool)
 	}
 	for _, v := range staticServices(c) {
 		errs = append(errs, v.Validate())
@@ -193,8 +193,12 @@ func jwtSpecs(c *config.Config) []*jwt.Spec {
 	return list
 }
 
-// send says where a route's requests go, and how its instances are spoken to.
+// send says where a route's requests go, and how its instances are spoken to. Those
+// of a route without a service go nowhere.
 func (a *Agent) send(g *generation, r *config.Route, out *proxy.Route) error {
+	if r.Service == "" {
+		return nil
+	}
 	w := a.mesh.way(g.config, r)
 	g.services = append(g.services, w.followed...)
 	var err error
@@ -210,6 +214,13 @@ func (a *Agent) send(g *generation, r *config.Route, out *proxy.Route) error {
 	}
 	out.UpstreamTLS, err = a.upstreamTLS(g, r)
 	return err
+}
+
+// addPool notes a pool that a route sends requests to; nil for none.
+func (g *generation) addPool(p *upstream.Pool) {
+	if p != nil {
+		g.pools = append(g.pools, p)
+	}
 }
 
 // tidyServices sorts what routes have named.

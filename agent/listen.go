@@ -64,6 +64,7 @@ func (a *Agent) listenOne(c *config.Listener, set *certs.ServerSet) (*server, er
 	s := &server{ln: ln, addr: addrPort(ln.Addr())}
 	s.listener = &proxy.Listener{
 		Name: c.Name, Port: s.addr.Port(), TrustedProxies: c.TrustedProxies, ReadForwarded: c.Forwarded == config.ForwardedStandard,
+		RedirectPort: c.RedirectPort, HSTS: c.HSTS,
 		HealthPath: c.HealthPath, Ready: func() bool { return len(a.NotReady()) == 0 },
 		Path: router.PathOptions{MergeSlashes: c.MergeSlashes, RejectEncodedSlash: c.RejectEncodedSlashes},
 	}

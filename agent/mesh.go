@@ -245,7 +245,7 @@ func (a *Agent) remeshed(old *generation) (*generation, error) {
 			return nil, err
 		}
 		routes[i] = &r
-		g.pools = append(g.pools, r.Pool)
+		g.addPool(r.Pool)
 	}
 	g.tidyServices()
 	table, err := proxy.NewTable(g.number, old.table.Gateway, routes)

@@ -70,7 +70,7 @@ func (g *generation) meshes(name string) bool {
 func (g *generation) routesOf(name string) []string {
 	var names []string
 	for _, r := range g.table.Routes {
-		if r.Pool.Service() == name {
+		if r.Pool != nil && r.Pool.Service() == name {
 			names = append(names, r.Name())
 		}
 	}

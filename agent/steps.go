@@ -32,6 +32,7 @@ func stepKinds() []stepKind {
 		limitStep(ofRequest),
 		jwtStep(),
 		limitStep(ofIdentity),
+		redirectStep(), // for those alone who may be here
 		limitStep(ofService),
 	}
 }

@@ -94,6 +94,12 @@ var documents = map[string]map[string]commands{
 			prints: []string{`^200\n`, `web@mesh .*passing`, `lictor_mesh_leaf_expiry_seconds \d`}, settles: true,
 		},
 	},
+	"docs/steps.md": {
+		"mkdir -p site policies && echo hello > site/hello.txt": {},
+		"cat > policies/moved.hcl <<'END'": {prints: []string{
+			`(?i)location: https://shop\.example\.com/v2/cart\?id=7\r\n`, `(?i)location: http://example\.com/hello\.txt\r\n`, `\nhello\n`,
+		}},
+	},
 	"docs/limits.md": {
 		"go run ./limits/picture": {inSource: true, prints: []string{
 			`44 +43 +0s +14 +15 +token_bucket`, `47 +40 +5s +10 +11 +leaky_bucket .* queue`, `58 +29 +0s +20 +20 +fixed_window`, `42 +45 +0s +11 +19 .*counter`,

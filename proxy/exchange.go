@@ -161,6 +161,7 @@ type Exchange struct {
 	complete  bool // and all of it
 	requestID []byte
 	received  []byte // the path before it was normalised, for the log
+	matched   []byte // the path by which the route was found; nil before that
 
 	idText    [128]byte
 	pathText  []byte
@@ -224,7 +225,7 @@ func (x *Exchange) begin(p *Proxy) {
 	x.Problem, x.Err = nil, nil
 	x.attempt = upstream.Attempt{}
 	x.headOut, x.complete = false, false
-	x.requestID, x.received = nil, x.Request.Path
+	x.requestID, x.received, x.matched = nil, x.Request.Path, nil
 	if x.pathText == nil {
 		x.pathText = x.pathSpace[:0]
 	}

@@ -57,6 +57,7 @@ const (
 	Referer
 	Origin
 	Accept
+	StrictTransportSecurity
 	knownIDs
 )
 
@@ -75,6 +76,7 @@ var names = [knownIDs]string{
 	XRateLimitLimit: "X-RateLimit-Limit", XRateLimitRemaining: "X-RateLimit-Remaining", XRateLimitReset: "X-RateLimit-Reset",
 	WWWAuthenticate: "WWW-Authenticate", Authorization: "Authorization", Cookie: "Cookie", UserAgent: "User-Agent",
 	Referer: "Referer", Origin: "Origin", Accept: "Accept",
+	StrictTransportSecurity: "Strict-Transport-Security",
 }
 
 // String returns the field's name as the gateway writes it, empty for Other.

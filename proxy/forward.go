@@ -12,6 +12,10 @@ import (
 // forward sends the request to an endpoint, and to another one where that is
 // safe, and passes the answer on.
 func (x *Exchange) forward() {
+	if x.Route.Pool == nil {
+		x.Answer(ServiceUnknown, "the route has no service", nil)
+		return
+	}
 	x.stripPrefix()
 	x.editRequest()
 	x.kept.wrap(x)

@@ -223,6 +223,9 @@ func (x *Exchange) editResponse() {
 	f := &x.Response.Fields
 	f.Del(XRequestID)
 	f.Add(XRequestID, x.requestID)
+	if hsts := x.Conn.Listener.HSTS; hsts != "" && f.Get(StrictTransportSecurity) == nil && x.Scheme() == "https" {
+		f.AddString(StrictTransportSecurity, hsts)
+	}
 	if len(x.Verdicts) > 0 {
 		x.addLimitFields()
 	}

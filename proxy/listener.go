@@ -25,6 +25,13 @@ type Listener struct {
 	HealthPath string
 	Ready      func() bool
 
+	// RedirectPort is where clients that come in clear are sent to, by TLS; 0 means
+	// that they are served here. 443 is not told to them.
+	RedirectPort uint16
+	// HSTS is the value of Strict-Transport-Security for every response that goes
+	// out by TLS and has none (RFC 6797 section 7.1); empty for none.
+	HSTS string
+
 	// Open and Accepted count connections; Refused those over the bound,
 	// and those that the PROXY protocol kept out.
 	Open              atomic.Int64

@@ -72,6 +72,9 @@ func (p *Proxy) Serve(x *Exchange) {
 		x.answerMethodNotAllowed(table, m)
 		return
 	}
+	if x.redirectToHTTPS() {
+		return
+	}
 	if !x.enter(table.Routes[m.Rule]) || !run(x.Route.Steps, x) {
 		return
 	}
@@ -114,7 +117,7 @@ func (x *Exchange) normalize() bool {
 	if &path[0] != &x.Request.Path[0] {
 		x.pathText = path // rewritten: keep what may have grown
 	}
-	x.received, x.Request.Path = x.Request.Path, path
+	x.received, x.matched, x.Request.Path = x.Request.Path, path, path
 	return true
 }
 

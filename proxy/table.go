@@ -24,7 +24,8 @@ type ResponseStep interface {
 // Route is one compiled route of a policy. It is immutable once it is in a
 // Table.
 type Route struct {
-	Rule    router.Rule
+	Rule router.Rule
+	// Service is empty and Pool nil for a route whose steps answer by themselves.
 	Service string
 	Pool    *upstream.Pool
 	Steps   []Step

@@ -93,6 +93,11 @@ type Listener struct {
 	MaxConnections int
 	// Engine speaks HTTP/1.1: EngineHTTP1 or EngineNetHTTP.
 	Engine string
+	// RedirectPort is where clients that come in clear are sent to, by TLS; 0
+	// means that they are served.
+	RedirectPort uint16
+	// HSTS is the value of Strict-Transport-Security; empty for none.
+	HSTS string
 }
 
 // Admin is the JSON API, metrics and ui.

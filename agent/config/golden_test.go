@@ -13,6 +13,7 @@ import (
 
 	"github.com/lictor/lictor/proxy/step/ipaccess"
 	"github.com/lictor/lictor/proxy/step/jwt"
+	"github.com/lictor/lictor/proxy/step/redirect"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -28,6 +29,8 @@ func testOptions() Options {
 			return jwt.DecodeRoute(b, c.Range, c.Providers["jwt"])
 		}}, {Type: "ip_access", Everywhere: true, Decode: func(b hcl.Body, c BlockContext) (any, hcl.Diagnostics) {
 			return ipaccess.Decode(b, c.Range, c.Path)
+		}}, {Type: "redirect", Answers: true, Decode: func(b hcl.Body, c BlockContext) (any, hcl.Diagnostics) {
+			return redirect.Decode(b, c.Range, c.Route.Hosts, c.Route.Template())
 		}}},
 	}
 }

@@ -31,6 +31,9 @@ type listenerBlock struct {
 	MaxConnections    *hcl.Attribute `hcl:"max_connections,optional"`
 	Engine            *hcl.Attribute `hcl:"engine,optional"`
 	Mesh              *hcl.Attribute `hcl:"mesh,optional"`
+	RedirectToHTTPS   *hcl.Attribute `hcl:"redirect_to_https,optional"`
+	RedirectPort      *hcl.Attribute `hcl:"redirect_port,optional"`
+	HSTS              *hcl.Attribute `hcl:"hsts,optional"`
 	TLS               *tlsBlock      `hcl:"tls,block"`
 }
 
@@ -93,6 +96,7 @@ func (r *reader) listener(b *hcl.Block, o *Options) Listener {
 	l.Engine = r.Enum(in.Engine, EngineHTTP1, EngineHTTP1, EngineNetHTTP)
 	l.TLS = r.listenerTLS(in.TLS)
 	r.listenerMesh(in.Mesh, &l)
+	r.listenerHTTPS(&in, &l)
 	return l
 }
 

@@ -20,6 +20,8 @@ type StepBlock struct {
 	Repeatable bool
 	// Everywhere says that the gateway and defaults blocks may hold one, too.
 	Everywhere bool
+	// Answers says that the step answers by itself: its route needs no service.
+	Answers bool
 	// Decode turns the body into the value that Step.Spec holds.
 	Decode func(body hcl.Body, c BlockContext) (any, hcl.Diagnostics)
 }
@@ -39,6 +41,10 @@ type BlockContext struct {
 	Range hcl.Range
 	// Path resolves a relative path against the file that holds at.
 	Path func(path string, at hcl.Range) string
+	// Route is the route around a step, but for its steps. It may be wrong in ways
+	// that are told elsewhere. It is nil for a provider, and
+	// in the gateway and defaults blocks.
+	Route *Route
 	// Providers are the names of all provider blocks, by type. It is set for
 	// steps only.
 	Providers map[string][]string

@@ -54,6 +54,7 @@ type Route struct {
 	Headers map[string]string
 	Query   map[string]string
 
+	// Service is empty when a step answers all requests.
 	Service string
 	// UpstreamTLS is how its instances are spoken to; nil means in clear.
 	UpstreamTLS *certs.ClientSpec

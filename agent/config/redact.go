@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"regexp"
@@ -94,6 +95,9 @@ func (l *Listener) redacted() object {
 		"max_connections":     l.MaxConnections,
 		"engine":              l.Engine,
 		"mesh":                l.Mesh,
+		"redirect_to_https":   l.RedirectPort != 0,
+		"redirect_port":       cmp.Or(l.RedirectPort, defaultRedirectPort),
+		"hsts":                l.HSTS,
 	}
 	if l.TLS != nil {
 		out["tls"] = redactedListenerTLS(l.TLS)

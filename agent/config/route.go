@@ -82,7 +82,7 @@ func (r *reader) route(b *hcl.Block, o *Options, providers map[string][]string) 
 		Methods:        attr.Values(methods),
 		Headers:        r.conditions(in.Headers, strings.ToLower),
 		Query:          r.conditions(in.Query, strings.Clone),
-		Service:        r.Required(in.Service, "service", b.DefRange),
+		Service:        r.service(in.Service, b.DefRange, rest, o),
 		Tags:           attr.Values(r.Unique(in.Tags)),
 		Port:           r.Text(in.Port, ""),
 		StripPrefix:    r.Text(in.StripPrefix, ""),
@@ -114,8 +114,16 @@ func (r *reader) route(b *hcl.Block, o *Options, providers map[string][]string) 
 	r.empty(in.PathPattern, t.PathPattern)
 	r.empty(in.PathRegex, t.PathRegex)
 	t.origin.unsound = r.Errors() > before
-	t.Steps = r.steps(rest, t.Name, o, providers)
+	t.Steps = r.steps(rest, t.Name, &t, o, providers)
 	return t
+}
+
+// service reads where requests go: somewhere, unless a step answers them all.
+func (r *reader) service(a *hcl.Attribute, block hcl.Range, steps hcl.Blocks, o *Options) string {
+	if a == nil && slices.ContainsFunc(steps, func(b *hcl.Block) bool { return o.step(b.Type).Answers }) {
+		return ""
+	}
+	return r.Required(a, "service", block)
 }
 
 // empty refuses an attribute that is written down and says nothing.
@@ -194,8 +202,8 @@ func hostHeader(s string) bool {
 }
 
 // steps decodes the step blocks inside a block, which is a route of that name, or
-// the gateway or the defaults.
-func (r *reader) steps(blocks hcl.Blocks, name string, o *Options, providers map[string][]string) []Step {
+// the gateway or the defaults; t is nil for these.
+func (r *reader) steps(blocks hcl.Blocks, name string, t *Route, o *Options, providers map[string][]string) []Step {
 	var out []Step
 	for _, b := range blocks {
 		s := o.step(b.Type)
@@ -204,7 +212,7 @@ func (r *reader) steps(blocks hcl.Blocks, name string, o *Options, providers map
 			r.Errorf(b.DefRange, fmt.Sprintf("Duplicate %s block", b.Type), "Only one %s block may stand here. Another was defined at %s.", b.Type, out[i].Range)
 			continue
 		}
-		spec, diags := s.Decode(b.Body, BlockContext{Name: name, Range: b.DefRange, Path: r.resolve, Providers: r.remote.visible(b.DefRange, providers)})
+		spec, diags := s.Decode(b.Body, BlockContext{Name: name, Range: b.DefRange, Path: r.resolve, Route: t, Providers: r.remote.visible(b.DefRange, providers)})
 		r.Diags = append(r.Diags, r.remote.consequences(diags, b.DefRange)...)
 		out = append(out, Step{Type: b.Type, Spec: spec, Range: b.DefRange})
 	}

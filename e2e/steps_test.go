@@ -1,0 +1,69 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/lictor/lictor/e2e/harness"
+)
+
+// newStatic runs an instance of orders and a gateway that knows it without Consul.
+func newStatic(t *testing.T, listener, policies string) (*harness.Instance, *harness.Gateway) {
+	t.Helper()
+	i := harness.StartInstance(t, "orders", "orders-1")
+	return i, harness.StartGateway(t, harness.Options{Listener: listener, Policies: policies, Config: fmt.Sprintf(
+		"service \"orders\" {\n  instance {\n    address = %q\n    port    = %d\n  }\n}\n", i.Host, i.Port)})
+}
+
+// A redirect is an answer of the gateway's own that a client follows, body and all.
+func TestRedirects(t *testing.T) {
+	t.Parallel()
+	for _, engine := range []string{"http1", "nethttp"} {
+		t.Run(engine, func(t *testing.T) {
+			_, g := newStatic(t, `engine = "`+engine+`"`, `
+route "old" {
+  path_prefix = "/old"
+  redirect {
+    to = "/orders{rest}{query}"
+  }
+}
+route "seen" {
+  path = "/seen"
+  redirect {
+    to     = "/orders/seen"
+    status = 303
+  }
+}
+`+ordersRoute)
+			for _, method := range []string{"GET", "HEAD", "POST", "OPTIONS"} {
+				a := g.Do(method, "/old/1?a=b%20c", strings.NewReader("body"))
+				if a.Status != http.StatusPermanentRedirect || a.Header.Get("Location") != "/orders/1?a=b%20c" || len(a.Body) > 0 || a.Header.Get("X-Request-Id") == "" {
+					t.Errorf("%s: %d %v %s", method, a.Status, a.Header, a.Body)
+				}
+			}
+			for path, want := range map[string]string{"/old/1": "POST", "/seen": "GET"} {
+				response, err := http.Post(g.URL(path), "text/plain", strings.NewReader("body"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer response.Body.Close()
+				body, err := io.ReadAll(response.Body)
+				if err != nil {
+					t.Fatal(err)
+				}
+				saw, err := harness.ParseEcho(body)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if saw.Method != want || (want == "POST") != (saw.BodyBytes == 4) {
+					t.Errorf("%s was followed by %s with %d bytes", path, saw.Method, saw.BodyBytes)
+				}
+			}
+		})
+	}
+}
