@@ -237,7 +237,7 @@ func (a *Agent) remesh() {
 // remeshed returns the generation with its routes sent anew.
 func (a *Agent) remeshed(old *generation) (*generation, error) {
 	g := *old
-	g.pools, g.services = nil, nil
+	g.pools, g.services, g.clients = nil, nil, nil // which send makes anew
 	routes := make([]*proxy.Route, len(old.table.Routes))
 	for i, was := range old.table.Routes {
 		r := *was
@@ -248,11 +248,7 @@ func (a *Agent) remeshed(old *generation) (*generation, error) {
 		g.addPool(r.Pool)
 	}
 	g.tidyServices()
-	table, err := proxy.NewTable(g.number, old.table.Gateway, routes)
-	if err != nil {
-		return nil, err
-	}
-	table.SecretParameters = old.table.SecretParameters
-	g.table = table
-	return &g, nil
+	var err error
+	g.table, err = old.table.WithRoutes(routes)
+	return &g, err
 }

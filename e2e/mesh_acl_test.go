@@ -91,3 +91,20 @@ func TestMeshRights(t *testing.T) {
 		t.Errorf("whom no intention names was let in: %d %s", status, body)
 	}
 }
+
+// A gateway that lacks the right to its certificate says so, and what it lacks.
+func TestMeshRightMissing(t *testing.T) {
+	t.Parallel()
+	consul := startDenying(t, nil)
+	secret, _ := consul.token(consul.policy("", "edge", readServices+readNodes+readAgents))
+	file := filepath.Join(t.TempDir(), "token")
+	write(t, file, []byte(secret))
+	gateway := harness.StartGateway(t, harness.Options{
+		Consul: consul.Address(), ConsulBlock: "connect {\n  enabled = true\n}\n" + fmt.Sprintf("token_file = %q\n", file),
+		Policies: meshRoute("web", "true"), NotReady: true,
+	})
+	says(t, gateway, "the token needs service")
+	if a := gateway.Get("/web"); a.Status != http.StatusServiceUnavailable {
+		t.Errorf("%d %s", a.Status, a.Body)
+	}
+}
