@@ -132,3 +132,19 @@ func TestMeshAuto(t *testing.T) {
 		t.Errorf("%d %s: it was spoken to in clear", a.Status, a.Body)
 	}
 }
+
+// A service that speaks what the gateway does not is left alone.
+func TestMeshProtocol(t *testing.T) {
+	t.Parallel()
+	consul := harness.StartConsul(t)
+	chat := harness.StartInstance(t, "chat", "chat-1")
+	consul.PutConfigEntry(map[string]any{"Kind": "service-defaults", "Name": "chat", "Protocol": "grpc"})
+	consul.RegisterMeshed(chat)
+	gateway := harness.StartGateway(t, harness.Options{Consul: consul.Address(), ConsulBlock: meshed, Policies: meshRoute("chat", "auto")})
+	harness.Within(t, harness.Patience, "it says so", refused(gateway, "/chat", http.StatusServiceUnavailable, "mesh-unavailable"))
+	served := chat.Served()
+	gateway.Get("/chat")
+	if n := chat.Served(); n != served {
+		t.Errorf("it was spoken to, %d times", n-served)
+	}
+}
