@@ -37,23 +37,27 @@ type verdict struct {
 //
 // An error means that nobody knows.
 func (d *Destination) Denied(ctx context.Context) (bool, error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
 	v := &d.verdict
 	v.mu.Lock()
 	if !v.at.IsZero() && d.in.now().Sub(v.at) < verdictAge {
 		defer v.mu.Unlock()
 		return v.denied, v.err
 	}
-	asking := v.asking
-	if asking == nil {
+	if asking := v.asking; asking != nil {
+		v.mu.Unlock()
+		select {
+		case <-ctx.Done():
+			return false, ctx.Err()
+		case <-asking:
+		}
+	} else {
 		asking = make(chan struct{})
 		v.asking = asking
-		go d.settle(context.WithoutCancel(ctx), asking) // bounded by verdictTime
-	}
-	v.mu.Unlock()
-	select {
-	case <-ctx.Done():
-		return false, ctx.Err()
-	case <-asking:
+		v.mu.Unlock()
+		d.settle(context.WithoutCancel(ctx), asking) // others wait for it too
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
