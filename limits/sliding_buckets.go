@@ -35,7 +35,7 @@ func (r *slidingBuckets) unpack(word int64) (index, cur int64) {
 
 func (r slidingBuckets) stride() int { return int(r.count) }
 
-func (r slidingBuckets) clock(now Time) int64 { return int64(now.Mono) }
+func (r slidingBuckets) clock(now Time) int64 { return min(int64(now.Mono), int64(latest)) }
 
 func (r slidingBuckets) lag(digest) int64 { return 0 }
 

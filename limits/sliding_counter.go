@@ -76,7 +76,7 @@ func (r slidingCounter) stride() int {
 	return 0
 }
 
-func (r slidingCounter) clock(now Time) int64 { return int64(now.Mono) }
+func (r slidingCounter) clock(now Time) int64 { return min(int64(now.Mono), int64(latest)) }
 
 func (r slidingCounter) lag(digest) int64 { return 0 }
 

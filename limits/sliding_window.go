@@ -164,7 +164,7 @@ func (s SlidingWindowSpec) most() int64 {
 }
 
 // latest is the last moment of all, which leaves room for counts in a word beside
-// the index of a window.
+// the index of a window. Time stands still from then on.
 const latest = 90 * 365 * day
 
 func withinReach(at int64) int64 { return min(max(at, 0), int64(latest)) }

@@ -103,6 +103,7 @@ func (w *KVWatch) Run(ctx context.Context, take func(*Documents)) {
 	defer wg.Wait()
 	defer cancel()
 	wg.Go(func() { w.kv.con.token.run(ctx, w.kick.strike) })
+	wg.Go(func() { (&sentinel{con: w.kv.con, log: w.log, restored: w.kick.strike}).run(ctx) })
 	for ctx.Err() == nil {
 		kick := w.kick.heard()
 		sent := time.Now()
@@ -119,6 +120,9 @@ func (w *KVWatch) Run(ctx context.Context, take func(*Documents)) {
 			w.rest(ctx, kick, w.backoff)
 		default:
 			w.answered(ctx, kick, sent, a, take)
+			if kick.Err() != nil { // rung while nothing was asked
+				w.track.cur = w.track.cur.plain()
+			}
 		}
 	}
 }

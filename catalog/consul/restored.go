@@ -36,7 +36,7 @@ func (s *sentinel) run(ctx context.Context) {
 			backoff = grow(backoff, backoffRefused)
 			pause = jitter(backoff, chance())
 		case index > 0 && at <= index && time.Since(sent) < waitTime:
-			s.log.Info("Consul's state was restored, all services are read again")
+			s.log.Info("Consul's state was restored, all is read again")
 			s.restored()
 			pause = time.Second // however it misbehaves, once a second at most
 		default:

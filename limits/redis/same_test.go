@@ -79,7 +79,9 @@ func compare(t *testing.T, r *rand.Rand, shared *Limiter, memory limits.Limiter,
 		default:
 			now += r.Int64N(2*grain + 1)
 		}
-		if now < 0 || now > 5e18 { // nearly 90 years from now
+		// Sliding windows in memory know no later moment than the ninetieth year
+		// of their clock.
+		if now < 0 || now > int64(90*365*24*time.Hour) {
 			return
 		}
 		moment := now
