@@ -81,6 +81,8 @@ type Agent struct {
 	registration atomic.Pointer[consul.Registration] // nil without one
 	shadows      shadowWarnings
 	missing      missingWarnings
+	datacenter   atomic.Value  // string: our own, once it is known
+	placed       chan struct{} // capacity 1: it is known now
 }
 
 // DiagnosticsError is a configuration that was refused, with the text that
@@ -109,11 +111,12 @@ func New(o Options) (*Agent, error) {
 		clock:   limits.NewClock(),
 		waiters: limits.NewWaiters(maxWaiting),
 		started: time.Now(),
+		placed:  make(chan struct{}, 1),
 	}
 	a.read.set(paths{}.with(pathsOf(c, files)))
 	a.warn(diags)
 	a.set = upstream.NewSet(upstream.Options{
-		Sources: sourceOrder(), Seed: rand.Uint64(), Logger: a.log.Named("upstream"), //nolint:gosec // balancing, not a secret
+		Sources: sourceOrder(), Zone: zoneOf(c), Seed: rand.Uint64(), Logger: a.log.Named("upstream"), //nolint:gosec // balancing, not a secret
 	})
 	a.identities = jwt.NewRegistry(jwt.Options{Logger: a.log.Named("jwt")})
 	a.proxy = proxy.New(a.clock, &forwarders{
@@ -210,6 +213,7 @@ func (a *Agent) Run(ctx, hurry context.Context) error {
 		wg.Go(func() { a.followFleet(base) })
 	}
 	wg.Go(func() { a.runMesh(base) })
+	wg.Go(func() { a.runPlaces(base) })
 	wg.Go(func() { a.keepTime(base) })
 	if a.store != nil {
 		wg.Go(func() { a.store.Run(base) })

@@ -25,6 +25,9 @@ type RouteInfo struct {
 	Headers     map[string]string `json:"headers,omitempty"`
 	Query       map[string]string `json:"query,omitempty"`
 	Service     string            `json:"service"`
+	Prepared    string            `json:"prepared_query,omitempty"`
+	Datacenters []string          `json:"datacenters,omitempty"`
+	LocalShare  *float64          `json:"local_share,omitempty"` // of requests, that stays in the gateway's zone
 	Tags        []string          `json:"tags,omitempty"`
 	Balance     string            `json:"balance"`
 	Limits      []string          `json:"limits"`
@@ -43,10 +46,14 @@ func (ad *admin) listRoutes(w http.ResponseWriter, _ *http.Request) {
 		routes = append(routes, RouteInfo{
 			Name: r.Name(), Hosts: orEmpty(r.Rule.Hosts), Path: r.Rule.Path, PathPrefix: r.Rule.PathPrefix,
 			PathPattern: r.Rule.PathPattern, PathRegex: r.Rule.PathRegex, Methods: orEmpty(r.Rule.Methods),
-			Headers: r.Rule.Headers, Query: r.Rule.Query, Service: r.Service, Tags: c.Tags, Balance: c.Balance,
+			Headers: r.Rule.Headers, Query: r.Rule.Query, Service: r.Service,
+			Prepared: c.PreparedQuery, Datacenters: c.Datacenters, Tags: c.Tags, Balance: c.Balance,
 			Limits: orEmpty(g.config.Policy.EffectiveLimits(c)), TimeoutMS: r.Timeout.Milliseconds(),
 			Requests: all, Errors: failed, At: c.Range.String(),
 		})
+		if share, divided := r.Pool.Local(); divided {
+			routes[i].LocalShare = &share
+		}
 	}
 	writeJSON(w, http.StatusOK, map[string]any{
 		"generation": g.number, "gateway_limits": orEmpty(g.config.Policy.Gateway), "routes": routes,
@@ -56,6 +63,7 @@ func (ad *admin) listRoutes(w http.ResponseWriter, _ *http.Request) {
 // ServiceInfo is one element of GET /v1/services.
 type ServiceInfo struct {
 	Name       string `json:"name"`
+	Datacenter string `json:"datacenter,omitempty"` // where the instances are, unless it is the gateway's own
 	Source     string `json:"source"`
 	Known      bool   `json:"known"`
 	Registered bool   `json:"registered"`
@@ -80,6 +88,7 @@ type InstanceInfo struct {
 	Node     string            `json:"node,omitempty"`
 	Address  string            `json:"address"`
 	Weight   int               `json:"weight"`
+	Zone     string            `json:"zone,omitempty"`
 	Tags     []string          `json:"tags"`
 	Meta     map[string]string `json:"meta,omitempty"`
 	Health   string            `json:"health"`
@@ -111,16 +120,22 @@ func (ad *admin) listServices(w http.ResponseWriter, _ *http.Request) {
 	}
 	services := []ServiceInfo{}
 	for _, st := range a.set.Describe(time.Now()) {
-		v := serviceInfo(&st, status[st.Source].Services[st.Name])
+		source := st.Source
+		if !st.Known {
+			source = "consul" // may say why not
+		}
+		v := serviceInfo(&st, status[source].Services[st.Name])
 		v.Shadows = shadowed[st.Name]
 		services = append(services, v)
 	}
-	writeJSON(w, http.StatusOK, map[string]any{"sources": sources, "services": services})
+	writeJSON(w, http.StatusOK, map[string]any{
+		"sources": sources, "services": services, "failover": a.failover(a.current.Load()),
+	})
 }
 
 func serviceInfo(st *upstream.ServiceStats, cat catalog.ServiceStatus) ServiceInfo {
 	v := ServiceInfo{
-		Name: st.Name, Source: st.Source, Known: st.Known, Registered: st.Registered, Stale: st.Stale,
+		Name: st.Name, Datacenter: st.Datacenter, Source: st.Source, Known: st.Known, Registered: st.Registered, Stale: st.Stale,
 		Index: cat.Index, AgeMS: cat.Age.Milliseconds(), Held: cat.Held,
 		InFlight: st.InFlight, Requests: st.Requests, Failures: st.Failures.Total(), Retries: st.Retries.Total(),
 		Instances: make([]InstanceInfo, 0, len(st.Endpoints)),
@@ -136,7 +151,7 @@ func serviceInfo(st *upstream.ServiceStats, cat catalog.ServiceStatus) ServiceIn
 			address, _ = in.Target("")
 		}
 		v.Instances = append(v.Instances, InstanceInfo{
-			ID: in.Key, Node: in.Node, Address: address, Weight: in.Weight, Tags: orEmpty(in.Tags), Meta: in.Meta,
+			ID: in.Key, Node: in.Node, Address: address, Weight: in.Weight, Zone: in.Zone, Tags: orEmpty(in.Tags), Meta: in.Meta,
 			Health: in.Health.String(), Output: in.Output, State: e.State.String(), Eligible: in.Eligible(), Why: e.Why,
 			InFlight: e.InFlight, Requests: e.Requests, Failures: e.Failures.Total(),
 		})

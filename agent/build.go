@@ -196,14 +196,18 @@ func jwtSpecs(c *config.Config) []*jwt.Spec {
 // send says where a route's requests go, and how its instances are spoken to. Those
 // of a route without a service go nowhere.
 func (a *Agent) send(g *generation, r *config.Route, out *proxy.Route) error {
-	if r.Service == "" {
+	name := instancesOf(r)
+	if name == "" {
 		return nil
 	}
-	w := a.mesh.way(g.config, r)
+	w := way{followed: []string{name}, pool: name}
+	if r.PreparedQuery == "" {
+		w = a.elsewhere(a.mesh.way(g.config, r), r)
+	}
 	g.services = append(g.services, w.followed...)
 	var err error
 	out.Pool, err = a.set.Pool(upstream.PoolSpec{
-		Service: w.pool, Tags: r.Tags, Port: r.Port, Balance: r.Balance, MaxConnections: r.MaxConnections,
+		Service: w.pool, Fallbacks: w.fallbacks, Tags: r.Tags, Port: r.Port, Balance: r.Balance, MaxConnections: r.MaxConnections,
 	})
 	if err != nil {
 		return fmt.Errorf("route %q: %w", r.Name, err)
@@ -239,7 +243,7 @@ func (a *Agent) buildRoute(g *generation, r *config.Route, old *generation) (*pr
 			Name: r.Name, Hosts: r.Hosts, Path: r.Path, PathPattern: r.PathPattern, PathRegex: r.PathRegex,
 			PathPrefix: r.PathPrefix, Methods: r.Methods, Headers: r.Headers, Query: r.Query,
 		},
-		Service: r.Service, Steps: steps,
+		Service: instancesOf(r), Steps: steps,
 		StripPrefix: r.StripPrefix, HostHeader: r.HostHeader,
 		MaxBody: r.MaxBody,
 		Timeout: r.Timeout, ConnectTimeout: r.ConnectTimeout, IdleTimeout: r.IdleTimeout,

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/consul/api"
+
+	"github.com/lictor/lictor/catalog"
 )
 
 // fakeConsul answers blocking queries from what a test says.
@@ -24,6 +26,7 @@ type fakeConsul struct {
 	moved    chan struct{} // closed and replaced at every change
 	silent   bool          // services are asked for and not told
 	broken   bool          // connections are closed
+	lost     string        // a datacenter without a path
 	services map[string][]*api.ServiceEntry
 	checks   map[string]string // of what was registered, by the check's ID
 }
@@ -87,6 +90,8 @@ func (f *fakeConsul) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	over := time.NewTimer(wait)
 	defer over.Stop()
 	name, service := strings.CutPrefix(r.URL.Path, "/v1/health/service/")
+	dc := r.URL.Query().Get("dc")
+	name = catalog.InDatacenter(name, dc) // what set was told
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for waiting := true; waiting && !f.broken && (index > 0 && f.index <= index || service && f.silent); {
@@ -111,7 +116,19 @@ func (f *fakeConsul) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Consul-KnownLeader", "true")
 	h.Set("X-Consul-Default-ACL-Policy", "allow")
 	reply := func(v any) { _ = json.NewEncoder(w).Encode(v) }
+	query, prepared := strings.CutPrefix(r.URL.Path, "/v1/query/")
+	query = strings.TrimSuffix(query, "/execute")
 	switch {
+	case dc != "" && dc == f.lost:
+		http.Error(w, "No path to datacenter", http.StatusInternalServerError)
+	case prepared && f.services[catalog.QueryName(query)] == nil:
+		http.Error(w, "Query not found", http.StatusNotFound)
+	case prepared:
+		found := api.PreparedQueryExecuteResponse{Datacenter: "dc1"}
+		for _, e := range f.services[catalog.QueryName(query)] {
+			found.Nodes = append(found.Nodes, *e)
+		}
+		reply(found)
 	case service:
 		list := f.services[name]
 		if list == nil {

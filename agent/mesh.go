@@ -138,6 +138,10 @@ func (m *mesh) learn(a *Agent, snap *catalog.Snapshot) (changed bool) {
 			changed = true
 			m.offered[service] = true
 			delete(m.lacking, service)
+			if _, dc := catalog.CutDatacenter(service); dc != "" {
+				a.log.Warn("service offers the mesh in another datacenter, so it can't take over there", "service", service, "instances", len(v.Instances))
+				break
+			}
 			a.log.Info("service is spoken to through the mesh", "service", service, "instances", len(v.Instances))
 		case !m.lacking[service]:
 			m.lacking[service] = true
@@ -153,6 +157,8 @@ type way struct {
 	// them that requests go to.
 	followed []string
 	pool     string
+	// fallbacks take over from the pool's service: it, in other datacenters.
+	fallbacks []string
 	// secure is nil for a way past the mesh.
 	secure *connect.Destination
 }

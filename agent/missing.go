@@ -63,14 +63,14 @@ func (a *Agent) warnMissing() {
 // meshes reports whether a route's requests go to a service through the mesh, of
 // that name to the catalog.
 func (g *generation) meshes(name string) bool {
-	return slices.ContainsFunc(g.pools, func(p *upstream.Pool) bool { return p.Service() == name })
+	return slices.ContainsFunc(g.pools, func(p *upstream.Pool) bool { return uses(p, name) })
 }
 
 // routesOf names the routes that send requests to a service.
 func (g *generation) routesOf(name string) []string {
 	var names []string
 	for _, r := range g.table.Routes {
-		if r.Pool != nil && r.Pool.Service() == name {
+		if r.Pool != nil && uses(r.Pool, name) {
 			names = append(names, r.Name())
 		}
 	}

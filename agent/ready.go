@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/lictor/lictor/catalog"
 )
 
 // readiness tells whether the gateway should get traffic. That every routed
@@ -61,7 +63,8 @@ func (a *Agent) unanswered(g *generation) map[int][]string {
 	waiting := make(map[int][]string)
 	found := make(map[string]bool)
 	for i, s := range a.sources {
-		pending := s.Status().Pending
+		status := s.Status()
+		pending := status.Pending
 		snap := s.applied.Load()
 		for _, name := range s.asked(g) {
 			if found[name] {
@@ -71,6 +74,9 @@ func (a *Agent) unanswered(g *generation) map[int][]string {
 			if snap != nil {
 				v := snap.Services[name]
 				answered, found[name] = v != nil, v.Registered()
+			}
+			if st := status.Services[name]; catalog.Elsewhere(name) && (st.Err != nil || st.Held != "") {
+				continue // another datacenter that is away holds nobody up
 			}
 			if !answered || slices.Contains(pending, name) {
 				waiting[i] = append(waiting[i], name)

@@ -73,7 +73,7 @@ func openConsul(a *Agent, c *config.Config) (*source, error) {
 
 func (a *Agent) consulConfig(c *config.Config) consul.Config {
 	return consul.Config{
-		Address: c.Consul.Address, TokenFile: c.Consul.TokenFile, Datacenter: c.Consul.Datacenter,
+		Address: c.Consul.Address, TokenFile: c.Consul.TokenFile, Datacenter: c.Consul.Datacenter, ZoneMeta: c.Consul.ZoneMeta,
 		RequireServiceCheck: c.Consul.RequireServiceCheck, DataDir: c.DataDir,
 		Login: a.login, Own: a.own, Logger: a.log.Named("consul"),
 	}
@@ -156,6 +156,7 @@ func (a *Agent) followSource(ctx context.Context, s *source) {
 		}
 		a.set.Apply(snap)
 		s.applied.Store(snap)
+		a.learnDatacenter(snap)
 		a.mesh.take(a, snap)
 		a.warnShadowed()
 		a.warnMissing()

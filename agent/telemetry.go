@@ -32,6 +32,7 @@ type collector struct {
 	verifications, stepResults                      *prometheus.Desc
 	kvAge, kvRefused                                *prometheus.Desc
 	mesh                                            meshDescs
+	places                                          placeDescs
 }
 
 func newCollector(a *Agent, prefix string) *collector {
@@ -60,6 +61,7 @@ func newCollector(a *Agent, prefix string) *collector {
 		kvAge:         desc("kv_age_seconds", "Time since Consul last confirmed the policies in its KV store."),
 		kvRefused:     desc("kv_refused", "1 while the newest policies in Consul's KV store are not those that serve."),
 		mesh:          newMeshDescs(desc),
+		places:        newPlaceDescs(desc),
 		generation:    desc("generation", "Generation of the policies that serve."),
 		logDropped:    desc("access_log_dropped_total", "Access log lines that were lost."),
 		connections:   desc("connections", "Client connections by what they are at present.", "listener", "state"),
@@ -120,6 +122,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	gauge(out, c.generation, float64(g.number))
 	c.kv(out, g)
 	c.mesh.collect(out, a.mesh)
+	c.places.collect(out, a, g)
 	if a.sink != nil {
 		counter(out, c.logDropped, float64(a.sink.Dropped()))
 	}

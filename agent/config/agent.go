@@ -35,6 +35,8 @@ type consulBlock struct {
 	Address             *hcl.Attribute     `hcl:"address,optional"`
 	TokenFile           *hcl.Attribute     `hcl:"token_file,optional"`
 	Datacenter          *hcl.Attribute     `hcl:"datacenter,optional"`
+	Zone                *hcl.Attribute     `hcl:"zone,optional"`
+	ZoneMeta            *hcl.Attribute     `hcl:"zone_meta,optional"`
 	RequireServiceCheck *hcl.Attribute     `hcl:"require_service_check,optional"`
 	MaxStale            *hcl.Attribute     `hcl:"max_stale,optional"`
 	Service             *registrationBlock `hcl:"service,block"`
@@ -151,6 +153,7 @@ func (r *reader) consul(b *hcl.Block, o *Options) *Consul {
 		RequireServiceCheck: r.Bool(in.RequireServiceCheck, true),
 		MaxStale:            r.Duration(in.MaxStale, defaultMaxStale, time.Second, 0),
 	}
+	r.zone(&in, c)
 	c.Connect = r.connect(in.Connect)
 	c.Login = r.login(in.Login, in.TokenFile)
 	if in.Service != nil {

@@ -117,6 +117,10 @@ type Consul struct {
 	Address    string
 	TokenFile  string
 	Datacenter string
+	// Zone is the gateway's own zone, whose instances come first; empty makes no
+	// difference between zones. ZoneMeta is the key of node metadata that holds a
+	// zone where no locality says it.
+	Zone, ZoneMeta string
 	// Login gets the token; nil means that it is in TokenFile, or in the
 	// environment.
 	Login *Login

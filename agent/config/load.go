@@ -123,6 +123,7 @@ func (l *loader) load(in Input) (*Config, *router.Router) {
 	l.noStore = whole && len(l.top.blocks["store"]) == 0
 	l.noFleet = whole && (c.Consul == nil || c.Consul.Service == nil)
 	l.meshKnown(c, whole)
+	l.placesKnown(c, whole)
 	if in.LogLevel != "" {
 		c.LogLevel = l.levelFlag(in.LogLevel)
 	}

@@ -54,8 +54,14 @@ type Route struct {
 	Headers map[string]string
 	Query   map[string]string
 
-	// Service is empty when a step answers all requests.
-	Service string
+	// Service is the service that its requests go to, or else PreparedQuery, by
+	// name or ID, finds whom they do: at most one of the two is
+	// set, and neither when a step answers all requests.
+	Service       string
+	PreparedQuery string
+	// Datacenters are those whose instances take over from one another, in order.
+	// The gateway's own is the first unless it is listed.
+	Datacenters []string
 	// UpstreamTLS is how its instances are spoken to; nil means in clear.
 	UpstreamTLS *certs.ClientSpec
 	// Mesh is MeshAuto, MeshOn or MeshOff: whether they are spoken to through

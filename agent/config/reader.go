@@ -27,6 +27,8 @@ type reader struct {
 	noFleet bool
 	// mesh is what is known of the service mesh; see connect.go.
 	mesh meshRules
+	// places is what is known of where instances may be; see elsewhere.go.
+	places placeRules
 }
 
 // integer reads a whole number from least to most.

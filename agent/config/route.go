@@ -29,6 +29,8 @@ type routeBlock struct {
 	Headers        *hcl.Attribute `hcl:"headers,optional"`
 	Query          *hcl.Attribute `hcl:"query,optional"`
 	Service        *hcl.Attribute `hcl:"service,optional"`
+	PreparedQuery  *hcl.Attribute `hcl:"prepared_query,optional"`
+	Datacenters    *hcl.Attribute `hcl:"datacenters,optional"`
 	Tags           *hcl.Attribute `hcl:"tags,optional"`
 	Port           *hcl.Attribute `hcl:"port,optional"`
 	StripPrefix    *hcl.Attribute `hcl:"strip_prefix,optional"`
@@ -82,7 +84,6 @@ func (r *reader) route(b *hcl.Block, o *Options, providers map[string][]string) 
 		Methods:        attr.Values(methods),
 		Headers:        r.conditions(in.Headers, strings.ToLower),
 		Query:          r.conditions(in.Query, strings.Clone),
-		Service:        r.service(in.Service, b.DefRange, rest, o),
 		Tags:           attr.Values(r.Unique(in.Tags)),
 		Port:           r.Text(in.Port, ""),
 		StripPrefix:    r.Text(in.StripPrefix, ""),
@@ -98,7 +99,16 @@ func (r *reader) route(b *hcl.Block, o *Options, providers map[string][]string) 
 		MaxBody:        r.Size(in.MaxBody, 0, 0, 0),
 		UpstreamTLS:    r.upstreamTLS(in.UpstreamTLS),
 	}
+	if in.PreparedQuery == nil {
+		t.Service = r.service(in.Service, b.DefRange, rest, o)
+	} else {
+		r.preparedQuery(&in, &t)
+	}
 	t.Mesh = r.routeMesh(in.Mesh, &t)
+	if in.PreparedQuery != nil {
+		t.Mesh = r.queryMesh(&in, t.Mesh)
+	}
+	t.Datacenters = r.datacenters(in.Datacenters, &t)
 	t.origin = routeOrigin{attrs: map[string]hcl.Range{}, limits: names.ranges(), methods: attr.Ranges(methods), hosts: attr.Ranges(hosts)}
 	for _, a := range in.attributes() {
 		if a != nil {

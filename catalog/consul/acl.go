@@ -1,6 +1,7 @@
 package consul
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -93,10 +94,18 @@ func (a *acl) run(ctx context.Context) {
 // node. The endpoint for mesh instances, unlike the others, refuses with 403
 // where the first is missing.
 func (a *acl) diagnose(ctx context.Context, followed string) {
+	if _, is := catalog.CutQueryName(followed); is {
+		a.warn.set(warnService+followed, fmt.Sprintf(
+			`the token may not read all that the prepared query %q finds: add service_prefix "" and node_prefix "" { policy = "read" } to its policy, or to that of the query's own token`, followed))
+		return
+	}
 	name, _ := catalog.CutMeshName(followed)
+	name, datacenter := catalog.CutDatacenter(name)
 	ctx, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
-	_, _, err := a.con.api.Health().Connect(name, "", false, a.con.options(ctx, 0, 0))
+	o := a.con.options(ctx, 0, 0)
+	o.Datacenter = cmp.Or(datacenter, o.Datacenter)
+	_, _, err := a.con.api.Health().Connect(name, "", false, o)
 	switch {
 	case statusCode(err) == http.StatusForbidden:
 		a.warn.set(warnService+followed, fmt.Sprintf(
@@ -110,7 +119,11 @@ func (a *acl) diagnose(ctx context.Context, followed string) {
 func (a *acl) recheck(ctx context.Context, name string) {
 	ctx, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
-	if got, err := a.con.service(ctx, name, 0, 0); err == nil && !got.filtered {
+	read := func() (answer, error) { return a.con.service(ctx, name, 0, 0) }
+	if query, is := catalog.CutQueryName(name); is {
+		read = func() (answer, error) { return a.con.execute(ctx, query) }
+	}
+	if got, err := read(); err == nil && !got.filtered {
 		a.warn.clear(warnService + name)
 	}
 }

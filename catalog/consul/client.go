@@ -84,6 +84,10 @@ func newClient(cfg *Config) (*client, error) {
 	}, nil
 }
 
+// own returns the name of the datacenter that services are looked for in unless
+// their names say another, empty while it is not known.
+func (c *client) own(here place) string { return cmp.Or(c.dc, here.Datacenter) }
+
 // spareConns is how many connections there may be besides those of the watches:
 // the shared queries and their readers, the probe, and other short questions.
 const spareConns = sharedReaders + 8
@@ -143,19 +147,27 @@ func (c *client) health(name string, o *api.QueryOptions) (_ answer, err error) 
 	if mesh {
 		read = c.api.Health().Connect
 	}
+	name, datacenter := catalog.CutDatacenter(name)
+	o.Datacenter = cmp.Or(datacenter, o.Datacenter)
 	entries, meta, err := read(name, "", false, o)
 	if err != nil {
 		return answer{}, err
 	}
+	a := answerOf(o, meta)
+	a.entries, a.datacenter = entries, datacenter
+	return a, nil
+}
+
+// answerOf takes from an answer what goes with every one.
+func answerOf(o *api.QueryOptions, meta *api.QueryMeta) answer {
 	return answer{
-		entries:     entries,
 		index:       meta.LastIndex,
 		asked:       o.WaitIndex,
 		filtered:    meta.ResultsFilteredByACLs,
 		knownLeader: meta.KnownLeader,
 		anonymous:   o.Token == "",
 		denyDefault: meta.DefaultACLPolicy == "deny",
-	}, nil
+	}
 }
 
 // state asks for all checks of all services and nodes.

@@ -22,6 +22,10 @@ type Config struct {
 	Login *Login
 	// Datacenter to ask for; empty means the agent's own.
 	Datacenter string
+	// ZoneMeta is the key of node metadata that holds an instance's zone, where
+	// neither the instance nor its node says it as its locality. Empty looks at
+	// none.
+	ZoneMeta string
 	// Namespace and Partition exist in Consul Enterprise only. The Community
 	// Edition refuses requests that carry them, so they are sent only when set
 	// here or in the environment.

@@ -43,10 +43,12 @@ type document struct {
 }
 
 type savedService struct {
-	Name      string
-	Index     uint64
-	Confirmed time.Time
-	Instances []catalog.Instance
+	Name       string
+	Index      uint64
+	Exists     bool   `json:",omitempty"`
+	Datacenter string `json:",omitempty"`
+	Confirmed  time.Time
+	Instances  []catalog.Instance
 }
 
 // store keeps the last good catalog in a file, for a start while Consul is
@@ -107,7 +109,9 @@ func (s *store) load(own func(netip.AddrPort) bool) loaded {
 		}
 		slices.SortFunc(v.Instances, func(a, b catalog.Instance) int { return cmp.Compare(a.Key, b.Key) })
 		l.services[v.Name] = &saved{
-			service:   &catalog.Service{Name: v.Name, Index: v.Index, Instances: v.Instances, Stale: true},
+			service: &catalog.Service{
+				Name: v.Name, Index: v.Index, Exists: v.Exists, Datacenter: v.Datacenter, Instances: v.Instances, Stale: true,
+			},
 			confirmed: v.Confirmed,
 		}
 	}
@@ -146,7 +150,8 @@ func (s *store) save(now time.Time, here place, services map[string]*saved) {
 	doc := document{Version: storeVersion, Here: here}
 	for name, v := range services {
 		doc.Services = append(doc.Services, savedService{
-			Name: name, Index: v.service.Index, Confirmed: v.confirmed, Instances: v.service.Instances,
+			Name: name, Index: v.service.Index, Exists: v.service.Exists, Datacenter: v.service.Datacenter,
+			Confirmed: v.confirmed, Instances: v.service.Instances,
 		})
 	}
 	slices.SortFunc(doc.Services, func(a, b savedService) int { return cmp.Compare(a.Name, b.Name) })

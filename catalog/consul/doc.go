@@ -28,5 +28,10 @@
 // KVWatch follows a prefix of the KV store, where policies may lie, by the same
 // rules; KV reads and writes it for the command line.
 //
+// A followed name may stand for a service in another datacenter, which is asked
+// for by a watch like any other, and whose silence is nobody else's: it neither
+// ages the catalog nor counts as the agent's. Or for a prepared query, which
+// can't block, so that it is executed every few seconds: query.go.
+//
 // The agent's cache (?cached) is never used: entries in it can freeze.
 package consul

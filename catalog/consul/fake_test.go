@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/consul/api"
+
+	"github.com/lictor/lictor/catalog"
 )
 
 // fake is a small Consul: it answers blocking queries from a state that a test
@@ -38,6 +40,13 @@ type fake struct {
 	filtered bool            // reads of services are emptied, by ACLs
 	deny     bool            // the default ACL policy
 	forbid   map[string]bool // paths that are 403
+
+	// Services of other datacenters are in services as catalog.InDatacenter has
+	// them. lost are datacenters without a path, mute ones take queries and
+	// answer none.
+	lost, mute map[string]bool
+	// queries are the prepared ones, by name.
+	queries map[string]*api.PreparedQueryExecuteResponse
 
 	// tokens, unless nil, are the secrets that Consul knows; all else is refused.
 	tokens   map[string]bool
@@ -66,7 +75,8 @@ func newFake() *fake {
 		moved: make(chan struct{}), index: 10, leader: true, node: "n1",
 		services: make(map[string][]*api.ServiceEntry), indexOf: make(map[string]uint64),
 		forbid: make(map[string]bool), registered: make(map[string]*api.AgentServiceRegistration),
-		checks: make(map[string]string),
+		checks: make(map[string]string), lost: make(map[string]bool), mute: make(map[string]bool),
+		queries: make(map[string]*api.PreparedQueryExecuteResponse),
 	}
 }
 
@@ -151,10 +161,11 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request) error {
 	defer timer.Stop()
 	over := index == 0
 	restores := f.restores
-	for f.stalled || !over && f.at(r.URL.Path) <= index {
+	dc := q.Get("dc")
+	for f.stalled || f.mute[dc] || !over && !f.lost[dc] && f.at(r.URL.Path, dc) <= index {
 		moved := f.moved
 		expired := timer.C
-		if f.stalled {
+		if f.stalled || f.mute[dc] {
 			expired = nil
 		}
 		f.mu.Unlock()
@@ -179,8 +190,9 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request) error {
 
 // at is the index that a path waits for. A service that does not exist moves
 // with everything, as in Consul.
-func (f *fake) at(path string) uint64 {
+func (f *fake) at(path, dc string) uint64 {
 	if name, ok := strings.CutPrefix(path, "/v1/health/service/"); ok {
+		name = catalog.InDatacenter(name, dc)
 		if i, ok := f.indexOf[name]; ok {
 			return i
 		}
@@ -196,7 +208,7 @@ const rootsPath = "/v1/connect/ca/roots"
 func (f *fake) answer(w http.ResponseWriter, r *http.Request, blocking bool) {
 	path := r.URL.Path
 	h := w.Header()
-	h.Set("X-Consul-Index", strconv.FormatUint(f.at(path), 10))
+	h.Set("X-Consul-Index", strconv.FormatUint(f.at(path, r.URL.Query().Get("dc")), 10))
 	h.Set("X-Consul-LastContact", "0")
 	h.Set("X-Consul-KnownLeader", strconv.FormatBool(f.leader || blocking))
 	h.Set("X-Consul-Default-ACL-Policy", "allow")
@@ -209,6 +221,10 @@ func (f *fake) answer(w http.ResponseWriter, r *http.Request, blocking bool) {
 		http.Error(w, "ACL not found", http.StatusForbidden)
 	case strings.HasPrefix(path, "/v1/acl/"):
 		f.acl(w, r, reply)
+	case f.lost[r.URL.Query().Get("dc")]:
+		http.Error(w, "No path to datacenter", http.StatusInternalServerError)
+	case strings.HasPrefix(path, "/v1/query/"):
+		f.query(w, strings.TrimSuffix(strings.TrimPrefix(path, "/v1/query/"), "/execute"), reply)
 	case f.forbid[path]:
 		http.Error(w, "Permission denied", http.StatusForbidden)
 	case path == "/v1/status/leader":
@@ -254,7 +270,7 @@ func (f *fake) health(w http.ResponseWriter, r *http.Request, blocking bool, rep
 		http.Error(w, "refused by the test", f.status)
 		return
 	}
-	entries := f.services[strings.TrimPrefix(r.URL.Path, "/v1/health/service/")]
+	entries := f.services[catalog.InDatacenter(strings.TrimPrefix(r.URL.Path, "/v1/health/service/"), r.URL.Query().Get("dc"))]
 	if f.filtered {
 		if !blocking {
 			w.Header().Set("X-Consul-Results-Filtered-By-ACLs", "true")
@@ -265,6 +281,23 @@ func (f *fake) health(w http.ResponseWriter, r *http.Request, blocking bool, rep
 		entries = []*api.ServiceEntry{}
 	}
 	reply(entries)
+}
+
+func (f *fake) query(w http.ResponseWriter, name string, reply func(any)) {
+	found := f.queries[name]
+	switch {
+	case f.status != 0:
+		http.Error(w, "refused by the test", f.status)
+	case found == nil:
+		w.Header().Set("X-Consul-KnownLeader", "false") // as Consul has it
+		http.Error(w, "Query not found", http.StatusNotFound)
+	case f.filtered:
+		w.Header().Set("X-Consul-Results-Filtered-By-ACLs", "true")
+		reply(api.PreparedQueryExecuteResponse{Service: found.Service, Nodes: []api.ServiceEntry{}, Datacenter: found.Datacenter})
+	default:
+		w.Header().Set("X-Consul-Index", "1")
+		reply(found)
+	}
 }
 
 func (f *fake) agent(w http.ResponseWriter, r *http.Request) {

@@ -32,6 +32,12 @@ type place struct {
 type rules struct {
 	here place
 	own  func(netip.AddrPort) bool
+	// datacenter is the one that the entries are from, where it is not our own.
+	datacenter string
+	// judged says that whose checks fail has been sorted out already.
+	judged bool
+	// zoneMeta is the key of node metadata that holds a zone, empty for none.
+	zoneMeta string
 	// checked demands a service-level check of each instance; see check.go.
 	checked bool
 }
@@ -60,6 +66,7 @@ func (r rules) instance(e *api.ServiceEntry) catalog.Instance {
 		Address: trimBrackets(cmp.Or(s.Address, e.Node.Address)),
 		Port:    s.DefaultPort(),
 		Socket:  s.SocketPath,
+		Zone:    r.zone(e),
 		Local:   r.isHere(e),
 		Tags:    s.Tags,
 		Meta:    s.Meta,
@@ -75,8 +82,25 @@ func (r rules) instance(e *api.ServiceEntry) catalog.Instance {
 // isHere reports whether the entry's node is the one that our agent runs on.
 // The datacenter counts too: node names are unique in one datacenter only.
 func (r rules) isHere(e *api.ServiceEntry) bool {
+	if r.datacenter != "" && r.datacenter != r.here.Datacenter {
+		return false
+	}
 	return r.here.Node != "" && e.Node.Node == r.here.Node && e.Node.PeerName == "" &&
 		(e.Node.Datacenter == "" || r.here.Datacenter == "" || e.Node.Datacenter == r.here.Datacenter)
+}
+
+// zone returns where the entry is: by its own locality, by its node's, or by its
+// node's metadata.
+func (r rules) zone(e *api.ServiceEntry) string {
+	for _, l := range [...]*api.Locality{e.Service.Locality, e.Node.Locality} {
+		if l != nil && l.Zone != "" {
+			return l.Zone
+		}
+	}
+	if r.zoneMeta == "" {
+		return ""
+	}
+	return e.Node.Meta[r.zoneMeta]
 }
 
 // ineligible says why no request may go to the instance. The address comes
@@ -92,15 +116,13 @@ func (r rules) ineligible(e *api.ServiceEntry, in *catalog.Instance, reach catal
 	} else if why := reach.RefuseHost(in.Address, in.Port); why != "" {
 		return fmt.Sprintf("its address %q port %d is refused: %s", clip(in.Address, 64), in.Port, why)
 	}
-	switch in.Health {
-	case catalog.Maintenance:
+	switch {
+	case in.Health == catalog.Maintenance && !r.judged:
 		return "in maintenance"
-	case catalog.Critical:
+	case in.Health == catalog.Critical && !r.judged:
 		return "critical"
-	case catalog.Warning:
-		if in.Weight == 0 {
-			return "warning, and its weight while warning is 0"
-		}
+	case in.Health == catalog.Warning && in.Weight == 0:
+		return "warning, and its weight while warning is 0"
 	}
 	if r.checked && !hasServiceCheck(e) {
 		return "no check of its own yet, though its service declares checks (require_service_check)"

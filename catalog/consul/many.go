@@ -384,7 +384,12 @@ func (o *owner) plainLimit() int {
 
 // warnManyLocked says so when services have to share.
 func (o *owner) warnManyLocked() {
-	sharing := len(o.records) - o.ownedLocked()
+	sharing := 0
+	for _, r := range o.records {
+		if !r.owned && !r.polls {
+			sharing++
+		}
+	}
 	if sharing == 0 {
 		o.warn.clear(warnMany)
 		return

@@ -40,6 +40,7 @@ type record struct {
 	w      *watch
 	cancel context.CancelFunc
 	owned  bool // the watch has a connection of its own
+	polls  bool // it needs none: it asks now and then
 
 	service   *catalog.Service // nil before the first answer
 	index     uint64
@@ -186,22 +187,26 @@ func (o *owner) followLocked(ctx context.Context, now time.Time, name string) {
 	// That nobody offers a service through the mesh must be certain from the
 	// first answer on: the gateway may go on to speak to it in clear.
 	_, w.track.wary = catalog.CutMeshName(name)
-	r := &record{w: w, cancel: cancel, since: now, owned: !o.con.plain || o.ownedLocked() < o.plainLimit()}
-	if !r.owned {
+	r := &record{w: w, cancel: cancel, since: now}
+	run := w.run
+	if query, is := catalog.CutQueryName(name); is {
+		w.query, r.polls = query, true
+		run = func(ctx context.Context) { w.poll(ctx, o.share.sem) }
+	} else if r.owned = !o.con.plain || o.ownedLocked() < o.plainLimit(); !r.owned {
 		w.share = o.share.add(name)
 	}
 	if s := o.saved[name]; s != nil {
 		w.saved = s.service
 	}
 	o.records[name] = r
-	o.start(func() { w.run(ctx) })
+	o.start(func() { run(ctx) })
 }
 
 // spreadLocked gives connections that became free to watches that share.
 func (o *owner) spreadLocked() {
 	free := o.plainLimit() - o.ownedLocked()
 	for _, name := range o.wanted {
-		if r := o.records[name]; free > 0 && !r.owned {
+		if r := o.records[name]; free > 0 && !r.owned && !r.polls {
 			o.share.free(name)
 			r.owned = true
 			free--
@@ -221,7 +226,7 @@ func (o *owner) ownedLocked() int {
 }
 
 func (o *owner) rules() rules {
-	return rules{here: *o.here.Load(), own: o.cfg.Own, checked: o.cfg.RequireServiceCheck}
+	return rules{here: *o.here.Load(), own: o.cfg.Own, checked: o.cfg.RequireServiceCheck, zoneMeta: o.cfg.ZoneMeta}
 }
 
 // emit hands an event to the owner. The watch that sends it waits until it is
@@ -296,16 +301,19 @@ func (o *owner) answered(r *record, e event) {
 	} else {
 		r.confirmed, r.live = e.at, true
 	}
-	if old != nil && old.Equal(e.service) {
+	if old != nil && old.Equal(e.service) && o.snap.Datacenter == o.con.own(*o.here.Load()) {
 		return
 	}
 	r.service = e.service
 	o.dirty = true
-	if old != nil {
-		r.changes++
+	if old == nil || !old.Equal(e.service) {
+		if old != nil {
+			r.changes++
+		}
+		logChange(o.log, old, e.service, e.index)
 	}
-	logChange(o.log, old, e.service, e.index)
 	o.snap = o.snap.With(e.service)
+	o.snap.Datacenter = o.con.own(*o.here.Load())
 	o.feed.Publish(o.snap)
 }
 
@@ -356,11 +364,15 @@ func (s *Source) Status() catalog.Status {
 			st.Pending = append(st.Pending, name)
 			continue
 		}
-		if r.service == nil {
+		if r.service == nil && !(catalog.Elsewhere(name) && (r.err != nil || r.held != "")) {
 			st.Pending = append(st.Pending, name)
 		}
 		one := catalog.ServiceStatus{Index: r.index, Age: r.age(now), Changes: r.changes, Held: r.held, Err: r.err}
 		st.Services[name] = one
+		if catalog.Elsewhere(name) {
+			// What another datacenter keeps to itself makes nothing else old.
+			continue
+		}
 		st.Age = max(st.Age, one.Age)
 		if r.err != nil && (st.Err == nil || r.confirmed.After(last)) {
 			st.Err, last = r.err, r.confirmed

@@ -11,6 +11,9 @@ type answer struct {
 	entries []*api.ServiceEntry
 	index   uint64
 	asked   uint64 // the index it was asked with, 0 for a plain read
+	// datacenter is the one that was asked for, or that a prepared query found;
+	// empty for our own.
+	datacenter string
 	// The headers below mean something in plain reads only.
 	filtered    bool
 	knownLeader bool

@@ -40,6 +40,7 @@ type event struct {
 // watch follows one service. Its fields belong to the goroutine in run.
 type watch struct {
 	name  string
+	query string // the prepared query that it is about, empty for a service
 	con   *client
 	rules func() rules
 	emit  func(context.Context, event)
@@ -59,6 +60,7 @@ type watch struct {
 	settled  bool          // the last query was answered, and believed
 	backoff  time.Duration
 	futile   int
+	missing  int // how often in a row the prepared query was not found
 }
 
 // run follows the service until ctx is done.
@@ -166,13 +168,17 @@ func (w *watch) answered(ctx, kick context.Context, sent time.Time, a answer) {
 // service turns a believed answer into the service.
 func (w *watch) service(now time.Time, a answer) *catalog.Service {
 	r := w.rules()
+	r.datacenter, r.judged = a.datacenter, w.query != ""
 	required, revisit := w.declares.note(now, a.entries)
 	r.checked = r.checked && required
 	w.revisit = 0
 	if r.checked {
 		w.revisit = revisit
 	}
-	return &catalog.Service{Name: w.name, Instances: r.instances(a.entries), Index: a.index}
+	return &catalog.Service{
+		Name: w.name, Instances: r.instances(a.entries), Index: a.index,
+		Exists: w.query != "", Datacenter: a.datacenter,
+	}
 }
 
 // failed keeps what is known and lengthens the back-off.
@@ -180,7 +186,8 @@ func (w *watch) failed(ctx context.Context, sent time.Time, err error) {
 	now := time.Now()
 	w.track.cur = w.track.cur.plain()
 	w.backoff = grow(w.backoff, limitFor(err))
-	if unreachable(err) && w.futile < maxFutile {
+	// That another datacenter keeps silent says nothing of our agent.
+	if unreachable(err) && w.futile < maxFutile && !(catalog.Elsewhere(w.name) && timedOut(err)) {
 		w.probe.lost(err)
 	}
 	if !w.known && w.saved != nil {
@@ -217,6 +224,11 @@ func (w *watch) rest(ctx, wake, kick context.Context, d time.Duration) {
 	if d >= backoffFirst {
 		d = jitter(d, chance())
 	}
+	w.pause(ctx, wake, kick, d)
+}
+
+// pause is rest for a time that is random already.
+func (w *watch) pause(ctx, wake, kick context.Context, d time.Duration) {
 	if d <= 0 {
 		return
 	}

@@ -43,7 +43,8 @@ func routePath(r *agent.RouteInfo) string {
 }
 
 type servicesAnswer struct {
-	Services []agent.ServiceInfo `json:"services"`
+	Services []agent.ServiceInfo  `json:"services"`
+	Failover []agent.FailoverInfo `json:"failover"`
 }
 
 func runServices(e env, args []string) int {
@@ -61,7 +62,20 @@ func runServices(e env, args []string) int {
 			}
 		}
 		t.end()
+		if len(v.Failover) > 0 {
+			fmt.Fprintln(w)
+			failoverTable(w, v.Failover)
+		}
 	})
+}
+
+// failoverTable says which datacenter serves what others may take over.
+func failoverTable(w io.Writer, all []agent.FailoverInfo) {
+	t := newTable(w, "SERVICE", "ROUTES", "DATACENTERS", "SERVING", "SWITCHES")
+	for _, f := range all {
+		t.row(f.Service, strings.Join(f.Routes, ","), strings.Join(f.Datacenters, ","), cmp.Or(f.Serving, "none"), f.Switches)
+	}
+	t.end()
 }
 
 type limitsAnswer struct {

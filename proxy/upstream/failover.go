@@ -66,7 +66,7 @@ func (f *failover) retry(now time.Time) bool {
 }
 
 // look returns the first tier that is in order, or none. It is not sure while
-// nothing is known of one before it.
+// nothing is known of one before it, as when the gateway has just started.
 func (f *failover) look() (tier int, sure bool) {
 	sure = true
 	for i, p := range f.tiers {
@@ -108,7 +108,7 @@ func (s *Set) review(p *Pool) {
 	f := p.over
 	now, sure := f.look()
 	was := f.serving
-	if now == was || !sure {
+	if now == was || was == unset && !sure {
 		return
 	}
 	f.serving = now
@@ -138,13 +138,13 @@ type FailoverStats struct {
 	Switches uint64
 }
 
-// Failover describes the pool named by a route; ok is false when it has no
+// Failover describes the pool, which may be nil; ok is false when it has no
 // fallbacks.
 func (s *Set) Failover(p *Pool) (st FailoverStats, ok bool) {
-	f := p.over
-	if f == nil {
+	if p == nil || p.over == nil {
 		return st, false
 	}
+	f := p.over
 	s.mu.Lock()
 	st.Switches = f.switches
 	s.mu.Unlock()

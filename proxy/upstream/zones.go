@@ -173,6 +173,22 @@ func spill(near, far side) uint32 {
 	return uint32(b * wholeShare / (a + b)) //nolint:gosec // at most wholeShare
 }
 
+// Local returns the share of the pool's requests that stays in the gateway's
+// zone; divided is false where zones make no difference. Of a pool with
+// fallbacks it is that of the first service. A nil pool has none.
+func (p *Pool) Local() (share float64, divided bool) {
+	if p == nil {
+		return 0, false
+	}
+	if p.over != nil {
+		p = p.over.tiers[0]
+	}
+	p.svc.mu.Lock()
+	defer p.svc.mu.Unlock()
+	near, share := p.nearLocked()
+	return share, near > 0
+}
+
 // nearLocked describes the division: how many are near, and the share of the
 // requests that they get; zeros where there is none.
 func (p *Pool) nearLocked() (near int, share float64) {

@@ -43,6 +43,8 @@ consul {
   address               = "https://user:hunter2@consul.example.com:8501"
   token_file            = "/run/secrets/consul"
   datacenter            = "dc1"
+  zone                  = "eu-1a"
+  zone_meta             = "rack"
   require_service_check = false
   max_stale             = "1h"
   service {
@@ -172,6 +174,18 @@ route "exact" {
     cert_file   = "../tls/good.pem"
     key_file    = "../tls/good.key"
   }
+}
+
+route "elsewhere" {
+  path        = "/elsewhere"
+  service     = "orders"
+  datacenters = ["dc3", "dc1", "dc-2_b"]
+}
+
+route "nearest" {
+  path           = "/nearest"
+  prepared_query = "orders-nearest"
+  mesh           = "false"
 }
 
 route "pattern" {
