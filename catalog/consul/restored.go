@@ -30,7 +30,7 @@ func (s *sentinel) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		sent := time.Now()
 		at, err := s.ask(ctx, index)
-		pause := floorMin
+		var pause time.Duration // none: what happens between two queries is missed
 		switch {
 		case err != nil:
 			backoff = grow(backoff, backoffRefused)
@@ -41,6 +41,9 @@ func (s *sentinel) run(ctx context.Context) {
 			pause = time.Second // however it misbehaves, once a second at most
 		default:
 			backoff = 0
+			if index > 0 {
+				pause = floorMin - time.Since(sent)
+			}
 		}
 		index = at
 		rest(ctx, pause)
