@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/consul/api"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	dto "github.com/prometheus/client_model/go"
 
@@ -28,11 +29,14 @@ func everything(t *testing.T, consul *fakeConsul) string {
 	write(t, file, secret)
 	one := says(t, "one")
 	consul.set("web", one.String())
-	block := strings.Replace(consul.block(), "consul {\n", "consul {\n  connect {\n    enabled = true\n  }\n", 1)
+	consul.set("zoned", one.String(), says(t, "two").String())
+	consul.change(func() { consul.services["zoned"][0].Service.Locality = &api.Locality{Zone: "a"} })
+	block := strings.Replace(consul.block(`zone = "a"`), "consul {\n", "consul {\n  connect {\n    enabled = true\n  }\n", 1)
 	return block + logTo("-", "json") + service("s", one) + perClient(3, "client.ip") +
 		"limit \"adaptive_concurrency\" \"bearable\" {\n}\n" +
 		fmt.Sprintf("jwt \"main\" {\n  algorithms = [\"HS256\"]\n  json_web_key_set {\n    hmac {\n      secret_file = %q\n    }\n  }\n}\n", file) +
 		route("s", "/s", "s", `limits = ["per_client", "bearable"]`) + route("web", "/web", "web") +
+		route("zoned", "/zoned", "zoned", `datacenters = ["dc2"]`) +
 		route("private", "/private", "s", "jwt {\n    provider = \"main\"\n  }") + route("none", "/none", "missing", "ip_access {\n    deny = [\"198.51.100.0/24\"]\n  }") +
 		"policies {\n  kv_prefix = \"policies/\"\n  watch = false\n}\n"
 }
