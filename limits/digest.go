@@ -84,6 +84,25 @@ func (s *seed) fold(hi, lo uint64, n int) digest {
 
 func word(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
 
+// Digester is a Limiter of another package that shows keys by digests of its own.
+type Digester interface {
+	// Digest returns the digest by which Top shows a key.
+	Digest(key []byte) string
+}
+
+// Digest returns the digest by which a limiter's Top shows a key; empty when the
+// limiter doesn't tell.
+func Digest(l Limiter, key []byte) string {
+	switch l := l.(type) {
+	case adoptable:
+		s := l.secret()
+		return s.digest(key).String()
+	case Digester:
+		return l.Digest(key)
+	}
+	return ""
+}
+
 const partBits = 12
 
 // part is the number of one of n parts, a power of two up to 2^partBits. It takes

@@ -58,5 +58,8 @@ func (w *Waiters) Wait(ctx context.Context, delay time.Duration) (started bool, 
 	}
 }
 
+// Full reports whether there is no place at the moment.
+func (w *Waiters) Full() bool { return w.now.Load() >= w.most }
+
 // Waiting counts the requests that wait at the moment.
 func (w *Waiters) Waiting() int { return int(w.now.Load()) }

@@ -68,6 +68,9 @@ type Explanation struct {
 	Facts Facts  `json:"facts,omitempty"`
 	// Parts are what the step consists of, such as single limits, in their order.
 	Parts []Explanation `json:"parts,omitempty"`
+	// Reveal is set before Explain is called, when who asks wants to see what says
+	// who the client is. Secrets are not shown even then.
+	Reveal bool `json:"-"`
 }
 
 // Say adds a fact. The value is a string, a number, a bool, a list of strings or
@@ -156,8 +159,8 @@ func stepName(s Step) string {
 }
 
 // explain asks one step. It returns what the step's Request would.
-func explain(s Step, x *Exchange) (v Explanation, ok bool) {
-	v.Step = stepName(s)
+func explain(s Step, x *Exchange, reveal bool) (v Explanation, ok bool) {
+	v.Step, v.Reveal = stepName(s), reveal
 	e, can := s.(Explainer)
 	if !can {
 		v.Verdict = NotExplained
@@ -177,12 +180,12 @@ func explain(s Step, x *Exchange) (v Explanation, ok bool) {
 }
 
 // explainAll asks steps in their order, until one answers.
-func explainAll(steps []Step, x *Exchange) (list []Explanation, ok bool) {
+func explainAll(steps []Step, x *Exchange, reveal bool) (list []Explanation, ok bool) {
 	ok = true
 	for _, s := range steps {
 		v := Explanation{Step: stepName(s), Verdict: NotReached}
 		if ok {
-			v, ok = explain(s, x)
+			v, ok = explain(s, x, reveal)
 		}
 		list = append(list, v)
 	}

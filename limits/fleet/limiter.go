@@ -73,6 +73,9 @@ func (l *Limiter) Keys() int { return l.at.Load().Keys() }
 // Top implements limits.Limiter.
 func (l *Limiter) Top(n int, now limits.Time) []limits.KeyUsage { return l.at.Load().Top(n, now) }
 
+// Digest implements limits.Digester.
+func (l *Limiter) Digest(key []byte) string { return limits.Digest(l.at.Load().Limiter, key) }
+
 // Limiters are those that share alike: the ones of the current configuration.
 // The zero value has none, and the whole as its share.
 type Limiters struct {

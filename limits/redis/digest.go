@@ -39,6 +39,9 @@ func (d digest) below(n int64) int64 {
 
 func (d digest) String() string { return hex.EncodeToString(d[:]) }
 
+// short is how people are shown the key.
+func (d digest) short() string { return d.String()[:16] }
+
 // name is the key's name in the store.
 func (d digest) name(prefix, limit string) string {
 	b := make([]byte, 0, len(prefix)+len(limit)+36)

@@ -314,13 +314,16 @@ func (l *Limiter) Top(n int, now limits.Time) []limits.KeyUsage {
 			return
 		}
 		stands := l.decide(e.state, 0, e.at+int64(max(0, now.Mono-e.asked)))
-		list = append(list, limits.KeyUsage{Digest: d.String()[:16], Remaining: stands.Remaining, Reset: stands.ResetAfter})
+		list = append(list, limits.KeyUsage{Digest: d.short(), Remaining: stands.Remaining, Reset: stands.ResetAfter})
 	})
 	slices.SortFunc(list, func(a, b limits.KeyUsage) int {
 		return cmp.Or(cmp.Compare(a.Remaining, b.Remaining), cmp.Compare(b.Reset, a.Reset), cmp.Compare(a.Digest, b.Digest))
 	})
 	return list[:min(max(n, 0), len(list))]
 }
+
+// Digest implements limits.Digester.
+func (l *Limiter) Digest(key []byte) string { return digestOf(l.domain, key).short() }
 
 // The operations of the scripts.
 const (

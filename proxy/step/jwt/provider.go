@@ -119,12 +119,16 @@ func (p *Provider) verify(c *candidate, now time.Duration) (*Token, result, erro
 			return t, cached, nil
 		}
 	}
-	return p.verifyFresh(c, set, now)
+	t, r, err := p.check(c, set, now)
+	if err == nil {
+		p.cache.put(c.hash(), t, set.generation, now)
+	}
+	return t, r, err
 }
 
-// verifyFresh does what is cheap first: all that is known without keys, then the
+// check does what is cheap first: all that is known without keys, then the
 // signature. Nothing is told of a token in between.
-func (p *Provider) verifyFresh(c *candidate, set *keySet, now time.Duration) (*Token, result, error) {
+func (p *Provider) check(c *candidate, set *keySet, now time.Duration) (*Token, result, error) {
 	s := p.Spec
 	t, err := c.parse()
 	if err != nil {
@@ -154,9 +158,7 @@ func (p *Provider) verifyFresh(c *candidate, set *keySet, now time.Duration) (*T
 	if r, err := set.verify(t, a); err != nil {
 		return nil, r, err
 	}
-	token := newToken(s.Name, t.claims, until, len(t.signed))
-	p.cache.put(c.hash(), token, set.generation, now)
-	return token, verified, nil
+	return newToken(s.Name, t.claims, until, len(t.signed)), verified, nil
 }
 
 // takes reports whether the provider may accept the algorithm, whatever its keys:

@@ -169,17 +169,11 @@ func (p *Phase) refund(x *proxy.Exchange, first, refused, held int) {
 	}
 }
 
-// deny answers 429, or 503 when the limit that refused did so because its store
-// does not answer, or when none but the service's own have refused. The limits that
-// refused count it.
+// deny refuses the request. The limits that refused count it.
 func (p *Phase) deny(x *proxy.Exchange, first int, lost unanswered) bool {
-	last, reduced := len(x.Verdicts)-1-first, true
 	for i := range x.Verdicts[first:] {
 		v := &x.Verdicts[first+i]
 		c := p.limits[i].Counters
-		if !v.Decision.Allowed && !v.Limit.Permissive {
-			reduced = reduced && p.limits[i].Spec.OfService()
-		}
 		switch {
 		case lost.has(i):
 			c.StoreError.Add(1)
@@ -190,15 +184,27 @@ func (p *Phase) deny(x *proxy.Exchange, first int, lost unanswered) bool {
 			c.Denied.Add(1)
 		}
 	}
-	if lost.has(last) && p.limits[last].Spec.OnStoreError == Closed {
+	return p.answer(x, first, lost)
+}
+
+// answer answers 429, or 503 when the limit that refused did so because its store
+// does not answer, or when none but the service's own have refused. It is always
+// false.
+func (p *Phase) answer(x *proxy.Exchange, first int, lost unanswered) bool {
+	last, reduced := len(x.Verdicts)-1-first, true
+	for i := range x.Verdicts[first:] {
+		if v := &x.Verdicts[first+i]; !v.Decision.Allowed && !v.Limit.Permissive {
+			reduced = reduced && p.limits[i].Spec.OfService()
+		}
+	}
+	switch {
+	case lost.has(last) && p.limits[last].Spec.OnStoreError == Closed:
 		x.Answer(proxy.Overloaded, "a limit that all gateways share can't be checked at the moment", nil)
-		return false
-	}
-	if reduced {
+	case reduced:
 		x.Answer(proxy.ReducedCapacity, "", nil)
-		return false
+	default:
+		x.Deny()
 	}
-	x.Deny()
 	return false
 }
 
@@ -252,6 +258,11 @@ func refuseDelay(x *proxy.Exchange, d limits.Decision) limits.Decision {
 	return d
 }
 
+// crowded refuses a request that can't wait because too many do.
+func crowded(x *proxy.Exchange) {
+	x.Answer(proxy.Overloaded, "too many requests are waiting for their turn", nil)
+}
+
 // wait holds the request back. What it was charged stays charged once the wait
 // has begun, however it ends; when it can't begin, it is given back.
 func (p *Phase) wait(x *proxy.Exchange, first, held int, delay time.Duration, lost unanswered) bool {
@@ -265,7 +276,7 @@ func (p *Phase) wait(x *proxy.Exchange, first, held int, delay time.Duration, lo
 		return true
 	}
 	if errors.Is(err, limits.ErrTooManyWaiters) {
-		x.Answer(proxy.Overloaded, "too many requests are waiting for their turn", nil)
+		crowded(x)
 	} else {
 		x.Gone(err)
 	}
