@@ -159,6 +159,7 @@ type Exchange struct {
 	kept      keptBody
 	headOut   bool // the response's head went out
 	complete  bool // and all of it
+	explained bool // no client has sent it: nothing is counted
 	requestID []byte
 	received  []byte // the path before it was normalised, for the log
 	matched   []byte // the path by which the route was found; nil before that
@@ -224,7 +225,7 @@ func (x *Exchange) begin(p *Proxy) {
 	x.UpstreamStart, x.UpstreamEnd = 0, 0
 	x.Problem, x.Err = nil, nil
 	x.attempt = upstream.Attempt{}
-	x.headOut, x.complete = false, false
+	x.headOut, x.complete, x.explained = false, false, false
 	x.requestID, x.received, x.matched = nil, x.Request.Path, nil
 	if x.pathText == nil {
 		x.pathText = x.pathSpace[:0]

@@ -12,16 +12,10 @@ import (
 // forward sends the request to an endpoint, and to another one where that is
 // safe, and passes the answer on.
 func (x *Exchange) forward() {
-	if x.Route.Pool == nil {
-		x.Answer(ServiceUnknown, "the route has no service", nil)
+	if !x.prepare() {
 		return
 	}
-	x.stripPrefix()
-	x.editRequest()
 	x.kept.wrap(x)
-	if x.Route.affine {
-		x.attempt.Key = affinity(x.Client)
-	}
 	for {
 		now := x.p.clock.Now().Mono
 		ep, why := x.Route.Pool.Acquire(&x.attempt, x.p.clock.Time(now))
@@ -50,6 +44,21 @@ func (x *Exchange) forward() {
 		}
 		x.kept.rewind(x)
 	}
+}
+
+// prepare makes the request what an instance is to be sent. False means that no
+// instance is.
+func (x *Exchange) prepare() bool {
+	if x.Route.Pool == nil {
+		x.Answer(ServiceUnknown, "the route has no service", nil)
+		return false
+	}
+	x.stripPrefix()
+	x.editRequest()
+	if x.Route.affine {
+		x.attempt.Key = affinity(x.Client)
+	}
+	return true
 }
 
 // affinity is the key by which the hash balancer keeps a client at an instance:

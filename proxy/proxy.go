@@ -52,33 +52,38 @@ func (p *Proxy) Serve(x *Exchange) {
 	x.begin(p)
 	defer p.finish(x)
 
+	if x.admit(p.table.Load(), run) {
+		x.forward()
+	}
+}
+
+// admit takes the exchange through a table, up to where an instance is needed. judge
+// has a list of steps judge it, in their order, until one answers. False means that
+// the exchange has been answered.
+func (x *Exchange) admit(t *Table, judge func(steps []Step, x *Exchange) bool) bool {
 	x.identify()
 	if x.answerHealth() {
-		return
+		return false
 	}
-	table := p.table.Load()
-	if !run(table.Gateway, x) {
-		return
+	if !judge(t.Gateway, x) {
+		return false
 	}
 	if !x.normalize() {
-		return
+		return false
 	}
-	m := table.match(x)
+	m := t.match(x)
 	switch m.Rule {
 	case router.NoRoute:
 		x.Answer(NoRoute, "", nil)
-		return
+		return false
 	case router.MethodNotAllowed:
-		x.answerMethodNotAllowed(table, m)
-		return
+		x.answerMethodNotAllowed(t, m)
+		return false
 	}
 	if x.redirectToHTTPS() {
-		return
+		return false
 	}
-	if !x.enter(table.Routes[m.Rule]) || !run(x.Route.Steps, x) {
-		return
-	}
-	x.forward()
+	return x.enter(t.Routes[m.Rule]) && judge(x.Route.Steps, x)
 }
 
 // Refuse answers a request that an engine can't make sense of, or will not

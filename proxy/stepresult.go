@@ -19,6 +19,9 @@ var stepResults = [stepResultCount]struct{ step, result string }{
 
 // Count takes note of how a step judged the exchange.
 func (x *Exchange) Count(r StepResult) {
+	if x.explained {
+		return
+	}
 	m := x.p.Unmatched
 	if x.Route != nil {
 		m = x.Route.Metrics

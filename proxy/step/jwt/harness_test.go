@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -232,7 +233,7 @@ func (c *client) Context() context.Context {
 func exchange(query string, lines ...string) (*proxy.Exchange, *client) {
 	x := &proxy.Exchange{Start: limits.Time{Mono: time.Hour, Wall: now}}
 	c := &client{}
-	x.W = c
+	x.W, x.Conn = c, proxy.NewConn(new(proxy.Listener), netip.AddrPort{}, false)
 	x.Request.Fields.Reset(nil)
 	for _, l := range lines {
 		name, value, _ := strings.Cut(l, ": ")
