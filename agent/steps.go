@@ -33,6 +33,7 @@ func stepKinds() []stepKind {
 		jwtStep(),
 		limitStep(ofIdentity),
 		redirectStep(), // for those alone who may be here
+		rewriteStep(),  // all before have seen the path that was asked for
 		limitStep(ofService),
 	}
 }

@@ -99,6 +99,7 @@ var documents = map[string]map[string]commands{
 		"cat > policies/moved.hcl <<'END'": {prints: []string{
 			`(?i)location: https://shop\.example\.com/v2/cart\?id=7\r\n`, `(?i)location: http://example\.com/hello\.txt\r\n`, `\nhello\n`,
 		}},
+		"mkdir -p site/v2/details && echo seven > site/v2/details/7": {prints: []string{`seven\nseven\nHTTP/1.1 400 Bad Request`}},
 	},
 	"docs/limits.md": {
 		"go run ./limits/picture": {inSource: true, prints: []string{

@@ -67,3 +67,60 @@ route "seen" {
 		})
 	}
 }
+
+// What is rewritten reaches the instance so, and the log as it was asked for.
+func TestRewrites(t *testing.T) {
+	t.Parallel()
+	for _, engine := range []string{"http1", "nethttp"} {
+		t.Run(engine, func(t *testing.T) {
+			_, g := newStatic(t, `engine = "`+engine+`"`, `
+route "items" {
+  path_regex = "/items/(?P<id>[0-9]+)(/.*)?"
+  service    = "orders"
+  rewrite {
+    path         = "/v2{path.2}/{path.id}"
+    set_query    = { "from" = "{client.ip}" }
+    remove_query = ["debug"]
+  }
+}
+route "api" {
+  path_prefix  = "/api"
+  strip_prefix = "/api"
+  service      = "orders"
+  rewrite {
+    prefix = "/v2"
+  }
+}
+`)
+			for path, want := range map[string]string{
+				"/items/7/details?debug=1&%64ebug&a=%20b": "/v2/details/7?a=%20b&from=127.0.0.1",
+				"/items/7":        "/v2/7?from=127.0.0.1",
+				"/api/a?b=c":      "/v2/a?b=c",
+				"/api":            "/v2/",
+				"/api/x/../%61//": "/v2/a/",
+			} {
+				a := g.Get(path)
+				if a.Status != http.StatusOK || a.Echo(t).RequestURI != want {
+					t.Errorf("%s: %d %s, want %s", path, a.Status, a.Body, want)
+				}
+			}
+			for _, path := range []string{"/api/..%2f..%2fetc", "/api/..;/x", "/api/%5c..", "/api/a%00"} {
+				if a := g.Get(path); a.Status != http.StatusBadRequest {
+					t.Errorf("%s: %d %s", path, a.Status, a.Body)
+				}
+			}
+			harness.Within(t, harness.Patience, "the log shows what was asked for", func() error {
+				lines, err := g.AccessLog()
+				if err != nil {
+					return err
+				}
+				for _, l := range lines {
+					if l["path"] == "/items/7/details" && l["query"] == "debug=1&%64ebug&a=%20b" {
+						return nil
+					}
+				}
+				return fmt.Errorf("it shows %v", lines)
+			})
+		})
+	}
+}

@@ -164,6 +164,13 @@ type Exchange struct {
 	received  []byte // the path before it was normalised, for the log
 	matched   []byte // the path by which the route was found; nil before that
 
+	stripped  bool   // the route's prefix has been taken off the path
+	requeried bool   // a step has changed the query
+	pathOut   []byte // of SetPath
+	queryOut  []byte // of SetQuery
+
+	receivedQuery []byte // before that
+
 	idText    [128]byte
 	pathText  []byte
 	pathSpace [512]byte
@@ -230,6 +237,7 @@ func (x *Exchange) begin(p *Proxy) {
 	if x.pathText == nil {
 		x.pathText = x.pathSpace[:0]
 	}
+	x.stripped, x.requeried, x.receivedQuery = false, false, nil
 	x.Response.Status, x.Response.Length = 0, 0
 	x.Response.Body, x.Response.Tunnel = nil, nil
 }

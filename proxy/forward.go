@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"bytes"
 	"errors"
 	"net/netip"
 	"time"
@@ -53,7 +52,7 @@ func (x *Exchange) prepare() bool {
 		x.Answer(ServiceUnknown, "the route has no service", nil)
 		return false
 	}
-	x.stripPrefix()
+	x.Strip()
 	x.editRequest()
 	if x.Route.affine {
 		x.attempt.Key = affinity(x.Client)
@@ -70,21 +69,6 @@ func affinity(a netip.Addr) uint64 {
 	}
 	return h
 }
-
-// stripPrefix takes the route's prefix off the path. A path that a step has
-// changed so that it has no such prefix stays as it is.
-func (x *Exchange) stripPrefix() {
-	rest, ok := bytes.CutPrefix(x.Request.Path, stringBytes(x.Route.StripPrefix))
-	switch {
-	case !ok:
-	case len(rest) == 0:
-		x.Request.Path = slash
-	case rest[0] == '/':
-		x.Request.Path = rest
-	}
-}
-
-var slash = []byte("/")
 
 // answerNone answers when no endpoint can be had. After a failed attempt the
 // failure is the better answer.

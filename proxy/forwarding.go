@@ -223,9 +223,7 @@ func (x *Exchange) editResponse() {
 	f := &x.Response.Fields
 	f.Del(XRequestID)
 	f.Add(XRequestID, x.requestID)
-	if hsts := x.Conn.Listener.HSTS; hsts != "" && f.Get(StrictTransportSecurity) == nil && x.Scheme() == "https" {
-		f.AddString(StrictTransportSecurity, hsts)
-	}
+	x.addHSTS(f)
 	if len(x.Verdicts) > 0 {
 		x.addLimitFields()
 	}

@@ -97,3 +97,13 @@ func (x *Exchange) redirectToHTTPS() bool {
 	x.Reply(308)
 	return true
 }
+
+// addHSTS keeps clients with TLS that came by it, where the listener says so, and
+// neither the instance nor a step has said otherwise. There is no connection to an
+// Exchange that a test of a step made up.
+func (x *Exchange) addHSTS(f *Fields) {
+	if x.Conn == nil || x.Conn.Listener.HSTS == "" || f.Get(StrictTransportSecurity) != nil || x.Scheme() != "https" {
+		return
+	}
+	f.AddString(StrictTransportSecurity, x.Conn.Listener.HSTS)
+}

@@ -80,7 +80,7 @@ func (l *Log) appendJSON(e *logLine, now limits.Time) {
 	b = append(b, `,"path":`...)
 	b = appendJSONString(b, e.clip(x.received))
 	b = append(b, `,"query":"`...)
-	b = appendRedacted(b, e.clip(q.Query), e.secrets, appendJSONInner)
+	b = appendRedacted(b, e.clip(x.loggedQuery()), e.secrets, appendJSONInner)
 	b = append(b, `","status":`...)
 	b = strconv.AppendInt(b, int64(x.Response.Status), 10)
 	b = append(b, `,"bytes_in":`...)
@@ -159,7 +159,7 @@ func (l *Log) appendCommon(e *logLine, combined bool) {
 	b = appendQuoted(b, e.clip(x.received))
 	if x.Request.HasQuery {
 		b = append(b, '?')
-		b = appendRedacted(b, e.clip(x.Request.Query), e.secrets, appendQuoted)
+		b = appendRedacted(b, e.clip(x.loggedQuery()), e.secrets, appendQuoted)
 	}
 	b = append(b, ' ')
 	b = append(b, x.Request.Protocol.String()...)

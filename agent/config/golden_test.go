@@ -14,6 +14,7 @@ import (
 	"github.com/lictor/lictor/proxy/step/ipaccess"
 	"github.com/lictor/lictor/proxy/step/jwt"
 	"github.com/lictor/lictor/proxy/step/redirect"
+	"github.com/lictor/lictor/proxy/step/rewrite"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -31,6 +32,8 @@ func testOptions() Options {
 			return ipaccess.Decode(b, c.Range, c.Path)
 		}}, {Type: "redirect", Answers: true, Decode: func(b hcl.Body, c BlockContext) (any, hcl.Diagnostics) {
 			return redirect.Decode(b, c.Range, c.Route.Hosts, c.Route.Template())
+		}}, {Type: "rewrite", Decode: func(b hcl.Body, c BlockContext) (any, hcl.Diagnostics) {
+			return rewrite.Decode(b, c.Range, c.Route.Template())
 		}}},
 	}
 }

@@ -65,16 +65,16 @@ func queryHolds(query []byte, p *pair) bool {
 		} else if len(name) == 0 {
 			continue
 		}
-		if formEqual(name, p.name) {
-			return formEqual(value, p.value)
+		if FormEqual(name, p.name) {
+			return FormEqual(value, p.value)
 		}
 	}
 	return false
 }
 
-// formEqual reports whether p, decoded as a form (escapes, and '+' for a
+// FormEqual reports whether p, decoded as a form (escapes, and '+' for a
 // space), is s.
-func formEqual(p []byte, s string) bool {
+func FormEqual(p []byte, s string) bool {
 	k := 0
 	for i := 0; i < len(p); i++ {
 		c := p[i]

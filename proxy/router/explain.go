@@ -161,7 +161,7 @@ func unmetText(what string, p pair, there bool) string {
 func queryHas(query []byte, name string) bool {
 	for pair := range bytes.SplitSeq(query, []byte{'&'}) {
 		key, _, _ := bytes.Cut(pair, []byte{'='})
-		if len(pair) > 0 && formEqual(key, name) {
+		if len(pair) > 0 && FormEqual(key, name) {
 			return true
 		}
 	}

@@ -206,6 +206,10 @@ func rewrite(dst, p []byte, opt PathOptions) ([]byte, error) {
 	return dst[base:], nil
 }
 
+// HasDots reports whether a path, of which escapes are well formed, holds a segment
+// that is "." or ".." to any server, however it is spelt.
+func HasDots(path []byte) bool { return dotted(path) }
+
 // dotted reports whether p, in normal form but for its dot segments, holds a
 // segment that is "." or ".." as it stands or to a server that takes %2F for a
 // slash, drops what follows ';', or decodes overlong UTF-8 (RFC 3629, 10).

@@ -2,6 +2,7 @@ package template
 
 import (
 	"encoding/hex"
+	"slices"
 	"strings"
 
 	"github.com/lictor/lictor/proxy"
@@ -83,6 +84,68 @@ func (t *Template) AppendURL(dst []byte, x *proxy.Exchange) ([]byte, bool) {
 		}
 	}
 	return dst, true
+}
+
+// AppendParameter appends the text as the value of a query parameter: all of it is
+// escaped but unreserved characters, what the policy wrote as well.
+func (t *Template) AppendParameter(dst []byte, x *proxy.Exchange) []byte {
+	var found match
+	at := len(dst)
+	for i := range t.parts {
+		if p := &t.parts[i]; p.kind == literal {
+			dst = append(dst, p.text...)
+		} else {
+			dst = t.append(dst, p, x, &found)
+		}
+	}
+	return escapeTail(dst, at)
+}
+
+// AppendEscaped appends s with everything escaped but unreserved characters.
+func AppendEscaped(dst []byte, s string) []byte { return escapeTail(append(dst, s...), len(dst)) }
+
+// Lacks reports whether a claim, a field or a certificate that the text asks for is
+// not there.
+func (t *Template) Lacks(x *proxy.Exchange) bool {
+	for i := range t.parts {
+		switch p := &t.parts[i]; p.kind {
+		case claim:
+			if x.Identity == nil {
+				return true
+			}
+			if v, ok := x.Identity.Claim(p.claim); !ok || v == "" {
+				return true
+			}
+		case field:
+			if v, ok := x.Request.Fields.Lookup(p.text); !ok || len(v) == 0 {
+				return true
+			}
+		case clientCert:
+			if x.Conn.ClientCert() == nil {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Filled returns the text with the same word for every variable, to look at its
+// form.
+func (t *Template) Filled(word string) string {
+	var b strings.Builder
+	for i := range t.parts {
+		if p := &t.parts[i]; p.kind == literal {
+			b.WriteString(p.text)
+		} else {
+			b.WriteString(word)
+		}
+	}
+	return b.String()
+}
+
+// HasQuery reports whether the text asks for {query}.
+func (t *Template) HasQuery() bool {
+	return slices.ContainsFunc(t.parts, func(p part) bool { return p.kind == query })
 }
 
 // MaxField bounds what AppendField appends, in bytes.
