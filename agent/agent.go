@@ -22,6 +22,7 @@ import (
 	"github.com/lictor/lictor/proxy/accesslog"
 	"github.com/lictor/lictor/proxy/http1"
 	"github.com/lictor/lictor/proxy/nethttp"
+	"github.com/lictor/lictor/proxy/step/basicauth"
 	"github.com/lictor/lictor/proxy/step/jwt"
 	"github.com/lictor/lictor/proxy/upstream"
 )
@@ -56,6 +57,7 @@ type Agent struct {
 	proxy      *proxy.Proxy
 	waiters    *limits.Waiters
 	identities *jwt.Registry
+	passwords  *basicauth.Verifier
 	sink       *accesslog.Sink
 	firstLog   io.WriteCloser // what New has opened for the sink, until it runs
 	login      *consul.Login  // nil when the token comes otherwise
@@ -118,6 +120,7 @@ func New(o Options) (*Agent, error) {
 	a.set = upstream.NewSet(upstream.Options{
 		Sources: sourceOrder(), Zone: zoneOf(c), Seed: rand.Uint64(), Logger: a.log.Named("upstream"), //nolint:gosec // balancing, not a secret
 	})
+	a.passwords = basicauth.NewVerifier()
 	a.identities = jwt.NewRegistry(jwt.Options{Logger: a.log.Named("jwt")})
 	a.proxy = proxy.New(a.clock, &forwarders{
 		own: http1.NewForwarder(http1.ForwarderOptions{Slot: slotHTTP1, Own: a.own}),

@@ -23,13 +23,15 @@ type stepKind struct {
 // stepKinds lists the steps, in the order in which they run. Who may not come at
 // all is refused first, and takes nobody's quota. Limits whose key is
 // known already come before anything that costs more, so that a flood is refused
-// before a signature is verified; those keyed by identity come once there is one.
+// before a password is hashed or a signature verified; those keyed by identity come
+// once there is one.
 // What the service can bear is asked last: nobody is held of it who waits or is
 // refused here.
 func stepKinds() []stepKind {
 	return []stepKind{
 		ipAccessStep(),
 		limitStep(ofRequest),
+		basicAuthStep(),
 		jwtStep(),
 		limitStep(ofIdentity),
 		redirectStep(), // for those alone who may be here

@@ -157,3 +157,96 @@ route "all" {
 		t.Errorf("%v requests were counted as denied", got)
 	}
 }
+
+// memberHash is "myPassword", by htpasswd -nbB.
+const memberHash = "$2y$05$c4WoMPo3SXsafkva.HHa6uXQZWr7oboPiC2bT/r7q1BB8I2s0BRqC"
+
+func TestPasswords(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t, "", `
+limit "fixed_window" "per_user" {
+  limit  = 2
+  window = "1h"
+  key    = [user]
+}
+route "members" {
+  path_prefix = "/members"
+  service     = "orders"
+  basic_auth {
+    users_file = "users.htpasswd"
+    realm      = "members"
+    header     = "X-User"
+  }
+}
+route "limited" {
+  path_prefix = "/limited"
+  service     = "orders"
+  limits      = ["per_user"]
+  basic_auth {
+    users_file = "users.htpasswd"
+    forward    = true
+  }
+}
+`, map[string]string{"users.htpasswd": "ada:" + memberHash + "\ngrace:" + memberHash + "\n"})
+
+	if a := d.curl(t, "/members"); a.Status != 401 || a.Header.Get("WWW-Authenticate") != `Basic realm="members", charset="UTF-8"` || a.Problem(t).Type != problemType("credentials-missing") {
+		t.Errorf("%d %v %s", a.Status, a.Header, a.Body)
+	}
+	for _, wrong := range []string{"ada:mypassword", "ada:", "bob:myPassword"} {
+		if a := d.curl(t, "/members", "-u", wrong); a.Status != 401 || a.Problem(t).Type != problemType("credentials-invalid") {
+			t.Errorf("%s: %d %s", wrong, a.Status, a.Body)
+		}
+	}
+	if served := d.instance.Served(); served != 0 {
+		t.Errorf("%d requests reached the instance", served)
+	}
+	for range 2 {
+		a := d.curl(t, "/members", "-u", "ada:myPassword", "-H", "X-User: root", "-H", "x_user: root")
+		if e := a.Echo(t); a.Status != 200 || e.Header.Get("X-User") != "ada" || len(e.Header["X-User"]) != 1 || e.Header.Get("X_user") != "" || e.Header.Get("Authorization") != "" {
+			t.Errorf("%d, the instance saw %v", a.Status, e.Header)
+		}
+	}
+	for _, tt := range []struct {
+		user   string
+		status int
+	}{{"ada", 200}, {"ada", 200}, {"ada", 429}, {"grace", 200}} {
+		a := d.curl(t, "/limited", "-u", tt.user+":myPassword")
+		if a.Status != tt.status {
+			t.Errorf("%s: %d instead of %d: %s", tt.user, a.Status, tt.status, a.Body)
+		}
+		if a.Status == 200 && a.Echo(t).Header.Get("Authorization") == "" {
+			t.Error("Authorization was not forwarded")
+		}
+	}
+
+	d.write(t, "users.htpasswd", "grace:"+memberHash+"\n")
+	d.wants(t, "who was removed is refused", 401, "/members", "Authorization: Basic YWRhOm15UGFzc3dvcmQ=")
+	d.write(t, "users.htpasswd", "ada:"+memberHash+"\ngrace:plain\n")
+	harness.Within(t, harness.Patience, "a broken file is told of", func() error {
+		if !d.Log.Contains("users.htpasswd:2") {
+			return fmt.Errorf("not yet")
+		}
+		return nil
+	})
+	d.wants(t, "the users before stay", 401, "/members", "Authorization: Basic YWRhOm15UGFzc3dvcmQ=")
+
+	_, shown, err := d.AdminGet("/v1/config")
+	if err != nil || contains(shown, memberHash[:20]) || contains(shown, "grace") || !contains(shown, `"realm"`) {
+		t.Errorf("%v, the configuration is shown as %s", err, shown)
+	}
+	harness.Within(t, harness.Patience, "the log names users", func() error {
+		lines, err := d.AccessLog()
+		if err != nil {
+			return err
+		}
+		for _, l := range lines {
+			if l["user"] == "ada" && l["status"] == 429.0 {
+				return nil
+			}
+		}
+		return fmt.Errorf("none of %d lines does", len(lines))
+	})
+	if d.Log.Contains("myPassword") || d.Log.Contains(memberHash[:20]) {
+		t.Error("the log tells secrets")
+	}
+}

@@ -46,6 +46,8 @@ var documents = map[string]map[string]commands{
 		"curl -i -H 'X-Forwarded-For: 192.0.2.200' http://127.0.0.1:8080/office/": {
 			prints: []string{`403 Forbidden`, `urn:lictor:problem:address-denied`, `\n404\n`}, settles: true,
 		},
+		"cat > policies/users.htpasswd <<'END'": {prints: []string{`Configuration is valid!`, `Reloaded`}},
+		"curl -i http://127.0.0.1:8080/":        {prints: []string{`401 Unauthorized`, `Basic realm="members", charset="UTF-8"`, `(200 ){3}429 `}},
 	},
 	"docs/operations.md": {
 		"cat > lictor-rules.hcl <<'END'":                {},

@@ -138,6 +138,8 @@ type Exchange struct {
 	// Identity is who a verified token says the client is, nil when no step has
 	// verified one.
 	Identity Identity
+	// User is who a password or a key has proven the client to be.
+	User User
 
 	// Verdicts lists the limits that were asked, in order.
 	Verdicts []Verdict
@@ -225,6 +227,7 @@ func (x *Exchange) begin(p *Proxy) {
 	x.Client = netip.Addr{}
 	x.Deadline = 0
 	x.Route, x.Endpoint, x.Identity = nil, nil, nil
+	x.User = User{}
 	x.Verdicts = x.verdicts0[:0]
 	x.held = x.held0[:0]
 	x.BytesIn, x.BytesOut = 0, 0

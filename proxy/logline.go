@@ -73,7 +73,9 @@ func (l *Log) appendJSON(e *logLine, now limits.Time) {
 	b = appendJSONString(b, x.requestID)
 	b = append(b, `,"client":"`...)
 	b = x.Client.AppendTo(b)
-	b = append(b, `","method":`...)
+	b = append(b, `","user":`...)
+	b = appendJSONString(b, e.clip(stringBytes(x.User.Name)))
+	b = append(b, `,"method":`...)
 	b = appendJSONString(b, e.clip(q.Method))
 	b = append(b, `,"host":`...)
 	b = appendJSONString(b, e.clip(q.Host))
@@ -142,6 +144,23 @@ func (x *Exchange) errorText() string {
 	return ""
 }
 
+// appendUser writes the user as the third word of a line, "-" for nobody. A space in
+// a name would make two words of it.
+func (e *logLine) appendUser(b []byte) []byte {
+	name := e.x.User.Name
+	if name == "" {
+		return append(b, '-')
+	}
+	start := len(b)
+	b = appendQuoted(b, e.clip(stringBytes(name)))
+	for i, c := range b[start:] {
+		if c == ' ' {
+			b[start+i] = '_'
+		}
+	}
+	return b
+}
+
 // appendCommon writes the NCSA common log format, and the combined one with
 // referer and user agent.
 func (l *Log) appendCommon(e *logLine, combined bool) {
@@ -151,7 +170,9 @@ func (l *Log) appendCommon(e *logLine, combined bool) {
 	} else {
 		b = append(b, '-')
 	}
-	b = append(b, ` - - [`...)
+	b = append(b, ` - `...)
+	b = e.appendUser(b)
+	b = append(b, ` [`...)
 	b = append(b, l.secondOf(x.Start.Wall).common[:]...)
 	b = append(b, `] "`...)
 	b = appendQuoted(b, e.clip(x.Request.Method))

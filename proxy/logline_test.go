@@ -14,7 +14,7 @@ import (
 	"github.com/lictor/lictor/proxy"
 )
 
-var logFields = strings.Fields("time request_id client method host path query status bytes_in bytes_out duration_ms upstream_ms route service " +
+var logFields = strings.Fields("time request_id client user method host path query status bytes_in bytes_out duration_ms upstream_ms route service " +
 	"instance retries limit limit_key_class user_agent referer tls protocol error")
 
 func TestJSONLogLine(t *testing.T) {

@@ -61,8 +61,14 @@ var ReducedCapacity = &Problem{index: 23, Name: "temporary-reduced-capacity", St
 // AddressDenied answers a client whose address may not come.
 var AddressDenied = &Problem{index: 24, Name: "address-denied", Status: 403, Title: "Requests from this address are not allowed", ProxyError: "http_request_denied"}
 
+// The answers to who has not proven by a password or a key who it is.
+var (
+	CredentialsMissing = &Problem{index: 25, Name: "credentials-missing", Status: 401, Title: "Credentials are required", ProxyError: "http_request_denied"}
+	CredentialsInvalid = &Problem{index: 26, Name: "credentials-invalid", Status: 401, Title: "The credentials are not valid", ProxyError: "http_request_denied"}
+)
+
 // problems counts the kinds above; Counters are indexed by Problem.index.
-const problems = 25
+const problems = 27
 
 // allProblems lists the kinds in the order of their index.
 var allProblems = [problems]*Problem{
@@ -70,7 +76,7 @@ var allProblems = [problems]*Problem{
 	KeysUnavailable, NoHealthyInstance, ServiceUnknown, InstanceRefused, InstanceBroke, InstanceTimeout, Overloaded,
 	QuotaExceeded, TransferNotCoded, MethodNotSupported, VersionUnknown, NotReady,
 	RequestTimeout, IntentionDenied, MeshUnavailable, ReducedCapacity,
-	AddressDenied,
+	AddressDenied, CredentialsMissing, CredentialsInvalid,
 }
 
 // Answer replies from the gateway itself. The err is for the log only; the

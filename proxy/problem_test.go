@@ -39,6 +39,8 @@ var problems = []struct {
 	{proxy.VersionUnknown, "urn:lictor:problem:malformed", 505, "http_request_error"},
 	{proxy.RequestTimeout, "urn:lictor:problem:request-timeout", 408, "http_request_error"},
 	{proxy.IntentionDenied, "urn:lictor:problem:intention-denied", 403, "http_request_denied"},
+	{proxy.CredentialsMissing, "urn:lictor:problem:credentials-missing", 401, "http_request_denied"},
+	{proxy.CredentialsInvalid, "urn:lictor:problem:credentials-invalid", 401, "http_request_denied"},
 	{proxy.AddressDenied, "urn:lictor:problem:address-denied", 403, "http_request_denied"},
 	{proxy.ReducedCapacity, "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity", 503, "connection_limit_reached"},
 	{proxy.MeshUnavailable, "urn:lictor:problem:mesh-unavailable", 503, "destination_unavailable"},

@@ -170,6 +170,7 @@ func (p *Proxy) finish(x *Exchange) {
 // Exchange for its next request.
 func (x *Exchange) forget() {
 	x.Route, x.Endpoint, x.Identity = nil, nil, nil
+	x.User = User{}
 	x.Request.Body, x.Response.Body, x.Response.Tunnel = nil, nil, nil
 	x.Err = nil
 	clear(x.Verdicts)

@@ -8,6 +8,11 @@ type StepResult uint8
 const (
 	AddressAllowed StepResult = iota
 	AddressRefused
+	UserMissing
+	UserInvalid
+	UserVerified
+	UserRemembered
+	UserOverload
 	stepResultCount
 )
 
@@ -15,6 +20,11 @@ const (
 var stepResults = [stepResultCount]struct{ step, result string }{
 	AddressAllowed: {"ip_access", "allowed"},
 	AddressRefused: {"ip_access", "denied"},
+	UserMissing:    {"basic_auth", "missing"},
+	UserInvalid:    {"basic_auth", "invalid"},
+	UserVerified:   {"basic_auth", "ok"},
+	UserRemembered: {"basic_auth", "cached"},
+	UserOverload:   {"basic_auth", "overloaded"},
 }
 
 // Count takes note of how a step judged the exchange.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 
+	"github.com/lictor/lictor/proxy/step/basicauth"
 	"github.com/lictor/lictor/proxy/step/ipaccess"
 	"github.com/lictor/lictor/proxy/step/jwt"
 	"github.com/lictor/lictor/proxy/step/redirect"
@@ -34,6 +35,8 @@ func testOptions() Options {
 			return redirect.Decode(b, c.Range, c.Route.Hosts, c.Route.Template())
 		}}, {Type: "rewrite", Decode: func(b hcl.Body, c BlockContext) (any, hcl.Diagnostics) {
 			return rewrite.Decode(b, c.Range, c.Route.Template())
+		}}, {Type: "basic_auth", NamesUser: true, Decode: func(b hcl.Body, c BlockContext) (any, hcl.Diagnostics) {
+			return basicauth.Decode(b, c.Range, c.Path)
 		}}},
 	}
 }

@@ -135,8 +135,8 @@ func (r *reader) defaults(b *hcl.Block, o *Options, table *limitTable) ([]string
 }
 
 // checkRouteLimits resolves the limits that a route names, and warns of keys
-// made of a token where none is verified.
-func (r *reader) checkRouteLimits(p *Policy, table *limitTable) {
+// made of who the client is where nobody asks for that.
+func (r *reader) checkRouteLimits(p *Policy, table *limitTable, o *Options) {
 	for i := range p.Routes {
 		t := &p.Routes[i]
 		own := make([]attr.Item, len(t.Limits))
@@ -146,20 +146,28 @@ func (r *reader) checkRouteLimits(p *Policy, table *limitTable) {
 		own = r.known(own, table)
 		t.Limits, t.origin.limits = attr.Values(own), attr.Ranges(own)
 		r.checkCosts(t, table)
-		if t.HasStep("jwt") {
+		if !t.HasStep("jwt") {
+			r.keyless(p, t, table, limit.KeyPart.OfToken, "Key of a token on a route without one", "a claim, but the route verifies no token")
+		}
+		if !o.namesUser(t.Steps) {
+			r.keyless(p, t, table, limit.KeyPart.OfUser, "Key of a user on a route without one", "the user, but the route has neither basic_auth nor api_key")
+		}
+	}
+}
+
+// keyless warns of the limits of a route whose keys have such a part, which the route
+// never knows.
+func (r *reader) keyless(p *Policy, t *Route, table *limitTable, part func(limit.KeyPart) bool, summary, why string) {
+	for _, name := range p.EffectiveLimits(t) {
+		s := table.sound[name]
+		if s == nil || !slices.ContainsFunc(s.Key, part) {
 			continue
 		}
-		for _, name := range p.EffectiveLimits(t) {
-			s := table.sound[name]
-			if s == nil || !slices.ContainsFunc(s.Key, limit.KeyPart.OfToken) {
-				continue
-			}
-			at, how := t.Range, " by default"
-			if j := slices.Index(t.Limits, name); j >= 0 {
-				at, how = t.origin.limits[j], ""
-			}
-			r.Warnf(at, "Key of a token on a route without one", "%s",
-				fmt.Sprintf("The limit %q, which the route %q has%s, is keyed by a claim, but the route verifies no token. Every request counts by its client's address instead.", name, t.Name, how))
+		at, how := t.Range, " by default"
+		if j := slices.Index(t.Limits, name); j >= 0 {
+			at, how = t.origin.limits[j], ""
 		}
+		r.Warnf(at, summary, "%s",
+			fmt.Sprintf("The limit %q, which the route %q has%s, is keyed by %s. Every request counts by its client's address instead.", name, t.Name, how, why))
 	}
 }

@@ -22,6 +22,8 @@ type StepBlock struct {
 	Everywhere bool
 	// Answers says that the step answers by itself: its route needs no service.
 	Answers bool
+	// NamesUser says that after the step it is known who the user is.
+	NamesUser bool
 	// Decode turns the body into the value that Step.Spec holds.
 	Decode func(body hcl.Body, c BlockContext) (any, hcl.Diagnostics)
 }
@@ -64,6 +66,16 @@ func (o *Options) step(typ string) *StepBlock {
 		}
 	}
 	return nil
+}
+
+// namesUser reports whether one of the steps finds out who the user is.
+func (o *Options) namesUser(steps []Step) bool {
+	for _, s := range steps {
+		if k := o.step(s.Type); k != nil && k.NamesUser {
+			return true
+		}
+	}
+	return false
 }
 
 // everywhere returns the step blocks that the gateway and defaults may hold.

@@ -13,6 +13,6 @@ func (r *reader) policy(s *section, o *Options) (Policy, *router.Router) {
 	var names map[string][]string
 	p.Providers, names = r.providers(s, o)
 	p.Routes = r.routes(s.blocks["route"], o, names)
-	r.checkRouteLimits(&p, table)
+	r.checkRouteLimits(&p, table, o)
 	return p, r.checkRules(p.Routes)
 }

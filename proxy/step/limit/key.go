@@ -36,6 +36,11 @@ func (l *Limit) appendPart(b []byte, x *proxy.Exchange, p *KeyPart) []byte {
 				return limits.AppendPartString(b, kind, v)
 			}
 		}
+	case UserName:
+		if x.User.Name != "" {
+			b = limits.AppendPartString(b, kind, x.User.Source)
+			return limits.AppendPartString(b, kind, x.User.Name)
+		}
 	case RequestHeader:
 		if v, ok := x.Request.Fields.Lookup(p.Name); ok && len(v) > 0 {
 			return limits.AppendPart(b, kind, v)

@@ -33,6 +33,7 @@ type asker struct {
 	route   string
 	token   *verified
 	cert    string // verified, "" for none
+	user    proxy.User
 }
 
 func (a asker) exchange() *proxy.Exchange {
@@ -44,7 +45,7 @@ func (a asker) exchange() *proxy.Exchange {
 	if a.address == "" {
 		a.address = "192.0.2.7"
 	}
-	x.Client = netipAddr(a.address)
+	x.Client, x.User = netipAddr(a.address), a.user
 	x.Request.Verb = proxy.MethodOf([]byte(a.method))
 	x.Request.Host = []byte(a.host)
 	x.Request.Fields.Reset(nil)
@@ -71,6 +72,7 @@ var (
 	byMethod  = KeyPart{Kind: RequestMethod}
 	byRoute   = KeyPart{Kind: RouteName}
 	byService = KeyPart{Kind: ServiceName}
+	byUser    = KeyPart{Kind: UserName}
 	bySub     = KeyPart{Kind: JWTClaim, Path: []string{"sub"}}
 	byTenant  = KeyPart{Kind: JWTClaim, Path: []string{"org", "tenant"}}
 )
@@ -106,6 +108,12 @@ func TestWhoSharesABudget(t *testing.T) {
 			asker{address: "192.0.2.2", fields: []string{"X-API-Key", "\xc0\x00\x02\x01"}},
 			false,
 		},
+
+		{"a user", []KeyPart{byUser}, asker{user: proxy.User{Source: "a", Name: "ada"}}, asker{address: "192.0.2.9", user: proxy.User{Source: "a", Name: "ada"}}, true},
+		{"another user", []KeyPart{byUser}, asker{user: proxy.User{Source: "a", Name: "ada"}}, asker{user: proxy.User{Source: "a", Name: "bob"}}, false},
+		{"a user of another file", []KeyPart{byUser}, asker{user: proxy.User{Source: "a", Name: "ada"}}, asker{user: proxy.User{Source: "b", Name: "ada"}}, false},
+		{"source and name don't run together", []KeyPart{byUser}, asker{user: proxy.User{Source: "ab", Name: "c"}}, asker{user: proxy.User{Source: "a", Name: "bc"}}, false},
+		{"nobody: by address", []KeyPart{byUser}, asker{address: "192.0.2.1"}, asker{address: "192.0.2.2"}, false},
 
 		{"a host", []KeyPart{byHost}, asker{host: "API.example.com:8080"}, asker{host: "api.example.com."}, true},
 		{"two hosts", []KeyPart{byHost}, asker{host: "api.example.com"}, asker{host: "www.example.com"}, false},

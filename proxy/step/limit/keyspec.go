@@ -26,6 +26,7 @@ const (
 	RequestMethod
 	RouteName
 	ServiceName
+	UserName
 )
 
 // KeyPart is one part of a limit's key.
@@ -79,7 +80,11 @@ func (p KeyPart) BeforeMatch() bool {
 // OfToken reports whether the part is known only once a token was verified.
 func (p KeyPart) OfToken() bool { return p.Kind == JWTClaim }
 
-// plainParts are the parts that are nothing but two words.
+// OfUser reports whether the part is known only once a password or a key was
+// verified.
+func (p KeyPart) OfUser() bool { return p.Kind == UserName }
+
+// plainParts are the parts that are nothing but words.
 var plainParts = [...]struct {
 	text string
 	kind KeyKind
@@ -90,11 +95,12 @@ var plainParts = [...]struct {
 	{"request.method", RequestMethod},
 	{"route.name", RouteName},
 	{"service.name", ServiceName},
+	{"user", UserName},
 }
 
 // examples are all that a part can look like.
 var examples = []string{
-	"client.ip", "client.cert", "jwt.sub", `request.header["X-Api-Key"]`, "request.host", "request.method", "route.name", "service.name",
+	"client.ip", "client.cert", "jwt.sub", `request.header["X-Api-Key"]`, "request.host", "request.method", "route.name", "service.name", "user",
 }
 
 // DecodeKey reads a limit's key: a list of expressions such as client.ip and
@@ -204,7 +210,9 @@ func suggestPart(text string) string {
 		return ` Did you mean "request.host"?`
 	case "method":
 		return ` Did you mean "request.method"?`
-	case "sub", "user", "jwt.claims.sub", "claims.sub":
+	case "user.name", "username", "client.user", "basic_auth.user", "api_key.name", "consumer":
+		return ` Did you mean "user"?`
+	case "sub", "jwt.claims.sub", "claims.sub":
 		return ` Did you mean "jwt.sub"?`
 	}
 	if header, ok := strings.CutPrefix(text, "request.headers"); ok && header != "" {

@@ -38,6 +38,7 @@ func TestDecodeKey(t *testing.T) {
 		{`null`, []KeyPart{{Kind: ClientIP}}},
 		{`[]`, []KeyPart{}},
 		{`[client.ip]`, []KeyPart{{Kind: ClientIP}}},
+		{`[user]`, []KeyPart{{Kind: UserName}}},
 		{`[client.cert]`, []KeyPart{{Kind: ClientCert}}},
 		{`[request.host, request.method]`, []KeyPart{{Kind: RequestHost}, {Kind: RequestMethod}}},
 		{`[route.name, service.name]`, []KeyPart{{Kind: RouteName}, {Kind: ServiceName}}},
@@ -128,6 +129,7 @@ func TestKeyPartPhases(t *testing.T) {
 		{RequestMethod, true, false},
 		{RouteName, false, false},
 		{ServiceName, false, false},
+		{UserName, false, false},
 	} {
 		p := KeyPart{Kind: c.kind}
 		if p.BeforeMatch() != c.before || p.OfToken() != c.ofToken {

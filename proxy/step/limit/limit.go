@@ -100,11 +100,11 @@ func (s *Spec) adaptive() bool { return s.Algorithm == limits.AdaptiveConcurrenc
 // asked last, just before the service is.
 func (s *Spec) OfService() bool { return s.adaptive() }
 
-// OfIdentity reports whether the key can be known only once a token has been
-// verified.
+// OfIdentity reports whether the key can be known only once it is known who the
+// client is.
 func (s *Spec) OfIdentity() bool {
 	for _, p := range s.Key {
-		if p.OfToken() {
+		if p.OfToken() || p.OfUser() {
 			return true
 		}
 	}
