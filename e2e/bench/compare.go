@@ -11,6 +11,8 @@ import (
 	"runtime"
 	"slices"
 	"time"
+
+	"github.com/lictor/lictor/e2e/process"
 )
 
 const warmUp = time.Second
@@ -131,7 +133,7 @@ func measure(p *proxy, d time.Duration, run func(*proxy, time.Duration) (load, e
 		return sample{}, err
 	}
 	began()
-	before, err := cpuTime(p.process.PID())
+	before, err := process.CPUTime(p.process.PID())
 	if err != nil {
 		return sample{}, err
 	}
@@ -141,11 +143,11 @@ func measure(p *proxy, d time.Duration, run func(*proxy, time.Duration) (load, e
 	if err != nil {
 		return sample{}, err
 	}
-	after, err := cpuTime(p.process.PID())
+	after, err := process.CPUTime(p.process.PID())
 	if err != nil {
 		return sample{}, err
 	}
-	memory, err := resident(p.process.PID())
+	memory, err := process.Resident(p.process.PID())
 	return sample{l, after - before, memory, lost}, err
 }
 

@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/lictor/lictor/e2e/process"
 )
 
 // settle is how long connections have been idle when the memory is read.
@@ -37,7 +39,7 @@ func idle(ctx context.Context, o options) (err error) {
 }
 
 func idleAt(ctx context.Context, p *proxy, connections int) error {
-	before, err := resident(p.process.PID())
+	before, err := process.Resident(p.process.PID())
 	if err != nil {
 		return err
 	}
@@ -80,7 +82,7 @@ func idleAt(ctx context.Context, p *proxy, connections int) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	after, err := resident(p.process.PID())
+	after, err := process.Resident(p.process.PID())
 	if err != nil {
 		return err
 	}
