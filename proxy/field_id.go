@@ -58,6 +58,12 @@ const (
 	Origin
 	Accept
 	StrictTransportSecurity
+	AcceptEncoding
+	ContentEncoding
+	CacheControl
+	Vary
+	ETag
+	AcceptRanges
 	knownIDs
 )
 
@@ -77,6 +83,8 @@ var names = [knownIDs]string{
 	WWWAuthenticate: "WWW-Authenticate", Authorization: "Authorization", Cookie: "Cookie", UserAgent: "User-Agent",
 	Referer: "Referer", Origin: "Origin", Accept: "Accept",
 	StrictTransportSecurity: "Strict-Transport-Security",
+	AcceptEncoding: "Accept-Encoding", ContentEncoding: "Content-Encoding", CacheControl: "Cache-Control", Vary: "Vary",
+	ETag: "ETag", AcceptRanges: "Accept-Ranges",
 }
 
 // String returns the field's name as the gateway writes it, empty for Other.
@@ -101,7 +109,7 @@ var hopByHop = func() (h [knownIDs]bool) {
 // would not see what a trusted proxy says of the client.
 var unnominable = func() (u [knownIDs]bool) {
 	for _, id := range []ID{
-		Host, ContentType, Authorization, Cookie, ViaField, ForwardedField, XForwardedFor, XForwardedProto, XForwardedHost,
+		Host, ContentType, ContentEncoding, Authorization, Cookie, ViaField, ForwardedField, XForwardedFor, XForwardedProto, XForwardedHost,
 		XForwardedPort, XForwardedPrefix, XRequestID, Traceparent, Tracestate,
 	} {
 		u[id] = true

@@ -24,6 +24,7 @@ func (x *Exchange) respond() {
 	x.report(upstream.Success, x.UpstreamEnd)
 	err := x.copyResponse()
 	x.p.forwarder.Done(x, err == nil)
+	x.releaseBody()
 	if err == nil {
 		x.complete = true
 		return
