@@ -29,6 +29,7 @@ type stepKind struct {
 // refused here.
 func stepKinds() []stepKind {
 	return []stepKind{
+		compressionStep(), // its turn is the answer's, after all that edits that: those go backwards
 		ipAccessStep(),
 		limitStep(ofRequest),
 		basicAuthStep(),

@@ -83,7 +83,7 @@ var names = [knownIDs]string{
 	WWWAuthenticate: "WWW-Authenticate", Authorization: "Authorization", Cookie: "Cookie", UserAgent: "User-Agent",
 	Referer: "Referer", Origin: "Origin", Accept: "Accept",
 	StrictTransportSecurity: "Strict-Transport-Security",
-	AcceptEncoding: "Accept-Encoding", ContentEncoding: "Content-Encoding", CacheControl: "Cache-Control", Vary: "Vary",
+	AcceptEncoding:          "Accept-Encoding", ContentEncoding: "Content-Encoding", CacheControl: "Cache-Control", Vary: "Vary",
 	ETag: "ETag", AcceptRanges: "Accept-Ranges",
 }
 

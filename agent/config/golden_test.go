@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/lictor/lictor/proxy/step/basicauth"
+	"github.com/lictor/lictor/proxy/step/compress"
 	"github.com/lictor/lictor/proxy/step/ipaccess"
 	"github.com/lictor/lictor/proxy/step/jwt"
 	"github.com/lictor/lictor/proxy/step/redirect"
@@ -31,6 +32,8 @@ func testOptions() Options {
 			return jwt.DecodeRoute(b, c.Range, c.Providers["jwt"])
 		}}, {Type: "ip_access", Everywhere: true, Decode: func(b hcl.Body, c BlockContext) (any, hcl.Diagnostics) {
 			return ipaccess.Decode(b, c.Range, c.Path)
+		}}, {Type: "compression", Defaults: true, Decode: func(b hcl.Body, _ BlockContext) (any, hcl.Diagnostics) {
+			return compress.Decode(b)
 		}}, {Type: "redirect", Answers: true, Decode: func(b hcl.Body, c BlockContext) (any, hcl.Diagnostics) {
 			return redirect.Decode(b, c.Range, c.Route.Hosts, c.Route.Template())
 		}}, {Type: "rewrite", Decode: func(b hcl.Body, c BlockContext) (any, hcl.Diagnostics) {

@@ -130,7 +130,7 @@ func (r *reader) defaults(b *hcl.Block, o *Options, table *limitTable) ([]string
 		return nil, nil
 	}
 	var in defaultsBlock
-	steps := r.steps(r.decode(b, o, &in, o.everywhere()...), b.Type, nil, o, nil)
+	steps := r.steps(r.decode(b, o, &in, o.inDefaults()...), b.Type, nil, o, nil)
 	return attr.Values(r.known(r.Unique(in.Limits), table)), steps
 }
 

@@ -20,6 +20,9 @@ type StepBlock struct {
 	Repeatable bool
 	// Everywhere says that the gateway and defaults blocks may hold one, too.
 	Everywhere bool
+	// Defaults says that the defaults block may hold one, too, which holds for
+	// routes without one of their own.
+	Defaults bool
 	// Answers says that the step answers by itself: its route needs no service.
 	Answers bool
 	// NamesUser says that after the step it is known who the user is.
@@ -76,6 +79,17 @@ func (o *Options) namesUser(steps []Step) bool {
 		}
 	}
 	return false
+}
+
+// inDefaults returns the step blocks that the defaults block may hold.
+func (o *Options) inDefaults() []hcl.BlockHeaderSchema {
+	out := o.everywhere()
+	for _, s := range o.StepBlocks {
+		if s.Defaults && !s.Everywhere {
+			out = append(out, hcl.BlockHeaderSchema{Type: s.Type})
+		}
+	}
+	return out
 }
 
 // everywhere returns the step blocks that the gateway and defaults may hold.

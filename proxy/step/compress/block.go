@@ -19,6 +19,7 @@ const (
 
 // Block is what a compression block holds.
 type Block struct {
+	Enabled       *hcl.Attribute `hcl:"enabled,optional"`
 	Algorithms    *hcl.Attribute `hcl:"algorithms,optional"`
 	Types         *hcl.Attribute `hcl:"types,optional"`
 	MinLength     *hcl.Attribute `hcl:"min_length,optional"`
@@ -28,6 +29,8 @@ type Block struct {
 
 // Spec is a block that is valid, with all defaults filled in.
 type Spec struct {
+	// Enabled is false on a route that the defaults are not meant for.
+	Enabled bool
 	// Algorithms lists the codings, the first of which is taken where the client
 	// has no preference.
 	Algorithms []Coding
@@ -48,6 +51,7 @@ func Decode(body hcl.Body) (*Spec, hcl.Diagnostics) {
 	diags := gohcl.DecodeBody(body, nil, &in)
 	var r attr.Reader
 	s := &Spec{
+		Enabled:       r.Bool(in.Enabled, true),
 		Algorithms:    algorithms(&r, in.Algorithms),
 		Types:         mediaTypes(&r, in.Types),
 		MinLength:     r.Size(in.MinLength, DefaultMinLength, 0, 0),
@@ -105,6 +109,6 @@ func (s *Spec) Redacted() map[string]any {
 		names = append(names, c.String())
 	}
 	return map[string]any{
-		"algorithms": names, "types": s.Types, "min_length": s.MinLength, "level": s.Level.String(), "max_concurrent": s.MaxConcurrent,
+		"enabled": s.Enabled, "algorithms": names, "types": s.Types, "min_length": s.MinLength, "level": s.Level.String(), "max_concurrent": s.MaxConcurrent,
 	}
 }

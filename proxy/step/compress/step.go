@@ -28,6 +28,15 @@ func New(s *Spec) *Step {
 // Request implements proxy.Step. There is nothing to do before there is an answer.
 func (s *Step) Request(*proxy.Exchange) bool { return true }
 
+// Explain implements proxy.Explainer.
+func (s *Step) Explain(x *proxy.Exchange, v *proxy.Explanation) bool {
+	var w wants
+	w.read(&x.Request.Fields)
+	v.Step = "compression"
+	v.Say("coding", w.best(s.offered).String())
+	return true
+}
+
 // Response implements proxy.ResponseStep. The answer to HEAD gets the fields that
 // GET would (RFC 9110 section 9.3.2).
 func (s *Step) Response(x *proxy.Exchange) {
