@@ -106,6 +106,7 @@ func (ad *admin) ready(w http.ResponseWriter, _ *http.Request) {
 	warnings = append(warnings, ad.agent.loginWarnings()...)
 	warnings = append(warnings, ad.agent.registrationWarnings()...)
 	warnings = append(warnings, ad.agent.kv.warnings(ad.agent.current.Load())...)
+	warnings = append(warnings, ad.agent.tags.warnings()...)
 	writeJSON(w, status, map[string]any{"ready": len(why) == 0, "reasons": orEmpty(why), "warnings": warnings})
 }
 

@@ -63,6 +63,7 @@ type Agent struct {
 	login      *consul.Login  // nil when the token comes otherwise
 	sources    []*source
 	kv         *kvPolicies  // nil when no policies lie in Consul
+	tags       *tagRoutes   // nil when tags of services make no routes
 	mesh       *mesh        // nil when the gateway takes no part in one
 	store      *redis.Store // of shared limits; nil when there is none
 	fleet      *membership  // nil when the gateway does not register itself
@@ -128,6 +129,9 @@ func New(o Options) (*Agent, error) {
 	})
 	var err error
 	if err = a.openLogin(c); err != nil {
+		return nil, err
+	}
+	if a.tags, err = a.openTags(c); err != nil {
 		return nil, err
 	}
 	if err = a.openSources(c); err != nil {
@@ -225,6 +229,7 @@ func (a *Agent) Run(ctx, hurry context.Context) error {
 	wg.Go(func() { a.feedStatsd(base) })
 	wg.Go(func() { a.watchFiles(base) })
 	wg.Go(func() { a.followKV(base) })
+	wg.Go(func() { a.followTags(base) })
 	wg.Go(func() { a.watchCertificates(base) })
 	wg.Go(func() { a.register(base) })
 	wg.Go(func() { a.admin.serve(base) })

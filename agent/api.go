@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/lictor/lictor/agent/config"
 	"github.com/lictor/lictor/catalog"
 	"github.com/lictor/lictor/limits"
 	"github.com/lictor/lictor/limits/fleet"
@@ -35,6 +36,8 @@ type RouteInfo struct {
 	Requests    uint64            `json:"requests"`
 	Errors      uint64            `json:"errors"` // answers of 500 and more
 	At          string            `json:"at"`     // file and line
+	// From is "policy", or "tag" for a route that a service asks for by a tag.
+	From string `json:"from"`
 }
 
 func (ad *admin) listRoutes(w http.ResponseWriter, _ *http.Request) {
@@ -49,7 +52,7 @@ func (ad *admin) listRoutes(w http.ResponseWriter, _ *http.Request) {
 			Headers: r.Rule.Headers, Query: r.Rule.Query, Service: r.Service,
 			Prepared: c.PreparedQuery, Datacenters: c.Datacenters, Tags: c.Tags, Balance: c.Balance,
 			Limits: orEmpty(g.config.Policy.EffectiveLimits(c)), TimeoutMS: r.Timeout.Milliseconds(),
-			Requests: all, Errors: failed, At: c.Range.String(),
+			Requests: all, Errors: failed, At: c.Range.String(), From: routeFrom(c),
 		})
 		if share, divided := r.Pool.Local(); divided {
 			routes[i].LocalShare = &share
@@ -58,6 +61,14 @@ func (ad *admin) listRoutes(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]any{
 		"generation": g.number, "gateway_limits": orEmpty(g.config.Policy.Gateway), "routes": routes,
 	})
+}
+
+// routeFrom says who has asked for a route.
+func routeFrom(r *config.Route) string {
+	if r.Last {
+		return "tag"
+	}
+	return "policy"
 }
 
 // ServiceInfo is one element of GET /v1/services.

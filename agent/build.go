@@ -15,7 +15,6 @@ import (
 	"github.com/lictor/lictor/limits/fleet"
 	"github.com/lictor/lictor/limits/redis"
 	"github.com/lictor/lictor/proxy"
-	"github.com/lictor/lictor/proxy/router"
 	"github.com/lictor/lictor/proxy/step/jwt"
 	"github.com/lictor/lictor/proxy/step/limit"
 	"github.com/lictor/lictor/proxy/upstream"
@@ -28,6 +27,7 @@ type generation struct {
 	config    *config.Config
 	files     *config.Files
 	kv        *consul.Documents // that are in it, nil for none
+	tags      *tagSet           // that is in it, nil for none
 	limits    []*limit.Limit
 	shared    []*redis.Limiter // those of limits that are shared
 	shares    []*fleet.Limiter // those of limits of which each gateway grants its share
@@ -239,10 +239,7 @@ func (a *Agent) buildRoute(g *generation, r *config.Route, old *generation) (*pr
 		return nil, fmt.Errorf("route %q: %w", r.Name, err)
 	}
 	out := &proxy.Route{
-		Rule: router.Rule{
-			Name: r.Name, Hosts: r.Hosts, Path: r.Path, PathPattern: r.PathPattern, PathRegex: r.PathRegex,
-			PathPrefix: r.PathPrefix, Methods: r.Methods, Headers: r.Headers, Query: r.Query,
-		},
+		Rule:    r.Rule(),
 		Service: instancesOf(r), Steps: steps,
 		StripPrefix: r.StripPrefix, HostHeader: r.HostHeader,
 		MaxBody: r.MaxBody,

@@ -74,6 +74,19 @@ func (f *fakeConsul) set(service string, addresses ...string) {
 	})
 }
 
+// tag gives all instances of a service these tags.
+func (f *fakeConsul) tag(service string, tags ...string) {
+	f.change(func() {
+		for i, e := range f.services[service] {
+			s := *e.Service
+			s.Tags = tags
+			c := *e
+			c.Service = &s
+			f.services[service][i] = &c
+		}
+	})
+}
+
 // state is that of the check that a gateway registered.
 func (f *fakeConsul) state() string {
 	f.mu.Lock()
@@ -142,8 +155,8 @@ func (f *fakeConsul) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/v1/catalog/services":
 		names := map[string][]string{}
 		for n, list := range f.services {
-			if len(list) > 0 {
-				names[n] = []string{}
+			for _, e := range list {
+				names[n] = append(names[n], e.Service.Tags...)
 			}
 		}
 		reply(names)

@@ -67,20 +67,20 @@ func kvTexts(d *consul.Documents) []config.Source {
 	return out
 }
 
-// input is what the configuration is loaded from now, with the documents in it
-// that lie in Consul.
-func (a *Agent) input() (config.Input, *consul.Documents) {
-	if a.kv == nil {
-		return a.options.Input, nil
-	}
-	docs := a.kv.latest.Load()
-	return a.inputWith(docs), docs
+// input is what the configuration is loaded from, with what lies in Consul: the
+// documents, and the routes of services' tags.
+func (a *Agent) input(docs *consul.Documents, tags *tagSet) config.Input {
+	in := a.options.Input
+	in.Policies = slices.Concat(in.Policies, kvTexts(docs), tags.sources())
+	return in
 }
 
-func (a *Agent) inputWith(docs *consul.Documents) config.Input {
-	in := a.options.Input
-	in.Policies = slices.Concat(in.Policies, kvTexts(docs))
-	return in
+// newest returns the documents that are known now. It may be called on nil.
+func (k *kvPolicies) newest() *consul.Documents {
+	if k == nil {
+		return nil
+	}
+	return k.latest.Load()
 }
 
 // firstGeneration builds what the gateway starts with: the files and what lies
@@ -115,7 +115,7 @@ func (a *Agent) firstGeneration(c *config.Config, files *config.Files) (*generat
 }
 
 func (a *Agent) buildWith(docs *consul.Documents) (*generation, error) {
-	c, files, diags := config.Load(a.inputWith(docs))
+	c, files, diags := config.Load(a.input(docs, nil))
 	if diags.HasErrors() {
 		return nil, refused(files, diags)
 	}

@@ -41,6 +41,9 @@ func (a *Agent) NotReady() []string {
 	if reason := a.kv.notReady(a.current.Load()); reason != "" {
 		why = append(why, reason)
 	}
+	if reason := a.tags.notReady(a.current.Load()); reason != "" {
+		why = append(why, reason)
+	}
 	if reason := a.mesh.notReady(a.current.Load()); reason != "" {
 		why = append(why, reason)
 	}

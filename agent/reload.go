@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/lictor/lictor/agent/config"
+	"github.com/lictor/lictor/catalog/consul"
 )
 
 // ReloadReport tells what a reload did.
@@ -35,18 +36,25 @@ func (a *Agent) Reload() (ReloadReport, error) {
 	defer a.reloading.Unlock()
 	old := a.current.Load()
 	begun := a.read.begin()
-	in, docs := a.input()
-	c, files, diags := config.Load(in)
+	docs, tags := a.kv.newest(), a.tags.current()
+	p := a.prepare(old, docs, tags)
+	if p.err != nil && !tags.same(old.tags) {
+		// Who may register a service must not keep policies from being changed. The
+		// tags of before have been good with others.
+		if again := a.prepare(old, docs, old.tags); again.err == nil {
+			a.log.Error("routes of services' tags refused, those of before stay", "error", p.err)
+			a.tags.refused(p.err)
+			p, tags = again, old.tags
+		}
+	}
 	// What the generation that goes on serving is made of counts too: a refused
 	// load may have stopped short of it.
-	a.read.end(begun, pathsOf(old.config, old.files).with(pathsOf(c, files)))
-	if diags.HasErrors() {
-		return a.reloadFailed(old, refused(files, diags))
+	a.read.end(begun, pathsOf(old.config, old.files).with(pathsOf(p.config, p.files)))
+	if p.err != nil {
+		return a.reloadFailed(old, p.err)
 	}
-	g, err := a.build(c, files, old)
-	if err != nil {
-		return a.reloadFailed(old, err)
-	}
+	g, c, files, diags := p.next, p.config, p.files, p.diags
+	g.tags = tags
 	g.kv = docs
 	for _, name := range config.RestartNeeded(a.config, c) {
 		g.notes = append(g.notes, fmt.Sprintf("restart needed: %s changed", name))
@@ -62,6 +70,28 @@ func (a *Agent) Reload() (ReloadReport, error) {
 	}
 	a.warn(diags)
 	return report, nil
+}
+
+// prepared is a configuration that was loaded, and the generation made of it.
+type prepared struct {
+	config *config.Config
+	files  *config.Files
+	diags  hcl.Diagnostics
+	next   *generation // nil with an error
+	err    error
+}
+
+// prepare loads the configuration with what lies in Consul, and touches nothing
+// that is live.
+func (a *Agent) prepare(old *generation, docs *consul.Documents, tags *tagSet) *prepared {
+	p := &prepared{}
+	p.config, p.files, p.diags = config.Load(a.input(docs, tags))
+	if p.diags.HasErrors() {
+		p.err = refused(p.files, p.diags)
+		return p
+	}
+	p.next, p.err = a.build(p.config, p.files, old)
+	return p
 }
 
 func (a *Agent) reloadFailed(old *generation, err error) (ReloadReport, error) {

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/lictor/lictor/agent/config"
@@ -19,6 +20,9 @@ type source struct {
 	applied atomic.Pointer[catalog.Snapshot]
 	// knows narrows the services that the source is asked for; nil means all.
 	knows func(c *config.Config, services []string) []string
+	// also are services that the source is asked for besides those of routes; nil
+	// means none.
+	also func() []string
 	// reload gives the source its part of a new configuration; nil when it has
 	// none that can change.
 	reload func(c *config.Config)
@@ -68,7 +72,7 @@ func openConsul(a *Agent, c *config.Config) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &source{Source: s}, nil
+	return &source{Source: s, also: a.tags.services}, nil
 }
 
 func (a *Agent) consulConfig(c *config.Config) consul.Config {
@@ -139,8 +143,14 @@ func (a *Agent) follow(g *generation) {
 	a.warnMissing()
 }
 
-// asked returns the services that a generation's routes want of the source.
+// asked returns the services that a generation's routes want of the source, and
+// those that it is asked for besides.
 func (s *source) asked(g *generation) []string {
+	if s.also != nil {
+		if more := s.also(); len(more) > 0 {
+			return slices.Compact(slices.Sorted(slices.Values(slices.Concat(g.services, more))))
+		}
+	}
 	if s.knows == nil {
 		return g.services
 	}
@@ -154,11 +164,20 @@ func (a *Agent) followSource(ctx context.Context, s *source) {
 		if err != nil {
 			return
 		}
-		a.set.Apply(snap)
-		s.applied.Store(snap)
-		a.learnDatacenter(snap)
-		a.mesh.take(a, snap)
-		a.warnShadowed()
-		a.warnMissing()
+		if a.tags != nil && s.also != nil {
+			a.tags.applyTo(a, s, snap)
+			continue
+		}
+		a.apply(s, snap)
 	}
+}
+
+// apply has the pools and all others know what a source knows.
+func (a *Agent) apply(s *source, snap *catalog.Snapshot) {
+	a.set.Apply(snap)
+	s.applied.Store(snap)
+	a.learnDatacenter(snap)
+	a.mesh.take(a, snap)
+	a.warnShadowed()
+	a.warnMissing()
 }

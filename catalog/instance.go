@@ -44,6 +44,9 @@ type Instance struct {
 	Key  string
 	Node string
 	ID   string
+	// Kind is what the instance is besides an ordinary one, in its origin's word,
+	// such as Consul's "connect-proxy"; empty for an ordinary one.
+	Kind string
 
 	// Address is an IP address or a host name, without a port and without
 	// brackets. Port is never 0 for an eligible instance unless Socket is set.
@@ -108,7 +111,7 @@ func (i *Instance) HasTags(tags []string) bool {
 
 // Equal reports whether two instances are alike in every field.
 func (i *Instance) Equal(o *Instance) bool {
-	return i.Key == o.Key && i.Node == o.Node && i.ID == o.ID &&
+	return i.Key == o.Key && i.Node == o.Node && i.ID == o.ID && i.Kind == o.Kind &&
 		i.Address == o.Address && i.Port == o.Port && i.Socket == o.Socket && i.Zone == o.Zone && i.Local == o.Local &&
 		i.Weight == o.Weight && i.Health == o.Health &&
 		i.Output == o.Output && i.Ineligible == o.Ineligible &&

@@ -39,6 +39,7 @@ type consulBlock struct {
 	ZoneMeta            *hcl.Attribute     `hcl:"zone_meta,optional"`
 	RequireServiceCheck *hcl.Attribute     `hcl:"require_service_check,optional"`
 	MaxStale            *hcl.Attribute     `hcl:"max_stale,optional"`
+	FabioTags           *hcl.Attribute     `hcl:"fabio_tags,optional"`
 	Service             *registrationBlock `hcl:"service,block"`
 	Login               *loginBlock        `hcl:"login,block"`
 	Connect             *connectBlock      `hcl:"connect,block"`
@@ -152,6 +153,7 @@ func (r *reader) consul(b *hcl.Block, o *Options) *Consul {
 		Datacenter:          r.Text(in.Datacenter, ""),
 		RequireServiceCheck: r.Bool(in.RequireServiceCheck, true),
 		MaxStale:            r.Duration(in.MaxStale, defaultMaxStale, time.Second, 0),
+		FabioTags:           r.Bool(in.FabioTags, false),
 	}
 	r.zone(&in, c)
 	c.Connect = r.connect(in.Connect)

@@ -130,6 +130,8 @@ type Consul struct {
 	// MaxStale is how long the catalog may be unreachable before readiness
 	// fails.
 	MaxStale time.Duration
+	// FabioTags says that tags of services as fabio reads them become routes.
+	FabioTags bool
 	// Service registers this gateway; nil means that it isn't.
 	Service *Registration
 	// Connect says that the gateway takes part in the service mesh, under the

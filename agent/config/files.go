@@ -25,6 +25,10 @@ type Source struct {
 	// Remote says that it lies where others write, such as in Consul: it may name
 	// no file of this machine, and no file may refer to what it defines.
 	Remote bool
+	// Last says that whoever wrote it has no say over other policies: its routes
+	// are asked only once no other covers a request (see router.Rule). One whose name
+	// another route has is left out, and so is one to a static service.
+	Last bool
 }
 
 // Files is what was read for one configuration. It renders diagnostics with

@@ -116,6 +116,7 @@ func (l *loader) add(bodies []hcl.Body, diags hcl.Diagnostics) {
 // load reads the section, and the policies that it names.
 func (l *loader) load(in Input) (*Config, *router.Router) {
 	c, paths := l.agent(l.top, l.options)
+	l.remote.know(c.Services)
 	if in.Dev {
 		l.dev(c, &paths)
 	}

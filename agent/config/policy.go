@@ -41,6 +41,9 @@ type Route struct {
 	// Range is where the block begins.
 	Range hcl.Range
 
+	// Last says that the route is asked only once no other covers a request.
+	Last bool
+
 	// Hosts are the hosts as written; none stands for any.
 	Hosts []string
 	// At most one of the four is set; none of them stands for any path.

@@ -122,6 +122,7 @@ func (c *Consul) redacted() object {
 		"zone_meta":             c.ZoneMeta,
 		"require_service_check": c.RequireServiceCheck,
 		"max_stale":             c.MaxStale.String(),
+		"fabio_tags":            c.FabioTags,
 		"connect":               object{"enabled": c.Connect},
 	}
 	if c.Login != nil {
@@ -175,6 +176,9 @@ func (r *Route) redacted() object {
 		"idle_timeout":    r.IdleTimeout.String(),
 		"max_body":        r.MaxBody,
 		"mesh":            r.Mesh,
+	}
+	if r.Last {
+		out["last"] = true
 	}
 	if r.UpstreamTLS != nil {
 		out["upstream_tls"] = redactedUpstreamTLS(r.UpstreamTLS)

@@ -18,6 +18,9 @@ import (
 // The zero value knows none.
 type remote struct {
 	texts map[string]bool // by name
+	last  map[string]bool // those that are Last
+	// statics are the services that the configuration itself defines.
+	statics map[string]bool
 	// refused are the values that name a file.
 	refused []hcl.Range
 	// provided are the provider blocks in remote texts, by type.
@@ -35,6 +38,12 @@ func (l *loader) addTexts(texts []Source) {
 				l.remote.texts = map[string]bool{}
 			}
 			l.remote.texts[t.Name] = true
+		}
+		if t.Last {
+			if l.remote.last == nil {
+				l.remote.last = map[string]bool{}
+			}
+			l.remote.last[t.Name] = true
 		}
 		l.add(l.files.parse(t))
 	}

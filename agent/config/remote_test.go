@@ -172,3 +172,45 @@ func TestRemoteFilesEach(t *testing.T) {
 		t.Errorf("got\n%s", said)
 	}
 }
+
+// TestLastTexts has routes that have no say over those of policies.
+func TestLastTexts(t *testing.T) {
+	agent := gatewayWithKV + `
+service "legacy" {
+  instance {
+    address = "10.0.0.1"
+    port    = 80
+  }
+}
+route "policy" {
+  path_prefix = "/same"
+  service     = "policy"
+}
+`
+	in := Input{ConfigDirs: []string{tree(t, map[string]string{"agent.hcl": agent})}, Options: testOptions()}
+	in.Policies = []Source{{Name: "tags of web", Remote: true, Last: true, Text: []byte(`
+route "same-path" {
+  path_prefix = "/same"
+  service     = "web"
+}
+route "policy" {
+  path_prefix = "/taken"
+  service     = "web"
+}
+route "steal" {
+  service = "legacy"
+}
+`)}}
+	c, files, diags := Load(in)
+	said := rendered(t, files, diags)
+	if diags.HasErrors() || len(diags) != 1 || !strings.Contains(said, `The service "legacy" is a static one`) {
+		t.Fatal(said)
+	}
+	got := map[string]bool{}
+	for _, r := range c.Policy.Routes {
+		got[r.Name] = r.Last
+	}
+	if len(got) != 2 || got["policy"] || !got["same-path"] || !c.Policy.Routes[len(c.Policy.Routes)-1].Rule().Last {
+		t.Errorf("got %v", got)
+	}
+}

@@ -57,6 +57,9 @@ func (r *reader) routes(blocks []*hcl.Block, o *Options, providers map[string][]
 	var out []Route
 	named := map[string]hcl.Range{}
 	for _, b := range blocks {
+		if r.yields(b, named) {
+			continue
+		}
 		r.name("route", b.Labels[0], b.LabelRanges[0], named)
 		out = append(out, r.route(b, o, providers))
 	}
@@ -76,6 +79,7 @@ func (r *reader) route(b *hcl.Block, o *Options, providers map[string][]string) 
 	t := Route{
 		Name:           b.Labels[0],
 		Range:          b.DefRange,
+		Last:           r.remote.last[b.DefRange.Filename],
 		Hosts:          attr.Values(hosts),
 		Path:           r.Text(in.Path, ""),
 		PathPrefix:     r.Text(in.PathPrefix, ""),

@@ -23,6 +23,7 @@ func (r *Route) Rule() router.Rule {
 		Methods:     r.Methods,
 		Headers:     r.Headers,
 		Query:       r.Query,
+		Last:        r.Last,
 	}
 }
 

@@ -27,6 +27,7 @@ type identity struct {
 	warn *warnings
 	node string // configured, empty to ask
 	here *atomic.Pointer[place]
+	lost func(error) // the agent gives no answer: have it watched for
 }
 
 // first asks once, and falls back to what was known before the gateway
@@ -76,6 +77,10 @@ func (i *identity) ask(ctx context.Context) (changed bool) {
 			i.warn.set(warnAgent, warnAgentText)
 		}
 		i.log.Debug("agent's node is not known", "error", err)
+		if unreachable(err) && !timedOut(err) {
+			// No service may be followed yet that would notice its return.
+			i.lost(err)
+		}
 		return false
 	}
 	i.warn.clear(warnAgent)

@@ -63,6 +63,7 @@ func (r rules) instance(e *api.ServiceEntry) catalog.Instance {
 		Key:     e.Node.Node + "/" + s.ID,
 		Node:    e.Node.Node,
 		ID:      s.ID,
+		Kind:    string(s.Kind),
 		Address: trimBrackets(cmp.Or(s.Address, e.Node.Address)),
 		Port:    s.DefaultPort(),
 		Socket:  s.SocketPath,

@@ -102,7 +102,7 @@ func (s *Source) Run(ctx context.Context, feed *catalog.Feed) error {
 	saved := s.store.load(s.cfg.Own)
 	// Where the agent runs decides on loopback addresses, so it is asked first;
 	// a slow agent holds the watches up for a moment only.
-	id := &identity{con: s.con, log: s.log, warn: s.warn, node: s.cfg.NodeName, here: &s.here}
+	id := &identity{con: s.con, log: s.log, warn: s.warn, node: s.cfg.NodeName, here: &s.here, lost: s.probe.lost}
 	id.first(ctx, saved.here)
 	wg.Go(func() { id.run(ctx, s.wake, s.kick) })
 	wg.Go(func() { s.con.token.run(ctx, s.kick.strike) })

@@ -20,9 +20,9 @@ type routesAnswer struct {
 
 func runRoutes(e env, args []string) int {
 	return show(e, "routes", "/v1/routes", args, func(w io.Writer, v *routesAnswer) {
-		t := newTable(w, "NAME", "METHODS", "HOSTS", "PATH", "SERVICE", "BALANCE", "LIMITS", "REQUESTS", "ERRORS")
+		t := newTable(w, "NAME", "METHODS", "HOSTS", "PATH", "SERVICE", "BALANCE", "LIMITS", "REQUESTS", "ERRORS", "FROM")
 		for _, r := range v.Routes {
-			t.row(r.Name, anyOr(r.Methods), anyOr(r.Hosts), routePath(&r), r.Service, r.Balance, noneOr(r.Limits), r.Requests, r.Errors)
+			t.row(r.Name, anyOr(r.Methods), anyOr(r.Hosts), routePath(&r), r.Service, r.Balance, noneOr(r.Limits), r.Requests, r.Errors, r.From)
 		}
 		t.end()
 	})

@@ -1,0 +1,104 @@
+package fabio
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2/hclwrite"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// maxName leaves room for the digest at the end of a route's name.
+const maxName = 100
+
+// name is the route's name: the same for as long as it is the same service, host
+// and path, and another one for any other.
+func (r *Route) name() string {
+	where := r.Host + r.PathPrefix + r.PathRegex
+	digest := sha256.Sum256([]byte(r.Service + "\x00" + r.Host + "\x00" + r.PathPrefix + "\x00" + r.PathRegex))
+	text := strings.Map(func(c rune) rune {
+		if c < 0x80 && (isAlnum(byte(c)) || c == '.' || c == '_') {
+			return c
+		}
+		return '-'
+	}, "fabio-"+r.Service+"-"+where)
+	text = strings.TrimRight(text[:min(len(text), maxName)], "-")
+	return text + "-" + hex.EncodeToString(digest[:6])
+}
+
+// body writes what the route does, and not what it is called nor which instances it
+// is for: two tags with the same body mean the same.
+func (r *Route) body() string {
+	var b strings.Builder
+	set := func(name string, v cty.Value) {
+		fmt.Fprintf(&b, "%s = %s\n", name, hclwrite.TokensForValue(v).Bytes())
+	}
+	text := func(name, v string) {
+		if v != "" {
+			set(name, cty.StringVal(v))
+		}
+	}
+	if r.Host != "" {
+		set("hosts", list([]string{r.Host}))
+	}
+	text("path_prefix", r.PathPrefix)
+	text("path_regex", r.PathRegex)
+	text("service", r.Service)
+	text("strip_prefix", r.StripPrefix)
+	text("host_header", r.HostHeader)
+	if r.TLS {
+		b.WriteString("upstream_tls {\n")
+		text("server_name", r.ServerName)
+		b.WriteString("}\n")
+	}
+	if len(r.Allow)+len(r.Deny) > 0 {
+		b.WriteString("ip_access {\n")
+		if len(r.Allow) > 0 {
+			set("allow", list(r.Allow))
+		}
+		if len(r.Deny) > 0 {
+			set("deny", list(r.Deny))
+		}
+		b.WriteString("}\n")
+	}
+	if r.Redirect != "" {
+		b.WriteString("redirect {\n")
+		text("to", r.Redirect)
+		set("status", cty.NumberIntVal(int64(r.Status)))
+		b.WriteString("}\n")
+	}
+	if r.Prepend != "" {
+		b.WriteString("rewrite {\n")
+		text("path", r.Prepend+r.rewritten())
+		b.WriteString("}\n")
+	}
+	return b.String()
+}
+
+// rewritten is the template of the path that something is put before.
+func (r *Route) rewritten() string {
+	if r.StripPrefix != "" {
+		return "{rest}"
+	}
+	return "{path}"
+}
+
+// Text is the route in the policy language.
+func (r *Route) Text() string {
+	narrow := ""
+	if len(r.Tags) > 0 {
+		narrow = "tags = " + string(hclwrite.TokensForValue(list(r.Tags)).Bytes()) + "\n"
+	}
+	name := string(hclwrite.TokensForValue(cty.StringVal(r.Name)).Bytes())
+	return string(hclwrite.Format([]byte("route " + name + " {\n" + r.body() + narrow + "}\n")))
+}
+
+func list(all []string) cty.Value {
+	values := make([]cty.Value, len(all))
+	for i, s := range all {
+		values[i] = cty.StringVal(s)
+	}
+	return cty.TupleVal(values)
+}

@@ -1,0 +1,155 @@
+package agent
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/consul/api"
+)
+
+// tagged registers instances with tags.
+func (f *fakeConsul) tagged(name string, at netip.AddrPort, tags ...string) {
+	f.set(name, at.String())
+	f.tag(name, tags...)
+}
+
+func (g *gateway) givesStatus(path string, status int) {
+	g.t.Helper()
+	eventually(g.t, path+" is answered as it should", func() bool { return g.get(path).status == status })
+}
+
+// Tags of services become routes, below those of policies, and follow them.
+func TestTagRoutes(t *testing.T) {
+	t.Parallel()
+	f := newFakeConsul(t)
+	f.tagged("shop", says(t, "shop"), "urlprefix-/shop", "v1")
+	f.tagged("guarded", says(t, "guarded"), "urlprefix-/taken/deeper", "urlprefix-/own", "urlprefix-/bad strip=/x")
+	f.tagged("plain", says(t, "plain"), "v1")
+	policy := says(t, "policy")
+	g := start(t, f.block("fabio_tags = true")+service("policy", policy)+route("taken", "/taken", "policy")).awaitReady()
+	g.gives("/shop/cart", "shop")
+	g.gives("/own", "guarded")
+	g.gives("/taken/deeper", "policy")
+	g.givesStatus("/bad", http.StatusNotFound)
+	if g.log.count("only whole segments") != 1 || g.log.count("service=guarded") == 0 {
+		t.Errorf("the log does not tell of the bad tag, or not once: %s", g.log)
+	}
+	if ready := g.api(http.MethodGet, "/v1/ready").body; !strings.Contains(ready, `tag \"urlprefix-/bad strip=/x\": no route is made of it`) {
+		t.Errorf("ready says %s", ready)
+	}
+	routes := g.api(http.MethodGet, "/v1/routes").body
+	if strings.Count(routes, `"from": "tag"`) != 3 || strings.Count(routes, `"from": "policy"`) != 1 {
+		t.Errorf("the routes are %s", routes)
+	}
+
+	f.tag("shop", "urlprefix-/store strip=/store")
+	g.gives("/store/cart", "shop")
+	g.givesStatus("/shop/cart", http.StatusNotFound)
+
+	// A service that comes later, and one that goes.
+	f.tagged("late", says(t, "late"), "urlprefix-/late")
+	g.gives("/late", "late")
+	f.set("late")
+	g.givesStatus("/late", http.StatusNotFound)
+	f.tag("shop", "v2")
+	g.givesStatus("/store/cart", http.StatusNotFound)
+	g.gives("/own", "guarded")
+}
+
+// What is registered reaches nothing but itself, and stops nothing.
+func TestHostileTags(t *testing.T) {
+	t.Parallel()
+	f := newFakeConsul(t)
+	evil := says(t, "evil")
+	f.tagged("evil", evil,
+		"urlprefix-/orders", "urlprefix-/orders/deeper", "urlprefix-any.example/", "urlprefix-/healthz",
+		"urlprefix-/x\nroute \"y\" {}", "urlprefix-/${file(\"/etc/passwd\")}", "urlprefix-/\" service=\"legacy", "urlprefix-*.*/", "urlprefix-/ok")
+	f.tagged("legacy", evil, "urlprefix-/legacy-open")
+	f.tagged("orders@mesh", evil, "urlprefix-/mesh")
+	f.tagged("a.json", evil, "urlprefix-/json")
+	f.tagged("proxy", evil, "urlprefix-/proxy")
+	f.change(func() { f.services["proxy"][0].Service.Kind = api.ServiceKindConnectProxy })
+	text := f.block("fabio_tags = true") + service("orders", says(t, "orders")) + service("legacy", says(t, "legacy")) +
+		route("orders", "/orders", "orders", `methods = ["GET"]`, `limits = ["tight"]`) + "limit \"token_bucket\" \"tight\" {\n  rate = \"100/s\"\n}\ndefaults {\n  limits = [\"tight\"]\n}\n" +
+		"listener \"public\" {\n  address = \"127.0.0.1:0\"\n  health_path = \"/healthz\"\n}\n"
+	g := start(t, text).awaitReady()
+	g.gives("/ok", "evil")
+	g.gives("/json", "evil")
+	g.gives("/orders/deeper", "orders")
+	if a := ask(t, http.MethodPost, "http://"+g.address().String()+"/orders"); a.status != http.StatusMethodNotAllowed {
+		t.Errorf("a method that the policy refuses: %d %s", a.status, a.body)
+	}
+	if a := g.get("/healthz"); a.body == "evil" {
+		t.Error("the gateway's own path went to a service")
+	}
+	for _, path := range []string{"/legacy-open", "/mesh", "/proxy", "/etc", "/y"} {
+		if a := g.get(path); a.status != http.StatusNotFound {
+			t.Errorf("%s: %d %s", path, a.status, a.body)
+		}
+	}
+	// Limits of the defaults block hold for them.
+	if routes := g.api(http.MethodGet, "/v1/routes").body; strings.Count(routes, `"tight"`) != strings.Count(routes, `"name"`) {
+		t.Errorf("a route without the limit: %s", routes)
+	}
+	// A policy is taken up all the same, and one that takes a tag's route over too.
+	name := ""
+	for _, r := range g.current.Load().table.Routes {
+		if r.Rule.PathPrefix == "/ok" {
+			name = r.Name()
+		}
+	}
+	g.accept(text + route("more", "/more", "orders") + route(name, "/ok", "orders"))
+	g.gives("/more", "orders")
+	g.gives("/ok", "orders")
+}
+
+// Two services that want the same path: the first in the alphabet has it.
+func TestTagConflict(t *testing.T) {
+	t.Parallel()
+	f := newFakeConsul(t)
+	f.tagged("b", says(t, "b"), "urlprefix-/x")
+	f.tagged("a", says(t, "a"), "urlprefix-/x/ strip=/x")
+	g := start(t, f.block("fabio_tags = true")).awaitReady()
+	g.gives("/x", "a")
+	if g.log.count(`the same host and path is that of the service \"a\"`) != 1 {
+		t.Errorf("the log says %s", g.log)
+	}
+	f.set("a")
+	g.gives("/x", "b")
+}
+
+// Routes by tags stay while Consul is away, and over a restart without it; before
+// the tags are known a gateway is not ready.
+func TestTagRoutesWithoutConsul(t *testing.T) {
+	t.Parallel()
+	f := newFakeConsul(t)
+	f.tagged("shop", says(t, "shop"), "urlprefix-/shop strip=/shop")
+	text := f.block("fabio_tags = true") + "data_dir = \"" + t.TempDir() + "\"\n"
+	g := start(t, text).awaitReady()
+	g.gives("/shop", "shop")
+	f.change(func() { f.broken = true })
+	f.hangUp()
+	eventually(t, "it notices", func() bool {
+		return strings.Contains(g.api(http.MethodGet, "/v1/ready").body, "the list of services with tags for routes can't be read")
+	})
+	g.gives("/shop", "shop")
+	g.stop()
+	g.await()
+
+	g = start(t, text).awaitReady()
+	g.gives("/shop", "shop")
+	g.stop()
+	g.await()
+
+	g = start(t, f.block("fabio_tags = true"))
+	eventually(t, "it is not ready, and says why", func() bool {
+		return strings.Contains(strings.Join(g.NotReady(), " "), "consul has not told yet which services have tags for routes: ")
+	})
+	f.change(func() { f.broken = false })
+	g.awaitReady().gives("/shop", "shop")
+	if got := g.accept(complete(f.block())).Notes; len(got) != 1 || got[0] != "restart needed: consul changed" {
+		t.Errorf("notes %q", got)
+	}
+}
