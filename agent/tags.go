@@ -205,8 +205,9 @@ func (t *tagRoutes) find(names []string) {
 	t.mu.Lock()
 	t.found = make(map[string]bool, len(names))
 	for _, n := range names {
-		// A name that stands for a service in the mesh would be that service.
-		if _, mesh := catalog.CutMeshName(n); !mesh {
+		// Names with marks stand for something else: a service in the mesh or in
+		// another datacenter, or what a prepared query finds.
+		if !strings.Contains(n, "@") {
 			t.found[n] = true
 		}
 	}

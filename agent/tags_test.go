@@ -68,6 +68,8 @@ func TestHostileTags(t *testing.T) {
 		"urlprefix-/x\nroute \"y\" {}", "urlprefix-/${file(\"/etc/passwd\")}", "urlprefix-/\" service=\"legacy", "urlprefix-*.*/", "urlprefix-/ok")
 	f.tagged("legacy", evil, "urlprefix-/legacy-open")
 	f.tagged("orders@mesh", evil, "urlprefix-/mesh")
+	f.tagged("orders@dc=dc2", evil, "urlprefix-/elsewhere")
+	f.tagged("orders@query", evil, "urlprefix-/query")
 	f.tagged("a.json", evil, "urlprefix-/json")
 	f.tagged("proxy", evil, "urlprefix-/proxy")
 	f.change(func() { f.services["proxy"][0].Service.Kind = api.ServiceKindConnectProxy })
@@ -84,7 +86,7 @@ func TestHostileTags(t *testing.T) {
 	if a := g.get("/healthz"); a.body == "evil" {
 		t.Error("the gateway's own path went to a service")
 	}
-	for _, path := range []string{"/legacy-open", "/mesh", "/proxy", "/etc", "/y"} {
+	for _, path := range []string{"/legacy-open", "/mesh", "/elsewhere", "/query", "/proxy", "/etc", "/y"} {
 		if a := g.get(path); a.status != http.StatusNotFound {
 			t.Errorf("%s: %d %s", path, a.status, a.body)
 		}

@@ -70,7 +70,7 @@ func TestTags(t *testing.T) {
 		{"urlprefix-i.com/static", `hosts = ["i.com"]; path_prefix = "/static"; service = "web"`, ""},
 		{"urlprefix-mysite.com/", `hosts = ["mysite.com"]; service = "web"`, ""},
 		{"urlprefix-/foo/bar strip=/foo", `path_prefix = "/foo/bar"; service = "web"; strip_prefix = "/foo"`, ""},
-		{"urlprefix-/bar prepend=/foo", `path_prefix = "/bar"; service = "web"; rewrite {; path = "/foo{path}"; }`, ""},
+		{"urlprefix-/bar prepend=/foo", `path_prefix = "/bar"; service = "web"; rewrite {; prefix = "/foo"; }`, ""},
 		{"urlprefix-/foo/bar proto=https", `path_prefix = "/foo/bar"; service = "web"; upstream_tls {; }`, ""},
 		{"urlprefix-/foo/bar proto=https tlsskipverify=true", `path_prefix = "/foo/bar"; service = "web"; upstream_tls {; }`, "tlsskipverify is refused"},
 		{"urlprefix-:3306 proto=tcp", "", "this is a gateway of HTTP"},
@@ -78,7 +78,7 @@ func TestTags(t *testing.T) {
 		{"urlprefix-/my.service/Method proto=grpc", "", "HTTP/2 is not spoken to instances"},
 		{"urlprefix-/my.service proto=grpcs grpcservername=my.service", "", "HTTP/2 is not spoken to instances"},
 		// Path prepending, with stripping.
-		{"urlprefix-/foo/bar prepend=/baz strip=/foo", `path_prefix = "/foo/bar"; service = "web"; strip_prefix = "/foo"; rewrite {; path = "/baz{rest}"; }`, ""},
+		{"urlprefix-/foo/bar prepend=/baz strip=/foo", `path_prefix = "/foo/bar"; service = "web"; strip_prefix = "/foo"; rewrite {; prefix = "/baz"; }`, ""},
 		// Redirects.
 		{"urlprefix-/path redirect=301,https://www.google.com/", `path_prefix = "/path"; service = "web"; redirect {; to = "https://www.google.com/"; status = 301; }`, ""},
 		{"urlprefix-/path redirect=303,https://www.foo.com$path", `path_prefix = "/path"; service = "web"; redirect {; to = "https://www.foo.com{path}{query}"; status = 303; }`, ""},

@@ -71,18 +71,10 @@ func (r *Route) body() string {
 	}
 	if r.Prepend != "" {
 		b.WriteString("rewrite {\n")
-		text("path", r.Prepend+r.rewritten())
+		text("prefix", r.Prepend)
 		b.WriteString("}\n")
 	}
 	return b.String()
-}
-
-// rewritten is the template of the path that something is put before.
-func (r *Route) rewritten() string {
-	if r.StripPrefix != "" {
-		return "{rest}"
-	}
-	return "{path}"
 }
 
 // Text is the route in the policy language.
