@@ -35,8 +35,10 @@ func stepKinds() []stepKind {
 		basicAuthStep(),
 		jwtStep(),
 		limitStep(ofIdentity),
-		redirectStep(), // for those alone who may be here
-		rewriteStep(),  // all before have seen the path that was asked for
+		redirectStep(),        // for those alone who may be here
+		requestHeadersStep(),  // all before have seen what the client sent; claims are known
+		responseHeadersStep(), // responses pass the last step first
+		rewriteStep(),         // all before have seen the path that was asked for
 		limitStep(ofService),
 	}
 }

@@ -124,3 +124,40 @@ route "api" {
 		})
 	}
 }
+
+// Fields are changed on the way there and on the way back, and never into two.
+func TestFieldEdits(t *testing.T) {
+	t.Parallel()
+	for _, engine := range []string{"http1", "nethttp"} {
+		t.Run(engine, func(t *testing.T) {
+			_, g := newStatic(t, `engine = "`+engine+`"`, `
+route "orders" {
+  path_prefix = "/orders"
+  service     = "orders"
+  request_headers {
+    set    = { "X-Client" = "{client.ip} by {method}", "X-Copy" = "{header.X-Given}" }
+    add    = { "X-Seen" = "edge" }
+    remove = ["X-Debug"]
+  }
+  response_headers {
+    set    = { "X-Instance" = "hidden", "X-Path" = "{path}{query}" }
+    remove = ["Date"]
+  }
+}
+`)
+			a := g.Get("/orders/1?a=b", "X-Client: 10.0.0.1", "X_client: 10.0.0.1", "X-Seen: by", "X-Debug: 1", "X-Given: a b")
+			h := a.Echo(t).Header
+			for name, want := range map[string]string{"X-Client": "127.0.0.1 by GET", "X-Copy": "a b", "X-Seen": "by+edge", "X-Debug": "", "X_client": ""} {
+				if got := strings.Join(h.Values(name), "+"); got != want {
+					t.Errorf("%s: %q, want %q", name, got, want)
+				}
+			}
+			if a.Instance() != "hidden" || a.Header.Get("X-Path") != "/orders/1?a=b" || len(a.Header.Values("X-Path")) != 1 {
+				t.Errorf("the client got %v", a.Header)
+			}
+			if h := g.Get("/orders", "X-Copy: mine").Echo(t).Header; len(h.Values("X-Copy")) > 0 {
+				t.Errorf("without a value the client's own passes: %v", h)
+			}
+		})
+	}
+}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/lictor/lictor/proxy/step/basicauth"
 	"github.com/lictor/lictor/proxy/step/compress"
+	"github.com/lictor/lictor/proxy/step/headers"
 	"github.com/lictor/lictor/proxy/step/ipaccess"
 	"github.com/lictor/lictor/proxy/step/jwt"
 	"github.com/lictor/lictor/proxy/step/redirect"
@@ -40,6 +41,10 @@ func testOptions() Options {
 			return rewrite.Decode(b, c.Range, c.Route.Template())
 		}}, {Type: "basic_auth", NamesUser: true, Decode: func(b hcl.Body, c BlockContext) (any, hcl.Diagnostics) {
 			return basicauth.Decode(b, c.Range, c.Path)
+		}}, {Type: "request_headers", Decode: func(b hcl.Body, c BlockContext) (any, hcl.Diagnostics) {
+			return headers.DecodeRequest(b, c.Range, c.Route.Template())
+		}}, {Type: "response_headers", Decode: func(b hcl.Body, c BlockContext) (any, hcl.Diagnostics) {
+			return headers.DecodeResponse(b, c.Range, c.Route.Template())
 		}}},
 	}
 }
