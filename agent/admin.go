@@ -70,6 +70,7 @@ func (ad *admin) routes(c *config.Config) http.Handler {
 	mux.HandleFunc("GET /v1/policies", ad.listPolicies)
 	mux.HandleFunc("GET /v1/config", ad.showConfig)
 	mux.HandleFunc("PUT /v1/reload", ad.reload)
+	mux.HandleFunc("POST /v1/explain", ad.explain)
 	if c.Telemetry.Prometheus {
 		mux.Handle("GET /v1/metrics", ad.agent.metricsHandler())
 	}

@@ -14,8 +14,8 @@ import (
 // throughMesh carries an exchange to a sidecar, and finds out what a failure
 // means.
 func (f *forwarders) throughMesh(x *proxy.Exchange, ep *upstream.Endpoint, d *connect.Destination) error {
-	if err := d.Unspoken(); err != nil {
-		return &proxy.ForwardError{Cause: proxy.Refused, Err: err, Answer: proxy.MeshUnavailable}
+	if err := unspoken(d); err != nil {
+		return err
 	}
 	err := f.of(x).Forward(x, ep)
 	fe, ok := errors.AsType[*proxy.ForwardError](err)
@@ -30,6 +30,22 @@ func (f *forwarders) throughMesh(x *proxy.Exchange, ep *upstream.Endpoint, d *co
 		judge(x, fe, d)
 	}
 	return fe
+}
+
+// Foretell implements proxy.Foreteller.
+func (f *forwarders) Foretell(x *proxy.Exchange) error {
+	d, ok := x.Route.UpstreamTLS.(*connect.Destination)
+	if !ok {
+		return nil
+	}
+	return unspoken(d)
+}
+
+func unspoken(d *connect.Destination) error {
+	if err := d.Unspoken(); err != nil {
+		return &proxy.ForwardError{Cause: proxy.Refused, Err: err, Answer: proxy.MeshUnavailable}
+	}
+	return nil
 }
 
 // mayBeDenied reports whether that is how a sidecar denies: by an alert instead

@@ -97,3 +97,9 @@ func secretParameter(name []byte, extra []string) bool {
 	return slices.Contains(secretNames, lendString(lower)) || slices.Contains(extra, lendString(lower)) ||
 		slices.Contains(extra, lendString(space[:len(name)]))
 }
+
+// RedactQuery returns a query without the values of secret parameters, as the
+// access log shows it. extra are names besides the usual, in lower case.
+func RedactQuery(query string, extra []string) string {
+	return string(appendRedacted(nil, stringBytes(query), extra, func(b, s []byte) []byte { return append(b, s...) }))
+}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -26,15 +27,22 @@ type client struct {
 // -json was given.
 func connect(e env, name string, args []string) (c *client, asJSON bool, code int, ok bool) {
 	fs := flag.NewFlagSet("lictor "+name, flag.ContinueOnError)
+	c, asJSON, code, ok = connectWith(e, fs, args)
+	if ok && fs.NArg() > 0 {
+		fmt.Fprintf(e.stderr, "lictor %s: unexpected argument %q\n", name, fs.Arg(0))
+		return nil, false, exitUsage, false
+	}
+	return c, asJSON, code, ok
+}
+
+// connectWith is connect for a command that has flags of its own, and perhaps
+// arguments.
+func connectWith(e env, fs *flag.FlagSet, args []string) (c *client, asJSON bool, code int, ok bool) {
 	fs.SetOutput(e.stderr)
 	address := fs.String("address", "", "admin `address` of the gateway (LICTOR_ADDR, default "+defaultAdmin+")")
 	fs.BoolVar(&asJSON, "json", false, "print the answer as it came")
 	if code, ok := parse(fs, args); !ok {
 		return nil, false, code, false
-	}
-	if fs.NArg() > 0 {
-		fmt.Fprintf(e.stderr, "lictor %s: unexpected argument %q\n", name, fs.Arg(0))
-		return nil, false, exitUsage, false
 	}
 	base := *address
 	if base == "" {
@@ -59,6 +67,24 @@ func (c *client) call(method, path string, into any) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return c.do(req, into)
+}
+
+// post is call with a body of JSON.
+func (c *client) post(path string, body, into any) ([]byte, error) {
+	raw, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequest(http.MethodPost, c.base+path, bytes.NewReader(raw))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	return c.do(req, into)
+}
+
+func (c *client) do(req *http.Request, into any) ([]byte, error) {
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
@@ -98,8 +124,16 @@ func refusal(resp *http.Response, base string, body []byte) error {
 	if resp.StatusCode == http.StatusUnauthorized {
 		text += " (in LICTOR_TOKEN)"
 	}
+	if resp.StatusCode == http.StatusBadRequest {
+		return questionError(strings.TrimSuffix(problem.Title, "."))
+	}
 	return errors.New(text)
 }
+
+// questionError says what is wrong with what was asked.
+type questionError string
+
+func (e questionError) Error() string { return string(e) }
 
 var errRefused = errors.New("the reload was refused, the previous configuration stays")
 

@@ -3,6 +3,7 @@ package main
 import (
 	"flag"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/lictor/lictor/agent"
@@ -31,11 +32,18 @@ func runValidate(e env, args []string) int {
 }
 
 // colour reports whether standard error is a terminal that shows colours.
-func colour(e env) bool {
-	if e.getenv("NO_COLOR") != "" || e.getenv("TERM") == "dumb" {
-		return false
+func colour(e env) bool { return plainly(e) == "" && terminal(e.stderr) }
+
+// plainly is not empty when the environment asks for no colours.
+func plainly(e env) string {
+	if e.getenv("TERM") == "dumb" {
+		return "dumb"
 	}
-	f, ok := e.stderr.(*os.File)
+	return e.getenv("NO_COLOR")
+}
+
+func terminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
 	if !ok {
 		return false
 	}

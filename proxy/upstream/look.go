@@ -121,3 +121,12 @@ func foresee(k Picker, c []Candidate, key uint64) int {
 		return k.Pick(slices.Clone(c), key)
 	}
 }
+
+// Tiers are the pools that stand for one another, in order: the pool itself when it
+// has no fallbacks.
+func (p *Pool) Tiers() []*Pool {
+	if p.over != nil {
+		return slices.Clone(p.over.tiers)
+	}
+	return []*Pool{p}
+}
