@@ -110,6 +110,10 @@ func (x *Exchange) answerWith(p *Problem, detail string) {
 	}
 	status := append(f.Open(ProxyStatus), "lictor; error="...)
 	f.Close(append(status, p.ProxyError...))
+	if d := x.grpcDialect(); d != notGRPC {
+		x.answerGRPC(d, p, detail)
+		return
+	}
 	if page, ok := x.p.errorPage(p.Status); ok {
 		f.AddString(ContentType, page.ContentType)
 		x.send(page.Body)
