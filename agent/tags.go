@@ -447,9 +447,9 @@ func (t *tagRoutes) warnings() []string {
 	var out []string
 	switch s := t.watch.Status(); {
 	case s.Held != "":
-		out = append(out, "the list of services with tags for routes is not believed: "+s.Held)
+		out = append(out, "the list of services is not believed: "+s.Held)
 	case s.Err != nil:
-		out = append(out, "the list of services with tags for routes can't be read: "+s.Err.Error())
+		out = append(out, "the services' tags can't be read: "+s.Err.Error())
 	}
 	if r := t.refusal.Load(); r != nil {
 		out = append(out, "the newest routes of services' tags are refused, the ones before stay: "+r.line)

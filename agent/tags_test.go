@@ -134,7 +134,7 @@ func TestTagRoutesWithoutConsul(t *testing.T) {
 	f.change(func() { f.broken = true })
 	f.hangUp()
 	eventually(t, "it notices", func() bool {
-		return strings.Contains(g.api(http.MethodGet, "/v1/ready").body, "the list of services with tags for routes can't be read")
+		return strings.Contains(g.api(http.MethodGet, "/v1/ready").body, "the services' tags can't be read")
 	})
 	g.gives("/shop", "shop")
 	g.stop()

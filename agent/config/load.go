@@ -77,6 +77,13 @@ func Validate(o Options, paths ...string) (*Files, hcl.Diagnostics) {
 
 // ValidateTexts is Validate with policy texts besides what lies in paths.
 func ValidateTexts(o Options, texts []Source, paths ...string) (*Files, hcl.Diagnostics) {
+	_, files, diags := Inspect(o, texts, paths...)
+	return files, diags
+}
+
+// Inspect is ValidateTexts and returns what was read too. It is of use only when the
+// diagnostics hold no error, and not to be run: it may have no listener.
+func Inspect(o Options, texts []Source, paths ...string) (*Config, *Files, hcl.Diagnostics) {
 	l := &loader{files: newFiles(), top: newSection(), options: &o}
 	for _, path := range paths {
 		l.add(l.files.readPath(path, nil))
@@ -91,7 +98,7 @@ func ValidateTexts(o Options, texts []Source, paths ...string) (*Files, hcl.Diag
 			Detail:   `An agent does not start without a block listener "<name>" { address = "..." }.`,
 		})
 	}
-	return l.files, l.finish()
+	return c, l.files, l.finish()
 }
 
 // loader is one pass over a set of files.

@@ -31,7 +31,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"agent", "-config-file F -config-dir D [-dev]", "run the gateway", runAgent},
-		{"validate", "PATH...", "check configuration and policy files", runValidate},
+		{"validate", "[-fabio] PATH...", "check configuration and policy files", runValidate},
 		{"reload", "", "reload the running gateway and print what is wrong", runReload},
 		{"routes", "[-json]", "list the routes of the running gateway", runRoutes},
 		{"services", "[-json]", "list its services and their instances", runServices},

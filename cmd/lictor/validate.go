@@ -13,6 +13,7 @@ import (
 func runValidate(e env, args []string) int {
 	fs := flag.NewFlagSet("lictor validate", flag.ContinueOnError)
 	fs.SetOutput(e.stderr)
+	tags := fs.Bool("fabio", false, "list the routes that the tags of services amount to, as a policy file, by asking the configuration's Consul")
 	if code, ok := parse(fs, args); !ok {
 		return code
 	}
@@ -20,12 +21,15 @@ func runValidate(e env, args []string) int {
 		fmt.Fprintln(e.stderr, "lictor validate: give files or directories")
 		return exitUsage
 	}
-	files, diags := config.Validate(agent.ValidateOptions(), fs.Args()...)
+	c, files, diags := config.Inspect(agent.ValidateOptions(), nil, fs.Args()...)
 	if err := files.Write(e.stderr, diags, 0, colour(e)); err != nil {
 		return fail(e, err)
 	}
 	if diags.HasErrors() {
 		return exitFailed
+	}
+	if *tags {
+		return listTags(e, c)
 	}
 	fmt.Fprintln(e.stdout, "Configuration is valid!")
 	return exitOK
