@@ -40,9 +40,10 @@ race: ## Unit tests under the race detector
 
 # With RACE=1 the gateway itself is built with the race detector, and a race that
 # it reports fails the test during which it happened.
-e2e: build ## End-to-end tests: the built gateway against a real Consul and Redis (RACE=1 to look for races)
+e2e: build ## End-to-end tests: the built gateway against a real Consul, Redis and Prometheus (RACE=1 to look for races)
 	@if [ -n "$(RACE)" ]; then set -x; CGO_ENABLED=1 go build -race -buildvcs=false -o bin/lictor ./cmd/lictor; fi
-	@CONSUL_BIN=$$(e2e/consul/consul.sh); REDIS_BIN=$$(e2e/redis/redis.sh); export CONSUL_BIN REDIS_BIN; set -x; \
+	@CONSUL_BIN=$$(e2e/consul/consul.sh); REDIS_BIN=$$(e2e/redis/redis.sh); PROMETHEUS_BIN=$$(e2e/prometheus/prometheus.sh); \
+	export CONSUL_BIN REDIS_BIN PROMETHEUS_BIN; set -x; \
 	LICTOR_BIN=$(CURDIR)/bin/lictor go test -count=1 -tags e2e -timeout 15m $(RACE:%=-race) $(E2E_FLAGS) ./e2e ./limits/redis
 
 # For another server than the one that is found: make redis REDIS_BIN=/path/to/it
