@@ -123,8 +123,10 @@ func (w *watch) found(ctx context.Context, sent time.Time, a answer) {
 func (w *watch) notFound(ctx context.Context, sent time.Time) time.Duration {
 	now := time.Now()
 	w.missing++
-	// What the query finds first when it is there again may not be all yet.
-	w.track.regressed = now
+	if w.track.nonEmpty {
+		// What the query finds first when it is there again may not be all yet.
+		w.track.regressed = now
+	}
 	if !w.known && w.saved != nil {
 		s := w.saved
 		w.saved = nil

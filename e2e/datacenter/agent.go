@@ -58,15 +58,16 @@ type Agent struct {
 
 	options Options
 	ports   ports
+	wan     bool // it speaks to other datacenters
 	process *process.Process
 	printed *lockedBuffer
 }
 
 // ports are the agent's listeners; every other one is switched off.
-type ports struct{ http, https, server, serf int }
+type ports struct{ http, https, server, serf, wan int }
 
 // portsEach is how many of them there are.
-const portsEach = 4
+const portsEach = 5
 
 // Start runs an agent and waits until it has a leader and lists itself.
 func Start(ctx context.Context, options Options) (*Agent, error) {
@@ -116,7 +117,7 @@ func choosePorts(preferred int) (ports, error) {
 }
 
 func portsOf(free []int) ports {
-	return ports{http: free[0], https: free[1], server: free[2], serf: free[3]}
+	return ports{http: free[0], https: free[1], server: free[2], serf: free[3], wan: free[4]}
 }
 
 func (a *Agent) start(ctx context.Context) error {
@@ -158,6 +159,9 @@ func (a *Agent) writeConfig() (string, error) {
 			"http": a.ports.http, "server": a.ports.server, "serf_lan": a.ports.serf,
 			"serf_wan": -1, "dns": -1, "grpc": -1, "grpc_tls": -1, "https": -1,
 		},
+	}
+	if a.wan {
+		config["ports"].(map[string]int)["serf_wan"] = a.ports.wan
 	}
 	if t := a.options.HTTPS; t != nil {
 		config["ports"].(map[string]int)["https"] = a.ports.https

@@ -77,7 +77,12 @@ type Registration struct {
 	Meta    map[string]string `json:",omitempty"`
 	Weights *Weights          `json:",omitempty"`
 	Checks  []Check           `json:",omitempty"`
+	// Locality is where it runs; nil says nothing.
+	Locality *Locality `json:",omitempty"`
 }
+
+// Locality is where an instance runs.
+type Locality struct{ Region, Zone string }
 
 // Weights are an instance's shares of the traffic while it passes and while it
 // warns. Consul's default is 1 for both.
@@ -117,6 +122,27 @@ func (c *Client) ServiceMaintenance(ctx context.Context, id string, on bool) err
 // NodeMaintenance switches the maintenance mode of the agent's node.
 func (c *Client) NodeMaintenance(ctx context.Context, on bool) error {
 	return c.Put(ctx, fmt.Sprintf("/v1/agent/maintenance?enable=%t", on), nil, nil)
+}
+
+// Prepare makes a prepared query of a service, which goes on in other
+// datacenters when nobody passes in its own, and returns its id.
+func (c *Client) Prepare(ctx context.Context, name, service string, datacenters ...string) (id string, err error) {
+	query, err := json.Marshal(map[string]any{
+		"Name":    name,
+		"Service": map[string]any{"Service": service, "Failover": map[string]any{"Datacenters": datacenters}},
+	})
+	if err != nil {
+		return "", fmt.Errorf("encoding the query %s: %w", name, err)
+	}
+	answer, err := c.raw(ctx, http.MethodPost, "/v1/query", bytes.NewReader(query))
+	if err != nil {
+		return "", err
+	}
+	var made struct{ ID string }
+	if err := json.Unmarshal(answer, &made); err != nil {
+		return "", fmt.Errorf("decoding Consul's answer to the query %s: %w", name, err)
+	}
+	return made.ID, nil
 }
 
 // PutKey writes one key of the key-value store.

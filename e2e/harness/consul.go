@@ -44,6 +44,24 @@ func StartConsulServers(t testing.TB, n int) []*Consul {
 	return all
 }
 
+// StartFederation runs one server for each datacenter, joined over the WAN, each
+// with its state on disk.
+func StartFederation(t testing.TB, datacenters ...string) []*Consul {
+	t.Helper()
+	log := &Log{}
+	log.showOnFailure(t, "Consul")
+	agents, err := datacenter.StartFederation(t.Context(), datacenters, datacenter.Options{Binary: ConsulBinary(t), Dir: t.TempDir(), Output: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := make([]*Consul, len(agents))
+	for i, a := range agents {
+		t.Cleanup(a.Kill)
+		all[i] = &Consul{Agent: a, t: t}
+	}
+	return all
+}
+
 // StartConsulWith runs an agent as told; the program, the folder and where the
 // output goes are seen to.
 func StartConsulWith(t testing.TB, options datacenter.Options) *Consul {
@@ -130,6 +148,21 @@ func (c *Consul) ServiceMaintenance(i *Instance, on bool) {
 func (c *Consul) NodeMaintenance(on bool) {
 	c.t.Helper()
 	c.must(c.Agent.NodeMaintenance(c.t.Context(), on))
+}
+
+// Prepare makes a prepared query of a service that fails over to other
+// datacenters, and returns its id.
+func (c *Consul) Prepare(name, service string, datacenters ...string) string {
+	c.t.Helper()
+	id, err := c.Agent.Prepare(c.t.Context(), name, service, datacenters...)
+	c.must(err)
+	return id
+}
+
+// Unprepare removes a prepared query.
+func (c *Consul) Unprepare(id string) {
+	c.t.Helper()
+	c.must(c.Delete(c.t.Context(), "/v1/query/"+id))
 }
 
 // PutKey writes a key of the key-value store.

@@ -44,8 +44,19 @@ type Echo struct {
 // StartInstance runs an instance until the test ends.
 func StartInstance(t testing.TB, service, id string) *Instance {
 	t.Helper()
+	return StartInstanceAt(t, "127.0.0.1:0", service, id)
+}
+
+// StartInstanceAt runs an instance at an address of this machine.
+func StartInstanceAt(t testing.TB, at, service, id string) *Instance {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", at)
+	if err != nil {
+		t.Fatal(err)
+	}
 	i := &Instance{Service: service, ID: id, handlers: map[string]http.HandlerFunc{}}
-	i.server = httptest.NewServer(i)
+	i.server = &httptest.Server{Listener: listener, Config: &http.Server{Handler: i, ReadHeaderTimeout: Patience}}
+	i.server.Start()
 	t.Cleanup(i.Close)
 	address := i.server.Listener.Addr().(*net.TCPAddr)
 	i.Host, i.Port = address.IP.String(), address.Port

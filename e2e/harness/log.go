@@ -31,6 +31,9 @@ func (l *Log) String() string {
 // Contains says whether the text was printed.
 func (l *Log) Contains(text string) bool { return strings.Contains(l.String(), text) }
 
+// Count returns how often the text was printed.
+func (l *Log) Count(text string) int { return strings.Count(l.String(), text) }
+
 // showOnFailure prints the log when the test has failed.
 func (l *Log) showOnFailure(t testing.TB, name string) {
 	t.Cleanup(func() {
