@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/lictor/lictor/e2e/harness"
@@ -248,5 +249,96 @@ route "limited" {
 	})
 	if d.Log.Contains("myPassword") || d.Log.Contains(memberHash[:20]) {
 		t.Error("the log tells secrets")
+	}
+}
+
+func TestKeys(t *testing.T) {
+	t.Parallel()
+	made := func(args ...string) (key, line string) {
+		r := harness.RunLictor(t, nil, append([]string{"api-key"}, args...)...)
+		if r.Code != 0 {
+			t.Fatalf("%d: %s", r.Code, r.Stderr)
+		}
+		return strings.TrimSpace(r.Stderr), r.Stdout
+	}
+	shop, shopLine := made("shop")
+	newer, newerLine := made("-expires", "2099-01-31", "shop")
+	old, oldLine := made("-expires", "2020-01-31", "shop")
+	bank, bankLine := made("bank")
+	d := newDoor(t, "", `
+limit "fixed_window" "per_user" {
+  limit  = 3
+  window = "1h"
+  key    = [user]
+}
+route "field" {
+  path_prefix = "/field"
+  service     = "orders"
+  limits      = ["per_user"]
+  api_key {
+    keys_file   = "api.keys"
+    name_header = "X-Consumer"
+  }
+}
+route "query" {
+  path_prefix = "/query"
+  service     = "orders"
+  api_key {
+    keys_file = "api.keys"
+    query     = "door"
+  }
+}
+`, map[string]string{"api.keys": shopLine + newerLine + oldLine + bankLine})
+
+	for _, tt := range []struct {
+		key, user string
+		status    int
+	}{{shop, "shop", 200}, {newer, "shop", 200}, {shop, "shop", 200}, {newer, "shop", 429}, {bank, "bank", 200}, {old, "", 401}, {"guess", "", 401}} {
+		a := d.curl(t, "/field", "-H", "X-API-Key: "+tt.key, "-H", "X_Api_Key: "+bank, "-H", "x-consumer: root")
+		if a.Status != tt.status {
+			t.Errorf("%d instead of %d: %s", a.Status, tt.status, a.Body)
+		}
+		if a.Status != 200 {
+			continue
+		}
+		e := a.Echo(t)
+		if len(e.Header["X-Consumer"]) != 1 || e.Header.Get("X-Consumer") != tt.user {
+			t.Errorf("the instance saw %v", e.Header)
+		}
+		for name := range e.Header {
+			if strings.Contains(strings.ToLower(name), "key") {
+				t.Errorf("the instance saw %v", e.Header)
+			}
+		}
+	}
+	if a := d.curl(t, "/field"); a.Status != 401 || a.Header.Get("WWW-Authenticate") == "" || a.Problem(t).Type != problemType("credentials-missing") {
+		t.Errorf("%d %v %s", a.Status, a.Header, a.Body)
+	}
+	if a := d.curl(t, "/query?a=b&door="+bank+"&c"); a.Status != 200 || a.Echo(t).RequestURI != "/query?a=b&c" {
+		t.Errorf("%d %s", a.Status, a.Body)
+	}
+	if a := d.curl(t, "/query?door="+old); a.Status != 401 {
+		t.Errorf("%d %s", a.Status, a.Body)
+	}
+
+	d.write(t, "api.keys", newerLine+bankLine)
+	d.wants(t, "a key that was removed is refused", 401, "/query?door="+shop)
+	d.wants(t, "the other of its name is good", 200, "/query?door="+newer)
+	harness.Within(t, harness.Patience, "the log has the last line", func() error {
+		lines, err := d.AccessLog()
+		if err == nil && (len(lines) == 0 || lines[len(lines)-1]["user"] != "shop") {
+			err = fmt.Errorf("not yet")
+		}
+		return err
+	})
+	_, shown, err := d.AdminGet("/v1/config")
+	text, more := os.ReadFile(filepath.Join(d.Dir, "access.log"))
+	if err != nil || more != nil {
+		t.Fatal(err, more)
+	}
+	for _, secret := range []string{shop, newer, old, bank, strings.TrimSpace(bankLine)[len("bank sha256:"):]} {
+		if contains(shown, secret) || contains(text, secret) || d.Log.Contains(secret) {
+			t.Error("a key or its digest is told")
+		}
 	}
 }

@@ -46,6 +46,13 @@ var documents = map[string]map[string]commands{
 		"curl -i -H 'X-Forwarded-For: 192.0.2.200' http://127.0.0.1:8080/office/": {
 			prints: []string{`403 Forbidden`, `urn:lictor:problem:address-denied`, `\n404\n`}, settles: true,
 		},
+		"bin/lictor api-key shop > policies/api.keys 2> shop.key": {prints: []string{`Configuration is valid!`, `Reloaded`}},
+		`curl -s -o /dev/null -w '%{http_code}\n' -H "X-API-Key: $(cat shop.key)" http://127.0.0.1:8080/api/`: {
+			prints: []string{`^404\n`, `401 Unauthorized`, `credentials-missing`},
+		},
+		"bin/lictor api-key -expires 2099-01-31 shop >> policies/api.keys 2> shop.new": {
+			prints: []string{`^shop 2\n`, `Reloaded`, `404\n`},
+		},
 		"cat > policies/users.htpasswd <<'END'": {prints: []string{`Configuration is valid!`, `Reloaded`}},
 		"curl -i http://127.0.0.1:8080/":        {prints: []string{`401 Unauthorized`, `Basic realm="members", charset="UTF-8"`, `(200 ){3}429 `}},
 	},

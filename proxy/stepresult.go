@@ -13,6 +13,10 @@ const (
 	UserVerified
 	UserRemembered
 	UserOverload
+	KeyMissing
+	KeyInvalid
+	KeyExpired
+	KeyAccepted
 	stepResultCount
 )
 
@@ -25,6 +29,10 @@ var stepResults = [stepResultCount]struct{ step, result string }{
 	UserVerified:   {"basic_auth", "ok"},
 	UserRemembered: {"basic_auth", "cached"},
 	UserOverload:   {"basic_auth", "overloaded"},
+	KeyMissing:     {"api_key", "missing"},
+	KeyInvalid:     {"api_key", "invalid"},
+	KeyExpired:     {"api_key", "expired"},
+	KeyAccepted:    {"api_key", "ok"},
 }
 
 // Count takes note of how a step judged the exchange.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 
+	"github.com/lictor/lictor/proxy/step/apikey"
 	"github.com/lictor/lictor/proxy/step/basicauth"
 	"github.com/lictor/lictor/proxy/step/compress"
 	"github.com/lictor/lictor/proxy/step/headers"
@@ -45,6 +46,8 @@ func testOptions() Options {
 			return headers.DecodeRequest(b, c.Range, c.Route.Template())
 		}}, {Type: "response_headers", Decode: func(b hcl.Body, c BlockContext) (any, hcl.Diagnostics) {
 			return headers.DecodeResponse(b, c.Range, c.Route.Template())
+		}}, {Type: "api_key", NamesUser: true, Decode: func(b hcl.Body, c BlockContext) (any, hcl.Diagnostics) {
+			return apikey.Decode(b, c.Range, c.Path)
 		}}},
 	}
 }

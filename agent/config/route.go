@@ -226,6 +226,10 @@ func (r *reader) steps(blocks hcl.Blocks, name string, t *Route, o *Options, pro
 			r.Errorf(b.DefRange, fmt.Sprintf("Duplicate %s block", b.Type), "Only one %s block may stand here. Another was defined at %s.", b.Type, out[i].Range)
 			continue
 		}
+		if i = slices.IndexFunc(out, func(other Step) bool { return s.NamesUser && o.step(other.Type).NamesUser }); i >= 0 {
+			r.Errorf(b.DefRange, "Two blocks that name the user", "Only one of them may stand here, since a request has one user. A block %s was defined at %s.", out[i].Type, out[i].Range)
+			continue
+		}
 		spec, diags := s.Decode(b.Body, BlockContext{Name: name, Range: b.DefRange, Path: r.resolve, Route: t, Providers: r.remote.visible(b.DefRange, providers)})
 		r.Diags = append(r.Diags, r.remote.consequences(diags, b.DefRange)...)
 		out = append(out, Step{Type: b.Type, Spec: spec, Range: b.DefRange})

@@ -38,6 +38,7 @@ func commands() []command {
 		{"limits", "[-json]", "list its limits and what they decided", runLimits},
 		{"explain", "[-method M] [-header 'K: V']... [-token-file F] [-from IP] URL", "tell what would become of a request, and why", runExplain},
 		{"policies", "push|pull|diff DIR", "keep the policies in Consul's KV store and a folder alike", runPolicies},
+		{"api-key", "[-expires DATE] NAME", "make a key, and the line of a keys_file that knows it", runAPIKey},
 		{"version", "", "print the version", runVersion},
 		{"help", "", "print this text", runHelp},
 	}
