@@ -93,6 +93,21 @@ var documents = map[string]map[string]commands{
 		"bin/lictor policies push -config-file gateway.hcl fleet":              {prints: []string{`changed lictor/policies/web.hcl`}},
 		"curl -s http://127.0.0.1:9980/v1/metrics | grep '^lictor_kv_refused'": {prints: []string{`lictor_kv_refused 0\n`}, settles: true},
 	},
+	"docs/moving-from-fabio.md": {
+		"consul agent -dev":     {},
+		"cat > web.hcl <<'END'": {prints: []string{`Registered service: web`}, settles: true},
+		"mkdir -p policies":     {prints: []string{`Configuration is valid!`}},
+		"bin/lictor validate -fabio gateway.hcl": {prints: []string{
+			`tag "urlprefix-:3306 proto=tcp": no route is made of it`, `strip_prefix = "/web"`, `hosts += \["www\.example\.com"\]`, `Tags amount to 2 routes, with 1 warnings`,
+		}},
+		"bin/lictor agent -config-file gateway.hcl": {},
+		`curl -s -o /dev/null -w '%{http_code}\n' http://127.0.0.1:8080/web/`: {
+			prints: []string{`^200\n200\n`, `/web/\.\.\. .* per_client .* tag\n`}, settles: true,
+		},
+		"bin/lictor validate -fabio gateway.hcl > policies/from-tags.hcl": {
+			prints: []string{`Configuration is valid!\n`, `Reloaded`, `/web/\.\.\. .* per_client .* policy\n`},
+		},
+	},
 	"docs/mesh.md": {
 		"consul agent -dev":                         {},
 		"cat > web.hcl <<'END'":                     {prints: []string{`Registered service: web`}, settles: true},
@@ -108,7 +123,7 @@ var documents = map[string]map[string]commands{
 		"cat > policies/moved.hcl <<'END'": {prints: []string{
 			`(?i)location: https://shop\.example\.com/v2/cart\?id=7\r\n`, `(?i)location: http://example\.com/hello\.txt\r\n`, `\nhello\n`,
 		}},
-		"cat > policies/fields.hcl <<'END'": {prints: []string{`(?i)cache-control: no-store\r\nx-route: fields on 127\.0\.0\.1\r\n$`}},
+		"cat > policies/fields.hcl <<'END'":                          {prints: []string{`(?i)cache-control: no-store\r\nx-route: fields on 127\.0\.0\.1\r\n$`}},
 		"mkdir -p site/v2/details && echo seven > site/v2/details/7": {prints: []string{`seven\nseven\nHTTP/1.1 400 Bad Request`}},
 		"seq 1 20000 > site/numbers.txt":                             {prints: []string{`108894 bytes as they are`, `\n\d{5} bytes compressed`, `\n20000\n`}},
 	},
