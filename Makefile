@@ -18,7 +18,7 @@ LDFLAGS  := -s -w -X main.version=$(VERSION)
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 VULN     := golang.org/x/vuln/cmd/govulncheck
 
-.PHONY: help demo build test unit race e2e redis fuzz bench churn compare pictures lint check cross consul vuln clean
+.PHONY: help demo build test unit race e2e redis fuzz bench churn compare grpc pictures lint check cross consul vuln clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ churn: build ## Latency and CPU time of changes in a real Consul (CHURN_FLAGS=-h
 
 compare: ## Time and memory of a limit's decision beside other libraries', which it downloads (COMPARE_FLAGS)
 	@cd limits/bench && go run . $(COMPARE_FLAGS)
+
+grpc: build ## What gRPC's own client, which it downloads, understands of the gateway's answers
+	LICTOR_BIN=$(CURDIR)/bin/lictor go -C e2e/grpc test -count=1 -tags e2e ./...
 
 pictures: ## Draw the pictures of docs/limits.md anew, by the limiters themselves
 	go run ./limits/picture -dir docs/images

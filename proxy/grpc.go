@@ -5,6 +5,9 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"strconv"
+	"time"
+
+	"github.com/lictor/lictor/limits"
 )
 
 // This file gives the gateway's own answers the shape that gRPC clients read: to
@@ -100,7 +103,7 @@ func (x *Exchange) answerGRPC(d grpcDialect, p *Problem, detail string) {
 		f.AddName("Grpc-Status", lendString(strconv.AppendInt(number[:0], grpcStatus(p.Status), 10)))
 		b = appendGRPCMessage(b, p, detail)
 		f.AddName("Grpc-Message", lendString(b))
-		if ms, ok := x.pushback(p, number[:0]); ok {
+		if ms, ok := x.pushback(number[:0]); ok {
 			f.AddName("Grpc-Retry-Pushback-Ms", lendString(ms))
 		}
 		x.send(nil)
@@ -130,20 +133,26 @@ func (x *Exchange) appendGRPCFrame(b []byte, p *Problem, detail string) []byte {
 	b = appendGRPCMessage(b, p, detail)
 	b = append(b, "\r\n"...)
 	var number [20]byte
-	if ms, ok := x.pushback(p, number[:0]); ok {
+	if ms, ok := x.pushback(number[:0]); ok {
 		b = append(append(append(b, "grpc-retry-pushback-ms: "...), ms...), "\r\n"...)
 	}
 	binary.BigEndian.PutUint32(b[at+1:], uint32(len(b)-at-5)) //nolint:gosec // a title and a detail are short
 	return b
 }
 
-// pushback appends what a client that repeats calls by itself is told: the time
-// until Retry-After, in milliseconds; or not to, where what it asks for is more than
-// the quota ever grants. ok is false when there is nothing to tell.
-func (x *Exchange) pushback(p *Problem, b []byte) (ms []byte, ok bool) {
+// pushback appends what a client that repeats calls by itself is told: the time to
+// wait, in milliseconds; or not to, where what it asks for is more than its quota
+// ever grants. ok is false when there is nothing to tell.
+func (x *Exchange) pushback(b []byte) (ms []byte, ok bool) {
+	if retry, denied := x.retryAfter(); denied {
+		if retry == limits.Never {
+			return append(b, "-1"...), true
+		}
+		return strconv.AppendInt(b, max(1, int64((retry+time.Millisecond-1)/time.Millisecond)), 10), true
+	}
 	v := x.Response.Fields.Get(RetryAfter)
 	if v == nil {
-		return append(b, "-1"...), p == QuotaExceeded
+		return b, false
 	}
 	seconds, err := strconv.ParseUint(lendString(v), 10, 31)
 	return strconv.AppendUint(b, seconds*1000, 10), err == nil

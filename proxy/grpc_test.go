@@ -5,10 +5,12 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/textproto"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/lictor/lictor/proxy"
+	"github.com/lictor/lictor/proxy/step/limit"
 )
 
 // grpcCodes is what each status of an answer is to gRPC.
@@ -75,7 +77,7 @@ func TestGRPCPushback(t *testing.T) {
 		retry, want string
 	}{
 		{proxy.QuotaExceeded, "7", "7000"},
-		{proxy.QuotaExceeded, "", "-1"},
+		{proxy.QuotaExceeded, "", "-"},
 		{proxy.Overloaded, "", "1000"},
 		{proxy.TokenMissing, "", "-"}, // none
 		{proxy.QuotaExceeded, "99999999999999999999", "-"},
@@ -93,6 +95,29 @@ func TestGRPCPushback(t *testing.T) {
 		g.calling("application/grpc", asItIs)
 		if got := g.answered().get("Grpc-Retry-Pushback-Ms"); got != c.want {
 			t.Errorf("%s with Retry-After %q: %q, want %q", c.problem.Name, c.retry, got, c.want)
+		}
+	}
+}
+
+// TestGRPCPushbackOfLimits is exact, where Retry-After has whole seconds, and says so
+// where waiting does not help.
+func TestGRPCPushbackOfLimits(t *testing.T) {
+	once := newLimit(t, "once", "1/h", 1)
+	g := newGateway(t, &memory{reply: []byte(reply)}, func(s *setup) { s.route.Steps = phase(once) })
+	g.calling("application/grpc", asItIs)
+	g.calling("application/grpc", asItIs)
+	m := g.answered()
+	ms, err := strconv.Atoi(m.get("Grpc-Retry-Pushback-Ms"))
+	if seconds, _ := strconv.Atoi(m.get("Retry-After")); err != nil || ms > 1000*seconds || ms <= 1000*(seconds-1) {
+		t.Errorf("%+v", m)
+	}
+	never := newLimit(t, "never", "1/h", 1, func(s *limit.Spec) { s.Cost = 2 })
+	g = newGateway(t, &memory{}, func(s *setup) { s.route.Steps = phase(never) })
+	for contentType, want := range map[string]string{"application/grpc": "-1", "application/grpc-web": "-"} {
+		g.calling(contentType, asItIs)
+		m := g.answered()
+		if m.get("Grpc-Retry-Pushback-Ms") != want || strings.Contains(m.body, "grpc-retry-pushback-ms: -1\r\n") != (want == "-") {
+			t.Errorf("%s: %+v", contentType, m)
 		}
 	}
 }
@@ -128,7 +153,7 @@ func TestGRPCWeb(t *testing.T) {
 				}
 				trailers.Add(name, value)
 			}
-			if trailers.Get("grpc-status") != "8" || trailers.Get("grpc-message") != proxy.QuotaExceeded.Title+": %C3%A9" || trailers.Get("grpc-retry-pushback-ms") != "-1" {
+			if trailers.Get("grpc-status") != "8" || trailers.Get("grpc-message") != proxy.QuotaExceeded.Title+": %C3%A9" || trailers.Get("grpc-retry-pushback-ms") != "" {
 				t.Errorf("%s: %v", contentType, trailers)
 			}
 		}

@@ -112,20 +112,11 @@ func (v *Verdict) shownT() int64 {
 // addLimitFields tells the client of the limits that were asked.
 func (x *Exchange) addLimitFields() {
 	f := &x.Response.Fields
-	denied, retry := false, time.Duration(0)
 	shown, legacy := 0, -1
 	for i := range x.Verdicts {
 		v := &x.Verdicts[i]
 		if v.Limit.Permissive {
 			continue
-		}
-		if v.violated() && x.Problem == QuotaExceeded {
-			denied = true
-			if v.Decision.RetryAfter == limits.Never || retry == limits.Never {
-				retry = limits.Never
-			} else {
-				retry = max(retry, v.Decision.RetryAfter)
-			}
 		}
 		switch v.Limit.Headers {
 		case StandardHeaders:
@@ -136,7 +127,7 @@ func (x *Exchange) addLimitFields() {
 			}
 		}
 	}
-	if denied && retry != limits.Never {
+	if retry, denied := x.retryAfter(); denied && retry != limits.Never {
 		b := f.Open(RetryAfter)
 		f.Close(strconv.AppendInt(b, max(1, ceilSeconds(retry)), 10))
 	}
@@ -146,6 +137,28 @@ func (x *Exchange) addLimitFields() {
 	if legacy >= 0 {
 		x.Verdicts[legacy].addLegacyFields(f)
 	}
+}
+
+// retryAfter is how long a client waits that limits have refused: for the slowest
+// of them, limits.Never for one that can never grant the request. denied is false
+// for who was not refused by limits.
+func (x *Exchange) retryAfter() (retry time.Duration, denied bool) {
+	if x.Problem != QuotaExceeded {
+		return 0, false
+	}
+	for i := range x.Verdicts {
+		v := &x.Verdicts[i]
+		if v.Limit.Permissive || !v.violated() {
+			continue
+		}
+		denied = true
+		if v.Decision.RetryAfter == limits.Never || retry == limits.Never {
+			retry = limits.Never
+		} else {
+			retry = max(retry, v.Decision.RetryAfter)
+		}
+	}
+	return retry, denied
 }
 
 func (v *Verdict) tighter(o *Verdict) bool {

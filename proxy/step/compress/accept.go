@@ -28,7 +28,7 @@ func (w *wants) read(f *proxy.Fields) {
 	for c := range w {
 		switch {
 		case w[c] != unsaid:
-		case Coding(c) != Identity: //nolint:gosec // an index of the array
+		case Coding(c) != Identity:
 			w[c] = max(others, 0)
 		case others == 0:
 			w[c] = 0

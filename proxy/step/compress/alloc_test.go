@@ -3,6 +3,7 @@
 package compress
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"testing"
@@ -43,7 +44,7 @@ func compressed(t testing.TB, s *Step, x *proxy.Exchange, instance *again) (n in
 	defer b.Release()
 	for {
 		p, err := b.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return n
 		}
 		if err != nil {
