@@ -36,7 +36,8 @@ var volatile = []struct {
 }{
 	{regexp.MustCompile(`127\.0\.0\.1:\d+`), "127.0.0.1:PORT"},
 	{regexp.MustCompile(`("(?:age_ms|reset_ms|uptime_seconds|index)": )\d+`), "${1}N"},
-	{regexp.MustCompile(`("key": )"[0-9a-f]{8,}"`), `${1}"DIGEST"`},
+	{regexp.MustCompile(`("(?:key|digest)": )"[0-9a-f]{8,}"`), `${1}"DIGEST"`},
+	{regexp.MustCompile(`("X-Forwarded-Port",\s*"value": )"\d+"`), `${1}"PORT"`},
 	{regexp.MustCompile(`/[^" :]*/lictor\.hcl`), "lictor.hcl"},
 }
 

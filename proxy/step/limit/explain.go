@@ -104,7 +104,7 @@ func (l *Limit) explain(x *proxy.Exchange, verdict *proxy.Verdict, reveal bool) 
 		v.Say("retry_after_ms", ceilMilliseconds(d.RetryAfter))
 	}
 	if stands.ResetAfter > 0 {
-		v.Say("reset_ms", ceilMilliseconds(stands.ResetAfter))
+		v.Say("reset_after_ms", ceilMilliseconds(stands.ResetAfter))
 	}
 	return v
 }
