@@ -32,6 +32,7 @@ func stepKinds() []stepKind {
 		compressionStep(), // its turn is the answer's, after all that edits that: those go backwards
 		ipAccessStep(),
 		limitStep(ofRequest),
+		corsStep(),   // a preflight has no credentials to be asked for
 		apiKeyStep(), // the cheapest of those who ask who it is
 		basicAuthStep(),
 		jwtStep(),

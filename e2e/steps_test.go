@@ -161,3 +161,141 @@ route "orders" {
 		})
 	}
 }
+
+// page does what a browser does for a page's fetch (Fetch Standard, sections 4.7 to
+// 4.9): it asks before whatever is not simple, and reports whether the page gets to
+// read the answer.
+type page struct {
+	g           *harness.Gateway
+	origin      string
+	credentials bool
+}
+
+func (p page) fetch(t *testing.T, method, path string, fields ...string) (harness.Answer, bool) {
+	t.Helper()
+	var names []string
+	for _, f := range fields {
+		name, _, _ := strings.Cut(f, ":")
+		names = append(names, strings.ToLower(name))
+	}
+	if len(names) > 0 || method != "GET" && method != "HEAD" && method != "POST" {
+		ask := []string{"Origin: " + p.origin, "Access-Control-Request-Method: " + method}
+		if len(names) > 0 {
+			ask = append(ask, "Access-Control-Request-Headers: "+strings.Join(names, ","))
+		}
+		a := p.g.Do("OPTIONS", path, nil, ask...)
+		methods := "GET, HEAD, POST, " + a.Header.Get("Access-Control-Allow-Methods")
+		ok := p.shared(a) && a.Status >= 200 && a.Status < 300 && listed(methods, method)
+		for _, n := range names {
+			ok = ok && listed(strings.ToLower(a.Header.Get("Access-Control-Allow-Headers")), n)
+		}
+		if !ok {
+			return a, false
+		}
+	}
+	a := p.g.Do(method, path, nil, append(fields, "Origin: "+p.origin)...)
+	return a, p.shared(a)
+}
+
+// shared is the CORS check.
+func (p page) shared(a harness.Answer) bool {
+	allowed := a.Header.Values("Access-Control-Allow-Origin")
+	if len(allowed) != 1 || allowed[0] != p.origin && (allowed[0] != "*" || p.credentials) {
+		return false
+	}
+	return !p.credentials || a.Header.Get("Access-Control-Allow-Credentials") == "true"
+}
+
+func listed(list, word string) bool {
+	for w := range strings.SplitSeq(list, ",") {
+		if strings.TrimSpace(w) == word {
+			return true
+		}
+	}
+	return false
+}
+
+// A page gets what its origin may have, and can read why it gets nothing.
+func TestPagesOfOtherOrigins(t *testing.T) {
+	t.Parallel()
+	for _, engine := range []string{"http1", "nethttp"} {
+		t.Run(engine, func(t *testing.T) {
+			orders, g := newStatic(t, `engine = "`+engine+`"`, `
+limit "fixed_window" "few" {
+  limit  = 4
+  window = "1h"
+}
+defaults {
+  cors {
+    allow_origins = ["*"]
+  }
+}
+route "orders" {
+  path_prefix = "/orders"
+  methods     = ["GET", "PUT"]
+  service     = "orders"
+  cors {
+    allow_origins     = ["https://app.example.com", "https://*.example.org"]
+    allow_headers     = ["X-Id"]
+    allow_credentials = true
+  }
+}
+route "limited" {
+  path_prefix = "/limited"
+  service     = "orders"
+  limits      = ["few"]
+}
+route "off" {
+  path_prefix = "/off"
+  service     = "orders"
+  cors {
+    enabled = false
+  }
+}
+`)
+			orders.Handle("/orders/own", func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Access-Control-Allow-Origin", "https://evil.example")
+				w.Header().Set("Vary", "Accept")
+			})
+			for _, c := range []struct {
+				origin, method, path, field string
+				status                      int
+				reads                       bool
+			}{
+				{"https://app.example.com", "GET", "/orders/1", "", 200, true},
+				{"https://app.example.com", "PUT", "/orders/1", "X-Id: 1", 200, true},
+				{"https://a.example.org", "PUT", "/orders/1", "", 200, true},
+				{"https://a.b.example.org", "GET", "/orders/1", "", 200, false},
+				{"https://evil.example", "GET", "/orders/own", "", 200, false},
+				{"https://evil.example", "PUT", "/orders/1", "", 204, false},
+				{"https://app.example.com", "PUT", "/orders/1", "X-Other: 1", 204, false},
+				{"https://app.example.com", "DELETE", "/orders/1", "", 405, false},
+				{"null", "GET", "/orders/1", "", 200, false},
+				{"https://app.example.com", "GET", "/limited", "", 200, false}, // with credentials, not for "*"
+				{"https://app.example.com", "GET", "/off", "", 200, false},
+			} {
+				var fields []string
+				if c.field != "" {
+					fields = append(fields, c.field)
+				}
+				a, reads := page{g, c.origin, true}.fetch(t, c.method, c.path, fields...)
+				if a.Status != c.status || reads != c.reads {
+					t.Errorf("%+v: %d, reads it: %t (%v)", c, a.Status, reads, a.Header)
+				}
+				if strings.HasPrefix(c.path, "/orders") && c.status != 405 && !listed(strings.Join(a.Header.Values("Vary"), ","), "Origin") {
+					t.Errorf("%+v: Vary is %q", c, a.Header.Values("Vary"))
+				}
+			}
+			// Of the four one is used up; a preflight is counted as well.
+			p := page{g: g, origin: "https://anybody.example"}
+			if a, reads := p.fetch(t, "GET", "/limited", "X-Id: 1"); reads {
+				t.Errorf("a field that is not allowed: %d", a.Status)
+			}
+			for i, want := range []int{200, 200, 429} {
+				if a, reads := p.fetch(t, "GET", "/limited"); a.Status != want || !reads {
+					t.Errorf("request %d: %d, reads it: %t", i, a.Status, reads)
+				}
+			}
+		})
+	}
+}

@@ -164,6 +164,7 @@ type Exchange struct {
 	explained bool // no client has sent it: nothing is counted
 	requestID []byte
 	received  []byte // the path before it was normalised, for the log
+	origin    []byte // the request's, for the steps that see answers
 	matched   []byte // the path by which the route was found; nil before that
 
 	stripped  bool   // the route's prefix has been taken off the path
@@ -237,6 +238,7 @@ func (x *Exchange) begin(p *Proxy) {
 	x.attempt = upstream.Attempt{}
 	x.headOut, x.complete, x.explained = false, false, false
 	x.requestID, x.received, x.matched = nil, x.Request.Path, nil
+	x.origin = nil
 	if x.pathText == nil {
 		x.pathText = x.pathSpace[:0]
 	}

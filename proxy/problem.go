@@ -126,6 +126,7 @@ func (x *Exchange) answerWith(p *Problem, detail string) {
 // send completes an answer of the gateway's own with its body.
 func (x *Exchange) send(body []byte) {
 	x.Response.Length = int64(len(body))
+	x.showAnswer()
 	x.editResponse()
 	if err := x.writeAnswer(body); err != nil {
 		if x.Err == nil {

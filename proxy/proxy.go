@@ -129,6 +129,9 @@ func (x *Exchange) normalize() bool {
 // enter makes r the exchange's route.
 func (x *Exchange) enter(r *Route) bool {
 	x.Route = r
+	if len(r.answers) > 0 {
+		x.noteOrigin()
+	}
 	if r.Timeout > 0 {
 		x.Deadline = x.Start.Mono + r.Timeout
 	}

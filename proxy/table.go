@@ -21,6 +21,21 @@ type ResponseStep interface {
 	Response(x *Exchange)
 }
 
+// AnswerStep is a Step that also sees the heads of the answers that the gateway makes
+// itself on the route, in reverse order, whether the request got as far as the step
+// or not. Only those that Response does not see pass through it.
+type AnswerStep interface {
+	Step
+	Answer(x *Exchange)
+}
+
+// PreflightStep is a Step that answers the preflights of browsers (Fetch Standard,
+// section 3.3.6). Its route is found for them by the method that they ask about.
+type PreflightStep interface {
+	Step
+	AnswersPreflights()
+}
+
 // Route is one compiled route of a policy. It is immutable once it is in a
 // Table.
 type Route struct {
@@ -52,8 +67,10 @@ type Route struct {
 	// name through every reload.
 	Metrics *RouteMetrics
 
-	responses []ResponseStep
-	affine    bool // the balancer wants to know the client
+	responses  []ResponseStep
+	answers    []AnswerStep
+	preflights bool // a step answers those
+	affine     bool // the balancer wants to know the client
 }
 
 // Name returns the route's name.
@@ -71,18 +88,26 @@ type Table struct {
 	// usual names.
 	SecretParameters []string
 	router           *router.Router
+	preflights       bool // some route answers those
 }
 
 // NewTable compiles routes. Its error is router.New's.
 func NewTable(generation uint64, gateway []Step, routes []*Route) (*Table, error) {
 	rules := make([]router.Rule, len(routes))
+	preflights := false
 	for i, r := range routes {
 		rules[i] = r.Rule
-		r.responses = nil
+		r.responses, r.answers, r.preflights = nil, nil, false
 		r.affine = r.Pool != nil && r.Pool.Spec().Balance == "hash"
 		for _, s := range r.Steps {
 			if rs, ok := s.(ResponseStep); ok {
 				r.responses = append(r.responses, rs)
+			}
+			if as, ok := s.(AnswerStep); ok {
+				r.answers = append(r.answers, as)
+			}
+			if _, ok := s.(PreflightStep); ok {
+				r.preflights, preflights = true, true
 			}
 		}
 		if r.Metrics == nil {
@@ -93,13 +118,24 @@ func NewTable(generation uint64, gateway []Step, routes []*Route) (*Table, error
 	if err != nil {
 		return nil, err
 	}
-	return &Table{Generation: generation, Routes: routes, Gateway: gateway, router: rt}, nil
+	return &Table{Generation: generation, Routes: routes, Gateway: gateway, router: rt, preflights: preflights}, nil
 }
 
 // match finds the route of an exchange whose path has been normalised.
 func (t *Table) match(x *Exchange) router.Match {
+	if t.preflights {
+		if asked := x.Request.PreflightFor(); asked != nil {
+			if m := t.matchMethod(x, asked); m.Rule >= 0 && t.Routes[m.Rule].preflights {
+				return m
+			}
+		}
+	}
+	return t.matchMethod(x, x.Request.Method)
+}
+
+func (t *Table) matchMethod(x *Exchange, method []byte) router.Match {
 	q := router.Request{
-		Host: x.Request.Host, Path: x.Request.Path, Method: x.Request.Method, Query: x.Request.Query,
+		Host: x.Request.Host, Path: x.Request.Path, Method: method, Query: x.Request.Query,
 		Headers: &x.Request.Fields,
 	}
 	return t.router.Match(&q)

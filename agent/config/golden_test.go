@@ -14,6 +14,7 @@ import (
 	"github.com/lictor/lictor/proxy/step/apikey"
 	"github.com/lictor/lictor/proxy/step/basicauth"
 	"github.com/lictor/lictor/proxy/step/compress"
+	"github.com/lictor/lictor/proxy/step/cors"
 	"github.com/lictor/lictor/proxy/step/headers"
 	"github.com/lictor/lictor/proxy/step/ipaccess"
 	"github.com/lictor/lictor/proxy/step/jwt"
@@ -48,6 +49,8 @@ func testOptions() Options {
 			return headers.DecodeResponse(b, c.Range, c.Route.Template())
 		}}, {Type: "api_key", NamesUser: true, Decode: func(b hcl.Body, c BlockContext) (any, hcl.Diagnostics) {
 			return apikey.Decode(b, c.Range, c.Path)
+		}}, {Type: "cors", Defaults: true, Decode: func(b hcl.Body, c BlockContext) (any, hcl.Diagnostics) {
+			return cors.Decode(b, c.Range)
 		}}},
 	}
 }

@@ -58,7 +58,7 @@ route "wrong" {
   jwt {
     provider = "main"
   }
-  cors {
+  teapot {
   }
 }
 
