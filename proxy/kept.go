@@ -74,8 +74,8 @@ func (k *keptBody) Next() ([]byte, error) {
 	if most := k.x.Route.MaxBody; most > 0 && k.x.BytesIn > most {
 		return nil, errBodyTooLarge
 	}
-	if err == io.EOF { //nolint:errorlint // Body.Next returns io.EOF itself
-		k.ended = true
+	if err == io.EOF || k.x.BytesIn == k.x.Request.Length { //nolint:errorlint // Body.Next returns io.EOF itself
+		k.ended = true // which must not be asked for: whoever did may have been broken off
 	}
 	if k.keep && !k.lost && len(b) > 0 {
 		k.save(b)

@@ -23,6 +23,7 @@ type call struct {
 	stop func() bool
 
 	out    []byte // the request's head, and the body as far as it was here
+	left   int64  // of the body is in neither; below 0 in chunks
 	rest   []byte // of the body, lent, when out has no room for it
 	vec    net.Buffers
 	pieces [3][]byte
@@ -91,7 +92,7 @@ func (k *call) prepare() *proxy.ForwardError {
 		k.whole = true
 		return nil
 	}
-	left := k.x.Request.Length
+	k.left = k.x.Request.Length
 	for k.rest == nil && b.Ready() {
 		p, err := b.Next()
 		switch {
@@ -106,14 +107,16 @@ func (k *call) prepare() *proxy.ForwardError {
 		case len(p) == 0: // which as a chunk would be the last
 		case len(k.out)+len(p)+maxChunkHead > cap(k.out):
 			k.rest = p
-			k.whole = left == int64(len(p)) // the end need not be asked for
-			if left < 0 {
+			if k.left < 0 {
 				k.out = appendChunkHead(k.out, len(p))
+				break
 			}
-		case left < 0:
+			k.left -= int64(len(p))
+			k.whole = k.left == 0 // the end need not be asked for
+		case k.left < 0:
 			k.out = appendChunk(k.out, p)
 		default:
-			left -= int64(len(p))
+			k.left -= int64(len(p))
 			k.out = append(k.out, p...)
 		}
 	}
@@ -146,7 +149,7 @@ func (k *call) attempt() *proxy.ForwardError {
 
 // connect takes an idle connection, or makes one.
 func (k *call) connect() (fe *proxy.ForwardError) {
-	if left, bounded := k.left(); bounded && left <= 0 {
+	if left, bounded := k.remaining(); bounded && left <= 0 {
 		return &proxy.ForwardError{Cause: proxy.TimedOut, Err: errHeadTimeout}
 	}
 	for !k.fresh {
@@ -176,9 +179,9 @@ func (k *call) fits(u *upConn) bool {
 	return u.quiet()
 }
 
-// left returns the time until the head must be there, as it was when the attempt
+// remaining returns the time until the head must be there, as it was when the attempt
 // began.
-func (k *call) left() (time.Duration, bool) {
+func (k *call) remaining() (time.Duration, bool) {
 	return k.x.Deadline - k.x.UpstreamStart, k.x.Deadline != 0
 }
 

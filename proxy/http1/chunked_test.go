@@ -125,7 +125,7 @@ func TestChunkedAccepted(t *testing.T) {
 			head.Reset(nil)
 			head.AddName("Connection", "close , X-HOP")
 			var d chunks
-			for size := 1; size <= len(raw); size++ {
+			for size := 1; size <= len(raw); size += 1 + size/300 { // no line is longer
 				d.reset(head)
 				got, n, err := decode(&d, raw, size)
 				if err != nil {

@@ -14,7 +14,10 @@ import (
 // is that no exchange touches another one's bytes, which the race detector and
 // the echoed bodies tell, that nothing stays in flight and that no goroutine is
 // left behind.
-func TestChaos(t *testing.T) { conformance(t, testChaos) }
+func TestChaos(t *testing.T) {
+	t.Parallel()
+	everywhere(t, testChaos)
+}
 
 func testChaos(t *testing.T, e engine) {
 	bad := func(w http.ResponseWriter, r *http.Request) {
@@ -42,7 +45,7 @@ func testChaos(t *testing.T, e engine) {
 	var clients sync.WaitGroup
 	for i := range 16 {
 		dice := rand.New(rand.NewPCG(1, uint64(i)))
-		c := newClient(t)
+		c := g.client()
 		clients.Go(func() {
 			for range 15 {
 				one(t, c, g.url, deeds[dice.IntN(len(deeds))], dice)

@@ -3,6 +3,7 @@ package http1_test
 import (
 	"bufio"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"strings"
@@ -30,7 +31,7 @@ func TestOldConnectionsTakeNoMoreRequests(t *testing.T) {
 	addr := startRaw(t, func(n int, c net.Conn, r *bufio.Reader) {
 		for {
 			if _, err := readHead(r); err != nil {
-				if err != io.EOF && n < 2 {
+				if !errors.Is(err, io.EOF) && n < 2 {
 					t.Errorf("connection %d ended by %v, not by a farewell", n, err)
 				}
 				closed <- n

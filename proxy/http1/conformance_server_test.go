@@ -49,7 +49,7 @@ func leaked() string {
 }
 
 func TestShutdownWaitsForWhatIsInFlight(t *testing.T) {
-	conformance(t, testShutdownWaitsForWhatIsInFlight)
+	everywhere(t, testShutdownWaitsForWhatIsInFlight)
 }
 
 func testShutdownWaitsForWhatIsInFlight(t *testing.T, e engine) {
@@ -68,7 +68,7 @@ func testShutdownWaitsForWhatIsInFlight(t *testing.T, e engine) {
 		err  error
 	}
 	answers := make(chan answer, 1)
-	client, r := newClient(t), newRequest(t, "GET", g.url+"/", nil)
+	client, r := g.client(), newRequest(t, "GET", g.url+"/", nil)
 	go func() {
 		resp, err := client.Do(r)
 		if err != nil {
@@ -207,7 +207,7 @@ func (panicking) Request(x *proxy.Exchange) bool {
 	return true
 }
 
-func TestPanicEndsOneExchangeOnly(t *testing.T) { conformance(t, testPanicEndsOneExchangeOnly) }
+func TestPanicEndsOneExchangeOnly(t *testing.T) { everywhere(t, testPanicEndsOneExchangeOnly) }
 
 func testPanicEndsOneExchangeOnly(t *testing.T, e engine) {
 	var log lockedBuffer
@@ -215,7 +215,7 @@ func testPanicEndsOneExchangeOnly(t *testing.T, e engine) {
 		r.Steps = append(r.Steps, panicking{})
 		o.Logger = hclog.New(&hclog.LoggerOptions{Output: &log, Level: hclog.Info})
 	}, startInstance(t, echo))
-	c := newClient(t)
+	c := g.client()
 	if resp, err := c.Do(newRequest(t, "POST", g.url+"/panic", strings.NewReader("x"))); err == nil {
 		resp.Body.Close()
 		t.Errorf("status %d from a panic", resp.StatusCode)
@@ -229,13 +229,16 @@ func testPanicEndsOneExchangeOnly(t *testing.T, e engine) {
 	}
 }
 
-func TestManyAtOnce(t *testing.T) { conformance(t, testManyAtOnce) }
+func TestManyAtOnce(t *testing.T) {
+	t.Parallel()
+	everywhere(t, testManyAtOnce)
+}
 
 func testManyAtOnce(t *testing.T, e engine) {
 	g := startGateway(t, e, nil, startInstance(t, echo), startInstance(t, echo), startInstance(t, echo))
 	var clients sync.WaitGroup
 	for i := range 24 {
-		c := newClient(t)
+		c := g.client()
 		clients.Go(func() {
 			for n := range 30 {
 				want := pattern(i * n * 97)

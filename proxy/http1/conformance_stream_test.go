@@ -8,15 +8,17 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"net/http/httputil"
 	"net/textproto"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/lictor/lictor/proxy"
 )
 
-func TestEventsAreFlushedOneByOne(t *testing.T) { conformance(t, testEventsAreFlushedOneByOne) }
+func TestEventsAreFlushedOneByOne(t *testing.T) { everywhere(t, testEventsAreFlushedOneByOne) }
 
 func testEventsAreFlushedOneByOne(t *testing.T, e engine) {
 	next := make(chan string)
@@ -31,7 +33,7 @@ func testEventsAreFlushedOneByOne(t *testing.T, e engine) {
 		}
 	}))
 	go func() { next <- "0" }()
-	resp, err := newClient(t).Do(newRequest(t, "GET", g.url+"/", nil))
+	resp, err := g.client().Do(newRequest(t, "GET", g.url+"/", nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +58,7 @@ func testEventsAreFlushedOneByOne(t *testing.T, e engine) {
 
 // TestHeadIsNotHeldBack has an instance that sends its head and nothing more
 // until the client has seen it.
-func TestHeadIsNotHeldBack(t *testing.T) { conformance(t, testHeadIsNotHeldBack) }
+func TestHeadIsNotHeldBack(t *testing.T) { everywhere(t, testHeadIsNotHeldBack) }
 
 func testHeadIsNotHeldBack(t *testing.T, e engine) {
 	for _, head := range []string{
@@ -82,7 +84,7 @@ func testHeadIsNotHeldBack(t *testing.T, e engine) {
 			}
 		})
 		g := startGateway(t, e, nil, addr)
-		resp, err := newClient(t).Do(newRequest(t, "GET", g.url+"/", nil))
+		resp, err := g.client().Do(newRequest(t, "GET", g.url+"/", nil))
 		close(seen)
 		if err != nil {
 			t.Fatalf("%q: %v", head, err)
@@ -94,7 +96,7 @@ func testHeadIsNotHeldBack(t *testing.T, e engine) {
 	}
 }
 
-func TestTrailersBothWays(t *testing.T) { conformance(t, testTrailersBothWays) }
+func TestTrailersBothWays(t *testing.T) { everywhere(t, testTrailersBothWays) }
 
 func testTrailersBothWays(t *testing.T, e engine) {
 	got := make(chan http.Header, 1)
@@ -110,7 +112,7 @@ func testTrailersBothWays(t *testing.T, e engine) {
 	}))
 	r := newRequest(t, "POST", g.url+"/", io.MultiReader(strings.NewReader("body")))
 	r.Trailer = http.Header{"X-Sum": {"ours"}, "X-Forwarded-For": {"6.6.6.6"}, "X_forwarded_for": {"6.6.6.6"}}
-	resp, body := do(t, newClient(t), r)
+	resp, body := do(t, g.client(), r)
 	if resp.StatusCode != 200 || body != "body" {
 		t.Errorf("%d %q", resp.StatusCode, body)
 	}
@@ -139,7 +141,7 @@ func testUnannouncedRequestTrailer(t *testing.T, e engine) {
 	}
 }
 
-func TestInterimResponses(t *testing.T) { conformance(t, testInterimResponses) }
+func TestInterimResponses(t *testing.T) { everywhere(t, testInterimResponses) }
 
 func testInterimResponses(t *testing.T, e engine) {
 	g := startGateway(t, e, nil, startInstance(t, func(w http.ResponseWriter, r *http.Request) {
@@ -165,7 +167,7 @@ func testInterimResponses(t *testing.T, e engine) {
 			return nil
 		},
 	}))
-	resp, body := do(t, newClient(t), r)
+	resp, body := do(t, g.client(), r)
 	if resp.StatusCode != 200 || body != "final" || resp.Header.Get("Link") != "" {
 		t.Errorf("%d %q %v", resp.StatusCode, body, resp.Header)
 	}
@@ -199,7 +201,7 @@ func testExpectContinue(t *testing.T, e engine) {
 
 // TestBothWaysAtOnce has an instance that answers each piece before the client
 // sends the next one.
-func TestBothWaysAtOnce(t *testing.T) { conformance(t, testBothWaysAtOnce) }
+func TestBothWaysAtOnce(t *testing.T) { everywhere(t, testBothWaysAtOnce) }
 
 func testBothWaysAtOnce(t *testing.T, e engine) {
 	g := startGateway(t, e, nil, startInstance(t, func(w http.ResponseWriter, r *http.Request) {
@@ -217,7 +219,7 @@ func testBothWaysAtOnce(t *testing.T, e engine) {
 		}
 	}))
 	pr, pw := io.Pipe()
-	resp, err := newClient(t).Do(newRequest(t, "POST", g.url+"/", pr))
+	resp, err := g.client().Do(newRequest(t, "POST", g.url+"/", pr))
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
@@ -268,8 +270,32 @@ func testEarlyAnswer(t *testing.T, e engine) {
 	}
 }
 
+// TestAnswerAsTheUploadEnds has an instance that answers on sight of the head,
+// while the client's body is still being read. Under -race it is the test of who
+// may look at the body when.
+func TestAnswerAsTheUploadEnds(t *testing.T) { conformance(t, testAnswerAsTheUploadEnds) }
+
+func testAnswerAsTheUploadEnds(t *testing.T, e engine) {
+	addr := startRaw(t, func(_ int, c net.Conn, r *bufio.Reader) {
+		if _, err := readHead(r); err == nil {
+			_, _ = io.WriteString(c, "HTTP/1.1 400 Bad\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno")
+			_, _ = io.Copy(io.Discard, r)
+		}
+	})
+	g := startGateway(t, e, nil, addr)
+	for range 300 {
+		c := g.dial()
+		c.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc")
+		if resp, body := c.response("POST"); resp.StatusCode != 400 || body != "no" {
+			t.Fatalf("got %s %q", resp.Status, body)
+		}
+		c.Close()
+	}
+	g.waitIdle()
+}
+
 // TestEarlyAnswerToALargeUpload has a client that sends all the time.
-func TestEarlyAnswerToALargeUpload(t *testing.T) { conformance(t, testEarlyAnswerToALargeUpload) }
+func TestEarlyAnswerToALargeUpload(t *testing.T) { everywhere(t, testEarlyAnswerToALargeUpload) }
 
 func testEarlyAnswerToALargeUpload(t *testing.T, e engine) {
 	g := startGateway(t, e, nil, startInstance(t, func(w http.ResponseWriter, r *http.Request) {
@@ -281,13 +307,41 @@ func testEarlyAnswerToALargeUpload(t *testing.T, e engine) {
 		_, _ = io.CopyN(io.Discard, r.Body, 1<<20)
 	}))
 	for _, length := range []int64{8 << 20, -1} {
-		r := newRequest(t, "POST", g.url+"/", io.LimitReader(zeros{}, 8<<20))
-		r.ContentLength = length
-		resp, body := do(t, newClient(t), r)
+		resp, body := g.push(8<<20, length)
 		if resp.StatusCode != 413 || body != "much" {
 			t.Errorf("%d %q", resp.StatusCode, body)
 		}
 	}
+}
+
+// push sends so many bytes, which the head may tell, and reads the answer meanwhile. A
+// http.Client that is slow to see an answer would take it that nobody listens any
+// more for the end of all.
+func (g *gateway) push(n, length int64) (*http.Response, string) {
+	g.t.Helper()
+	if g.speaks.UnencryptedHTTP2() {
+		r := newRequest(g.t, "POST", g.url+"/", io.LimitReader(zeros{}, n))
+		r.ContentLength = length
+		return do(g.t, g.client(), r)
+	}
+	c := g.dial()
+	var writer sync.WaitGroup
+	defer writer.Wait()
+	defer c.Close()
+	writer.Go(func() { // errors don't matter
+		if length < 0 {
+			_, _ = io.WriteString(c, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+			w := httputil.NewChunkedWriter(c)
+			if _, err := io.CopyN(w, zeros{}, n); err == nil {
+				_ = w.Close()
+				_, _ = io.WriteString(c, "\r\n")
+			}
+			return
+		}
+		_, _ = fmt.Fprintf(c, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", length)
+		_, _ = io.CopyN(c, zeros{}, n)
+	})
+	return c.response("POST")
 }
 
 type zeros struct{}
@@ -315,8 +369,6 @@ func testInstanceGoneDuringUpload(t *testing.T, e engine) {
 	}
 }
 
-func TestClientGoneCancelsTheInstance(t *testing.T) { conformance(t, testClientGoneCancelsTheInstance) }
-
 func testClientGoneCancelsTheInstance(t *testing.T, e engine) {
 	arrived, canceled := make(chan struct{}, 1), make(chan struct{}, 1)
 	g := startGateway(t, e, nil, startInstance(t, func(w http.ResponseWriter, r *http.Request) {
@@ -333,7 +385,7 @@ func testClientGoneCancelsTheInstance(t *testing.T, e engine) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			if resp, err := newClient(t).Do(r.WithContext(ctx)); err == nil {
+			if resp, err := g.client().Do(r.WithContext(ctx)); err == nil {
 				_, _ = io.Copy(io.Discard, resp.Body)
 				resp.Body.Close()
 			}
@@ -391,7 +443,7 @@ func testBrokenChunksFromTheClient(t *testing.T, e engine) {
 	}
 }
 
-func TestBodyOverTheRoutesBound(t *testing.T) { conformance(t, testBodyOverTheRoutesBound) }
+func TestBodyOverTheRoutesBound(t *testing.T) { everywhere(t, testBodyOverTheRoutesBound) }
 
 func testBodyOverTheRoutesBound(t *testing.T, e engine) {
 	g := startGateway(t, e, func(r *proxy.Route, _ *options) { r.MaxBody = 1000 }, startInstance(t, echo))
@@ -402,7 +454,7 @@ func testBodyOverTheRoutesBound(t *testing.T, e engine) {
 		for _, length := range []int64{int64(c.size), -1} {
 			r := newRequest(t, "POST", g.url+"/", io.LimitReader(zeros{}, int64(c.size)))
 			r.ContentLength = length
-			if resp, body := do(t, newClient(t), r); resp.StatusCode != c.status {
+			if resp, body := do(t, g.client(), r); resp.StatusCode != c.status {
 				t.Errorf("%d bytes, length %d: %d %.100s", c.size, length, resp.StatusCode, body)
 			}
 		}

@@ -6,7 +6,6 @@ import (
 	"net"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/lictor/lictor/proxy"
 )
@@ -123,12 +122,10 @@ func testTunnelsOutliveShutdownAndEndWithTheProxy(t *testing.T, e engine) {
 	}
 }
 
-func TestIdleTunnelEnds(t *testing.T) { conformance(t, testIdleTunnelEnds) }
-
 func testIdleTunnelEnds(t *testing.T, e engine) {
 	addr, _ := startSocket(t)
 	g := startGateway(t, e, func(r *proxy.Route, _ *options) {
-		r.IdleTimeout = 20 * time.Millisecond
+		r.IdleTimeout = shortTime
 	}, addr)
 	c := g.dial()
 	c.send(upgrade)

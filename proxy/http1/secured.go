@@ -52,7 +52,7 @@ func (s *secured) quiet() bool {
 // wants it, but waits for nobody.
 func (s *secured) leave() {
 	s.sock.leaving = true
-	s.Close()
+	_ = s.Close() // there is nobody to hear of it
 }
 
 // below is the connection below TLS.

@@ -174,6 +174,7 @@ func (s *Server) add(c *conn) bool {
 	s.conns = append(s.conns, c)
 	if !s.sweeping {
 		s.sweeping = true
+		s.setDate(time.Now()) // nobody has done so since New
 		go s.sweep()
 	}
 	return true

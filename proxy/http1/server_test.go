@@ -60,7 +60,10 @@ func tHTTP10KeepAlive(t *testing.T, e engine) {
 // TestUnreadBodies has requests whose body nobody asks for. Where the rest of it
 // is cheap to read the connection goes on; where it is not, the client still gets
 // its answer.
-func TestUnreadBodies(t *testing.T) { conformance(t, tUnreadBodies) }
+func TestUnreadBodies(t *testing.T) {
+	t.Parallel()
+	conformance(t, tUnreadBodies)
+}
 
 func tUnreadBodies(t *testing.T, e engine) {
 	g := startGateway(t, e, nil) // every request is a 503
@@ -101,11 +104,17 @@ func tUnreadBodies(t *testing.T, e engine) {
 // has no short way.
 func bothWays(t *testing.T, test func(*testing.T, engine)) {
 	t.Helper()
-	t.Run("short", func(t *testing.T) { test(t, ours) })
-	t.Run("long", func(t *testing.T) { test(t, wrapped(ours)) })
+	for name, e := range ways {
+		t.Run(name, func(t *testing.T) { test(t, e) })
+	}
 }
 
-func TestHalfClosedClientGetsItsAnswers(t *testing.T) { bothWays(t, tHalfClosedClientGetsItsAnswers) }
+var ways = map[string]engine{"short": ours, "long": wrapped(ours)}
+
+func TestHalfClosedClientGetsItsAnswers(t *testing.T) {
+	t.Parallel()
+	bothWays(t, tHalfClosedClientGetsItsAnswers)
+}
 
 func tHalfClosedClientGetsItsAnswers(t *testing.T, e engine) {
 	g := startGateway(t, e, nil, startInstance(t, echo))
@@ -210,32 +219,31 @@ func dribble(c *rawClient, s string) {
 	}
 }
 
-// TestSlowHeadsAreGivenUp has clients that keep a connection busy with little.
-func TestSlowHeadsAreGivenUp(t *testing.T) { bothWays(t, tSlowHeadsAreGivenUp) }
-
-func tSlowHeadsAreGivenUp(t *testing.T, e engine) {
-	g := startGateway(t, e, func(_ *proxy.Route, o *options) { o.ReadHeaderTimeout = 50 * time.Millisecond }, startInstance(t, echo))
+// testSlowHeadsAreGivenUp has clients that keep a connection busy with little.
+func testSlowHeadsAreGivenUp(t *testing.T, e engine) {
+	g := startGateway(t, e, func(_ *proxy.Route, o *options) { o.ReadHeaderTimeout = shortTime }, startInstance(t, echo))
 	forever := "GET / HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("A: b\r\n", 100_000)
-	for name, c := range map[string]struct {
+	type slow struct {
 		first bool
 		send  string
-	}{
+	}
+	atOnce(t, map[string]slow{
 		"nothing": {}, "a part": {send: "GET / HT"}, "bit by bit": {send: forever},
 		"a part of the second": {first: true, send: "GET / HT"}, "the second bit by bit": {first: true, send: forever},
-	} {
-		conn := g.dial()
-		if c.first {
+	}, func(t *testing.T, s slow) {
+		conn := (&gateway{t: t, addr: g.addr}).dial()
+		if s.first {
 			conn.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 			conn.response("GET")
 		}
 		var all sync.WaitGroup
-		all.Go(func() { dribble(conn, c.send) })
+		all.Go(func() { dribble(conn, s.send) })
 		if b, _ := io.ReadAll(conn.r); len(b) > 0 {
-			t.Errorf("%s: got %q", name, b)
+			t.Errorf("got %q", b)
 		}
 		conn.Close()
 		all.Wait()
-	}
+	})
 	eventually(t, "the connections are closed", func() bool { return g.listener.Open.Load() == 0 })
 }
 
@@ -251,16 +259,12 @@ func tIdleConnectionsAreClosed(t *testing.T, e engine) {
 	}
 }
 
-// TestSlowExchangeDoesNotEndTheConnection has an exchange that takes longer than
+// testSlowExchangeDoesNotEndTheConnection has an exchange that takes longer than
 // the connection may be idle.
-func TestSlowExchangeDoesNotEndTheConnection(t *testing.T) {
-	bothWays(t, tSlowExchangeDoesNotEndTheConnection)
-}
-
-func tSlowExchangeDoesNotEndTheConnection(t *testing.T, e engine) {
-	g := startGateway(t, e, func(_ *proxy.Route, o *options) { o.IdleTimeout = 500 * time.Millisecond }, startInstance(t, func(w http.ResponseWriter, r *http.Request) {
+func testSlowExchangeDoesNotEndTheConnection(t *testing.T, e engine) {
+	g := startGateway(t, e, func(_ *proxy.Route, o *options) { o.IdleTimeout = shortTime }, startInstance(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/slow" {
-			time.Sleep(700 * time.Millisecond) // is the subject here
+			time.Sleep(longTime) // is the subject here
 		}
 		echo(w, r)
 	}))
@@ -273,11 +277,9 @@ func tSlowExchangeDoesNotEndTheConnection(t *testing.T, e engine) {
 	}
 }
 
-// TestStalledDownloadIsGivenUp has a client that takes nothing any more.
-func TestStalledDownloadIsGivenUp(t *testing.T) { bothWays(t, tStalledDownloadIsGivenUp) }
-
-func tStalledDownloadIsGivenUp(t *testing.T, e engine) {
-	g := startGateway(t, e, func(r *proxy.Route, _ *options) { r.IdleTimeout = 50 * time.Millisecond }, startInstance(t, func(w http.ResponseWriter, _ *http.Request) {
+// testStalledDownloadIsGivenUp has a client that takes nothing any more.
+func testStalledDownloadIsGivenUp(t *testing.T, e engine) {
+	g := startGateway(t, e, func(r *proxy.Route, _ *options) { r.IdleTimeout = shortTime }, startInstance(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.CopyN(w, zeros{}, 64<<20)
 	}))
 	c := g.dial()
@@ -437,7 +439,7 @@ func TestHTTP2IsHandedOver(t *testing.T) {
 			p.SetHTTP1(version == 1)
 			p.SetHTTP2(version == 2 && secure)
 			p.SetUnencryptedHTTP2(version == 2 && !secure)
-			client := newClient(t)
+			client := g.client()
 			client.Transport = &http.Transport{Protocols: p, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 			for range 2 {
 				resp, body := do(t, client, newRequest(t, "GET", url+ln.Addr().String()+"/", nil))
@@ -466,11 +468,11 @@ func http2Only(t *testing.T) *http.Server {
 	}), TLSConfig: &tls.Config{NextProtos: []string{"h2"}, MinVersion: tls.VersionTLS12}}
 }
 
-func TestTLS(t *testing.T) {
+func testTLS(t *testing.T, e engine) {
 	l := &proxy.Listener{Name: "test", Port: 443}
-	g := startGateway(t, ours, nil, startInstance(t, echo))
+	g := startGateway(t, e, nil, startInstance(t, echo))
 	s := http1.New(g.proxy, http1.Options{
-		Listener: l, ReadHeaderTimeout: 100 * time.Millisecond, IdleTimeout: patience,
+		Listener: l, ReadHeaderTimeout: shortTime, IdleTimeout: patience,
 		TLS: &tls.Config{Certificates: []tls.Certificate{selfSigned(t)}, MinVersion: tls.VersionTLS12},
 	})
 	c := serveOne(t, s)

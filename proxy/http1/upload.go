@@ -25,6 +25,7 @@ type upload struct {
 	running bool          // it has not been waited for
 	over    atomic.Bool   // the call needs no more of it
 	reading atomic.Bool   // it may be waiting for the client
+	whole   atomic.Bool   // nothing is left to send
 	head    [maxChunkHead]byte
 	vec     net.Buffers
 	pieces  [3][]byte
@@ -46,6 +47,7 @@ func (u *upload) reset() {
 	u.running, u.complete, u.failure, u.ended = false, true, nil, 0
 	u.over.Store(false)
 	u.reading.Store(false)
+	u.whole.Store(false)
 }
 
 func (u *upload) start() {
@@ -79,7 +81,9 @@ func (u *upload) since(now time.Duration) time.Duration {
 func (u *upload) send() {
 	complete, failure := u.pump()
 	u.mu.Lock()
-	u.complete, u.failure, u.ended = complete, failure, u.k.now()
+	if u.complete, u.failure = complete, failure; u.ended == 0 {
+		u.ended = u.k.now()
+	}
 	u.mu.Unlock()
 	if failure != nil {
 		u.k.u.wake() // who waits for the answer to half a request waits for ever
@@ -89,7 +93,7 @@ func (u *upload) send() {
 
 func (u *upload) pump() (complete bool, failure *proxy.ForwardError) {
 	x := u.k.x
-	b, chunked := x.Request.Body, x.Request.Length < 0
+	b, left, chunked := x.Request.Body, u.k.left, x.Request.Length < 0
 	for {
 		u.reading.Store(true)
 		if u.over.Load() {
@@ -103,6 +107,8 @@ func (u *upload) pump() (complete bool, failure *proxy.ForwardError) {
 				return true, nil
 			}
 			return u.write(appendLastChunk(u.head[:0], b.Trailer()), nil, nil)
+		case err != nil && u.whole.Load():
+			return true, nil
 		case err != nil && u.over.Load():
 			return false, nil
 		case err != nil:
@@ -119,7 +125,20 @@ func (u *upload) pump() (complete bool, failure *proxy.ForwardError) {
 		if !sent {
 			return false, failure
 		}
+		if left -= int64(len(p)); left == 0 && !chunked {
+			u.sentAll()
+		}
 	}
+}
+
+// sentAll notes that the instance has got as much as it was told that it would.
+// The end of the client's message may not have been seen yet: in HTTP/2 it can come
+// by itself.
+func (u *upload) sentAll() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.ended = u.k.now()
+	u.whole.Store(true)
 }
 
 var errNotTaken = errors.New("the instance took nothing of the request for longer than the route's idle timeout")
@@ -201,7 +220,9 @@ func (u *upload) takeBack() (complete bool) {
 		u.over.Store(true)
 		if s, ok := u.k.x.W.(stopper); ok && u.reading.Load() {
 			s.StopBody()
-			u.k.received = true // the client's body is lost, so nobody else can be asked
+			if !u.whole.Load() {
+				u.k.received = true // the client's body is lost, so nobody else can be asked
+			}
 		}
 		_ = u.k.u.nc.SetWriteDeadline(past) // fails on a closed connection only
 		<-u.done

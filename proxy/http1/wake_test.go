@@ -10,6 +10,7 @@ import (
 // come, whichever of the two happens first. The route's timeout is as long as the
 // test's patience, so a wake-up that is lost shows.
 func TestBrokenBodyEndsTheWait(t *testing.T) {
+	t.Parallel()
 	conformance(t, func(t *testing.T, e engine) {
 		addr := startInstance(t, func(_ http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body) // the gateway breaks it off

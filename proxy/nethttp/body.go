@@ -85,7 +85,7 @@ func (b *body) end(aborted bool) {
 // unfinished reports whether there is something left to read. It may be asked
 // while another goroutine is in Next: an instance may answer early.
 func (b *body) unfinished() bool {
-	return b.r.Body != nil && b.r.Body != http.NoBody && !b.whole.Load()
+	return hasBody(b.r) && !b.whole.Load()
 }
 
 // Next implements proxy.Body. Its errors are of type *proxy.ForwardError.

@@ -22,7 +22,7 @@ import (
 
 // patience is how long a test waits for what must happen. It is never reached
 // by a test that passes.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // gateway is the whole request path on a loopback socket: server, pipeline,
 // pool, forwarder.
@@ -234,8 +234,6 @@ func newClient(t testing.TB, protocols func(*http.Protocols)) *http.Client {
 	t.Cleanup(tr.CloseIdleConnections)
 	return &http.Client{Transport: tr, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
-
-func h2c(p *http.Protocols) { p.SetUnencryptedHTTP2(true) }
 
 // do sends a request and reads the whole answer.
 func do(t testing.TB, c *http.Client, r *http.Request) (*http.Response, string) {

@@ -25,7 +25,7 @@ func (w *work) readRequest(r *http.Request) bool {
 	q.Host = lend(r.Host)
 	q.Protocol = proxy.Protocol(r.ProtoMajor*10 + r.ProtoMinor) //nolint:gosec // net/http speaks 1.x and 2
 	q.Length, q.Body = r.ContentLength, nil
-	if r.Body != nil && r.Body != http.NoBody {
+	if hasBody(r) {
 		q.Body = &w.b
 	}
 
@@ -41,6 +41,12 @@ func (w *work) readRequest(r *http.Request) bool {
 		f.HasToken(proxy.UpgradeField, "websocket") && f.HasToken(proxy.Connection, "upgrade")
 	f.DropNominated()
 	return true
+}
+
+// hasBody reports whether a body follows the head. In HTTP/2 net/http makes a reader
+// for a request without one, too, and only the length tells.
+func hasBody(r *http.Request) bool {
+	return r.Body != nil && r.Body != http.NoBody && r.ContentLength != 0
 }
 
 // forgetRequest drops what is net/http's.

@@ -1,8 +1,6 @@
 package nethttp_test
 
 import (
-	"bytes"
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -10,17 +8,12 @@ import (
 	"crypto/x509"
 	"io"
 	"math/big"
-	"net"
 	"net/http"
 	"os"
 	"runtime"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
-
-	"github.com/hashicorp/go-hclog"
 
 	"github.com/lictor/lictor/proxy"
 	"github.com/lictor/lictor/proxy/nethttp"
@@ -55,129 +48,6 @@ func leaked() string {
 	}
 }
 
-func TestShutdownWaitsForWhatIsInFlight(t *testing.T) {
-	for name, set := range protocols {
-		arrived, release := make(chan struct{}), make(chan struct{})
-		g := startGateway(t, nil, startInstance(t, func(w http.ResponseWriter, _ *http.Request) {
-			close(arrived)
-			<-release
-			_, _ = io.WriteString(w, "done")
-		}))
-		idle := g.dial() // an idle connection, which must not hold things up
-		idle.send("GET /none HTTP/1.0\r\nConnection: keep-alive\r\n")
-
-		type answer struct {
-			resp *http.Response
-			body string
-			err  error
-		}
-		answers := make(chan answer, 1)
-		client, r := newClient(t, set), newRequest(t, "GET", g.url+"/", nil)
-		go func() {
-			resp, err := client.Do(r)
-			if err != nil {
-				answers <- answer{err: err}
-				return
-			}
-			b, err := io.ReadAll(resp.Body)
-			resp.Body.Close()
-			answers <- answer{resp, string(b), err}
-		}()
-		await(t, "the request at the instance", arrived)
-		idle.Close()
-
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
-		down := make(chan error, 1)
-		go func() { down <- g.server.Shutdown(ctx) }()
-		eventually(t, "no new connections", func() bool {
-			c, err := net.Dial("tcp", g.addr)
-			if err == nil {
-				c.Close()
-			}
-			return err != nil
-		})
-		select {
-		case err := <-down:
-			t.Fatalf("%s: Shutdown returned %v with a request in flight", name, err)
-		default:
-		}
-		close(release)
-		a := await(t, "the answer", answers)
-		if a.err != nil || a.body != "done" {
-			t.Fatalf("%s: %q, %v", name, a.body, a.err)
-		}
-		if a.resp.ProtoMajor == 1 && !a.resp.Close {
-			t.Error("the last answer on a connection does not say so")
-		}
-		if err := await(t, "Shutdown", down); err != nil {
-			t.Errorf("%s: Shutdown: %v", name, err)
-		}
-		cancel()
-	}
-}
-
-func TestConnectionsOverTheBoundAreClosed(t *testing.T) {
-	g := startGateway(t, func(_ *proxy.Route, o *nethttp.Options, _ *nethttp.ForwarderOptions) { o.MaxConnections = 1 }, startInstance(t, echo))
-	first := g.dial()
-	get := "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-	first.send(get)
-	first.response("GET")
-	second := g.dial()
-	if n, err := second.Read(make([]byte, 1)); err == nil {
-		t.Errorf("a connection over the bound got %d bytes", n)
-	}
-	if o, a, r := g.listener.Open.Load(), g.listener.Accepted.Load(), g.listener.Refused.Load(); o != 1 || a != 2 || r != 1 {
-		t.Errorf("open %d, accepted %d, refused %d, want 1, 2, 1", o, a, r)
-	}
-	first.send(get) // is not disturbed
-	first.response("GET")
-	first.Close()
-	eventually(t, "room for another", func() bool { return g.listener.Open.Load() == 0 })
-	third := g.dial()
-	third.send(get)
-	third.response("GET")
-}
-
-// faulty fails to accept a few times.
-type faulty struct {
-	net.Listener
-	mu     sync.Mutex
-	errors []error
-}
-
-func (f *faulty) Accept() (net.Conn, error) {
-	f.mu.Lock()
-	if len(f.errors) > 0 {
-		err := f.errors[0]
-		f.errors = f.errors[1:]
-		f.mu.Unlock()
-		return nil, err
-	}
-	f.mu.Unlock()
-	return f.Listener.Accept()
-}
-
-func TestAcceptErrorsAreOutlasted(t *testing.T) {
-	g := startGateway(t, nil, startInstance(t, echo))
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	served := make(chan error, 1)
-	f := &faulty{Listener: ln, errors: []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, io.ErrUnexpectedEOF}}
-	go func() { served <- g.server.Serve(f) }()
-	g.addr = ln.Addr().String()
-	c := g.dial()
-	c.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-	if resp, _ := c.response("GET"); resp.StatusCode != 200 {
-		t.Errorf("status %d", resp.StatusCode)
-	}
-	g.server.Close()
-	if err := await(t, "Serve", served); err != nil {
-		t.Errorf("Serve: %v", err)
-	}
-}
-
 func TestTLSOffersHTTP2(t *testing.T) {
 	g := startGateway(t, func(_ *proxy.Route, o *nethttp.Options, _ *nethttp.ForwarderOptions) {
 		o.TLS = &tls.Config{Certificates: []tls.Certificate{selfSigned(t)}}
@@ -196,56 +66,6 @@ func TestTLSOffersHTTP2(t *testing.T) {
 	}
 }
 
-// lockedBuffer is a log that is read while it is written.
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
-// panicking is a step with a bug.
-type panicking struct{}
-
-func (panicking) Request(x *proxy.Exchange) bool {
-	if string(x.Request.Path) == "/panic" {
-		panic("a bug")
-	}
-	return true
-}
-
-func TestPanicEndsOneExchangeOnly(t *testing.T) {
-	var log lockedBuffer
-	g := startGateway(t, func(r *proxy.Route, o *nethttp.Options, _ *nethttp.ForwarderOptions) {
-		r.Steps = append(r.Steps, panicking{})
-		o.Logger = hclog.New(&hclog.LoggerOptions{Output: &log, Level: hclog.Info})
-	}, startInstance(t, echo))
-	for name, set := range protocols {
-		c := newClient(t, set)
-		if resp, err := c.Do(newRequest(t, "POST", g.url+"/panic", strings.NewReader("x"))); err == nil {
-			resp.Body.Close()
-			t.Errorf("%s: status %d from a panic", name, resp.StatusCode)
-		}
-		if resp, body := do(t, c, newRequest(t, "POST", g.url+"/", strings.NewReader("fine"))); resp.StatusCode != 200 || body != "fine" {
-			t.Errorf("%s: %d %q", name, resp.StatusCode, body)
-		}
-	}
-	g.waitIdle()
-	if s := log.String(); strings.Count(s, "[ERROR]") != 2 || !strings.Contains(s, "a bug") || !strings.Contains(s, "panicking") {
-		t.Errorf("the log says %q", s)
-	}
-}
-
 func selfSigned(t *testing.T) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -258,37 +78,4 @@ func selfSigned(t *testing.T) tls.Certificate {
 		t.Fatal(err)
 	}
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
-}
-
-func TestManyAtOnce(t *testing.T) {
-	g := startGateway(t, nil, startInstance(t, echo), startInstance(t, echo), startInstance(t, echo))
-	var clients sync.WaitGroup
-	for i := range 24 {
-		var set func(*http.Protocols)
-		if i%3 == 0 {
-			set = h2c
-		}
-		c := newClient(t, set)
-		clients.Go(func() {
-			for n := range 30 {
-				want := pattern(i * n * 97)
-				r, err := http.NewRequestWithContext(t.Context(), []string{"POST", "PUT"}[n%2], g.url+"/", bytes.NewReader(want))
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				resp, err := c.Do(r)
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				got, err := io.ReadAll(resp.Body)
-				resp.Body.Close()
-				if err != nil || !bytes.Equal(got, want) {
-					t.Errorf("sent %d bytes, got %d back, %v", len(want), len(got), err)
-				}
-			}
-		})
-	}
-	clients.Wait()
 }
