@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -39,7 +41,8 @@ import (
 type tagRoutes struct {
 	watch   *consul.TagWatch
 	options fabio.Options
-	dirty   chan struct{} // capacity 1: there is something to reload, or to follow
+	dirty   chan struct{}    // capacity 1: there is something to take up, or to follow
+	checked map[string]error // what is known of routes' texts; retag's alone
 
 	// latest is the newest that tags amount to, never nil.
 	latest atomic.Pointer[tagSet]
@@ -58,9 +61,9 @@ type tagRoutes struct {
 	over    int               // that are not asked, for there are too many
 	snap    *catalog.Snapshot // the source's newest, nil before the first
 	saved   bool              // there is a catalog of before to start with
-	input   []fabio.Service   // what latest was made of
-	checked map[string]error  // what is known of routes' texts
-	pending map[string]bool   // services that stay as they were for the pools
+	input   []fabio.Service   // what the tags are
+	marks   map[string]string // of services in input, see mark
+	pending map[string]bool   // services whose tags are not taken up yet
 	stale   bool              // the source is to follow other services
 }
 
@@ -143,7 +146,7 @@ func (a *Agent) openTags(c *config.Config) (*tagRoutes, error) {
 	}
 	t := &tagRoutes{
 		watch: w, options: FabioOptions(c.Consul.Datacenter), dirty: make(chan struct{}, 1),
-		found: map[string]bool{}, checked: map[string]error{}, pending: map[string]bool{},
+		found: map[string]bool{}, checked: map[string]error{}, marks: map[string]string{}, pending: map[string]bool{},
 	}
 	t.latest.Store(&tagSet{})
 	check := t.options.Check
@@ -248,70 +251,93 @@ func (t *tagRoutes) sortOutLocked() {
 func (t *tagRoutes) applyTo(a *Agent, s *source, snap *catalog.Snapshot) {
 	t.applying.Lock()
 	defer t.applying.Unlock()
-	a.apply(s, t.take(a, s, snap))
+	a.apply(s, t.take(s, snap))
 }
 
 // take takes in what the catalog says now, and returns what of it the pools may know.
-func (t *tagRoutes) take(a *Agent, s *source, snap *catalog.Snapshot) *catalog.Snapshot {
+func (t *tagRoutes) take(s *source, snap *catalog.Snapshot) *catalog.Snapshot {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.source, t.snap = s, snap
 	t.sortOutLocked()
-	input := FabioServices(snap.Services, t.asked)
-	if !slices.EqualFunc(input, t.input, sameTags) {
-		t.input = input
-		t.buildLocked(a)
+	t.input = FabioServices(snap.Services, t.asked)
+	gone := maps.Clone(t.marks) // which retag may hold
+	t.marks = make(map[string]string, len(t.input))
+	for i := range t.input {
+		v := &t.input[i]
+		now := mark(v)
+		if before, known := gone[v.Name]; !known || before != now {
+			t.pending[v.Name] = true
+		}
+		t.marks[v.Name] = now
+		delete(gone, v.Name)
 	}
-	if t.stale {
+	for name := range gone {
+		t.pending[name] = true
+	}
+	if t.stale || len(t.pending) > 0 {
 		t.poke()
 	}
-	applied := s.applied.Load()
+	return t.holdLocked(snap, s.applied.Load())
+}
+
+// holdLocked leaves services as the pools know them whose tags are not taken up yet.
+func (t *tagRoutes) holdLocked(snap, applied *catalog.Snapshot) *catalog.Snapshot {
 	for name := range t.pending {
-		if applied == nil || applied.Services[name] == nil {
-			continue
+		if applied != nil && applied.Services[name] != nil && snap.Services[name] != nil {
+			snap = snap.With(applied.Services[name])
 		}
-		snap = snap.With(applied.Services[name])
 	}
 	return snap
 }
 
-func sameTags(a, b fabio.Service) bool {
-	return a.Name == b.Name && slices.EqualFunc(a.Instances, b.Instances, func(x, y fabio.Instance) bool {
-		return x.Key == y.Key && slices.Equal(x.Tags, y.Tags)
-	})
+// mark is another one when the tags of a service may make other routes. It is the
+// same when instances come or go that are like others.
+func mark(s *fabio.Service) string {
+	lists := map[string]int{}
+	for _, in := range s.Instances {
+		var own []string
+		for _, t := range in.Tags {
+			if fabio.Is(t) {
+				own = append(own, strconv.Quote(t))
+			}
+		}
+		slices.Sort(own)
+		lists[strings.Join(own, " ")]++
+	}
+	var b strings.Builder
+	for _, l := range slices.Sorted(maps.Keys(lists)) {
+		b.WriteString(l)
+		if len(lists) > 1 {
+			fmt.Fprintf(&b, " *%d", lists[l])
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
 }
 
-// mostChecked bounds what is remembered of routes' texts.
-const mostChecked = 4 * fabio.MaxRoutes
+const (
+	// mostChecked bounds what is remembered of routes' texts.
+	mostChecked = 2 * fabio.MaxRoutes
+	// retagFloor is the least time between two times that tags are taken up. It is
+	// longer where that takes long: who changes his tags all the time shall not keep
+	// a processor busy.
+	retagFloor = 200 * time.Millisecond
+	retagShare = 4
+)
 
-// buildLocked makes routes of the tags as they are, and has them taken up if they
-// are others than before.
-func (t *tagRoutes) buildLocked(a *Agent) {
+// rebuild makes routes of tags.
+func (t *tagRoutes) rebuild(a *Agent, input []fabio.Service) *tagSet {
 	if len(t.checked) > mostChecked {
 		clear(t.checked)
 	}
-	next := &tagSet{result: fabio.Build(t.input, t.options), texts: map[string]string{}}
+	next := &tagSet{result: fabio.Build(input, t.options), texts: map[string]string{}}
 	for _, r := range next.result.Routes {
 		next.texts[r.Service] += r.Text()
 	}
 	last := t.latest.Swap(next)
 	a.warnTags(last.result.Warnings, next.result.Warnings)
-	if maps.Equal(last.texts, next.texts) {
-		next.texts = last.texts
-		return
-	}
-	for name, text := range next.texts {
-		if last.texts[name] != text {
-			t.pending[name] = true
-		}
-	}
-	for name := range last.texts {
-		if _, still := next.texts[name]; !still {
-			t.pending[name] = true
-		}
-	}
-	t.refusal.Store(nil)
-	t.poke()
+	return next
 }
 
 // retag has routes and the catalog follow the tags until ctx is done.
@@ -323,12 +349,26 @@ func (a *Agent) retag(ctx context.Context) {
 			return
 		case <-t.dirty:
 		}
+		begun := time.Now()
 		a.refollow()
-		set := t.latest.Load()
-		if !set.same(a.current.Load().tags) {
+		t.mu.Lock()
+		changed, input, marks := len(t.pending) > 0, t.input, t.marks
+		t.mu.Unlock()
+		if !changed {
+			continue
+		}
+		t.refusal.Store(nil)
+		if set := t.rebuild(a, input); !set.same(a.current.Load().tags) {
 			_, _ = a.Reload() // it has logged what is wrong
 		}
-		t.release(a, set)
+		t.release(a, marks)
+		rest := time.NewTimer(max(retagFloor, retagShare*time.Since(begun)))
+		select {
+		case <-ctx.Done():
+			rest.Stop()
+			return
+		case <-rest.C:
+		}
 	}
 }
 
@@ -359,20 +399,21 @@ func (a *Agent) refollow() {
 }
 
 // release lets the pools know of the services whose tags have been taken up, or
-// have been refused.
-func (t *tagRoutes) release(a *Agent, taken *tagSet) {
+// refused, as they were when they had these marks.
+func (t *tagRoutes) release(a *Agent, marks map[string]string) {
 	t.applying.Lock()
 	defer t.applying.Unlock()
 	t.mu.Lock()
-	wait := t.latest.Load() != taken || len(t.pending) == 0 || t.source == nil
-	if !wait {
-		clear(t.pending)
+	for name := range t.pending {
+		was, known := marks[name]
+		if now, still := t.marks[name]; known == still && was == now {
+			delete(t.pending, name)
+		}
 	}
-	s, snap := t.source, t.snap
+	s := t.source
+	snap := t.holdLocked(t.snap, s.applied.Load())
 	t.mu.Unlock()
-	if !wait {
-		a.apply(s, snap)
-	}
+	a.apply(s, snap)
 }
 
 // warnTags tells of what is wrong with tags, once.
@@ -432,7 +473,7 @@ func (t *tagRoutes) notReady(g *generation) string {
 		return why
 	case waiting > 0:
 		return fmt.Sprintf("consul has not answered yet for %d of the services with tags for routes", waiting)
-	case !t.latest.Load().same(g.tags) && t.refusal.Load() == nil:
+	case len(t.pending) > 0 || !t.latest.Load().same(g.tags) && t.refusal.Load() == nil:
 		return "the routes of services' tags are being taken up"
 	}
 	t.complete.Store(true)

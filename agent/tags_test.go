@@ -3,10 +3,15 @@ package agent
 import (
 	"net/http"
 	"net/netip"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/consul/api"
+
+	"github.com/lictor/lictor/agent/fabio"
 )
 
 // tagged registers instances with tags.
@@ -153,5 +158,95 @@ func TestTagRoutesWithoutConsul(t *testing.T) {
 	g.awaitReady().gives("/shop", "shop")
 	if got := g.accept(complete(f.block())).Notes; len(got) != 1 || got[0] != "restart needed: consul changed" {
 		t.Errorf("notes %q", got)
+	}
+}
+
+// Routes by tags that can't be taken up keep nothing else from being changed.
+func TestTagsThatAreRefused(t *testing.T) {
+	t.Parallel()
+	f := newFakeConsul(t)
+	f.tagged("shop", says(t, "shop"), "urlprefix-/shop")
+	text := f.block("fabio_tags = true") + service("one", says(t, "one"))
+	g := start(t, text).awaitReady()
+	g.gives("/shop", "shop")
+	good := g.tags.latest.Load()
+	g.tags.latest.Store(&tagSet{texts: map[string]string{"shop": "route \"shop\" {"}})
+	g.accept(text + route("a", "/a", "one"))
+	g.gives("/a", "one")
+	g.gives("/shop", "shop")
+	if ready := g.api(http.MethodGet, "/v1/ready"); ready.status != http.StatusOK || !strings.Contains(ready.body, "the newest routes of services' tags are refused, the ones before stay: tags of ") {
+		t.Errorf("ready says %d %s", ready.status, ready.body)
+	}
+	if _, err := g.reload(text + "route \"b\" {"); err == nil {
+		t.Error("a broken file was taken up")
+	}
+	g.tags.latest.Store(good)
+	g.accept(text)
+	f.tag("shop", "urlprefix-/store")
+	g.gives("/store", "shop")
+	if ready := g.api(http.MethodGet, "/v1/ready"); !strings.Contains(ready.body, `"warnings": []`) {
+		t.Errorf("ready says %s", ready.body)
+	}
+}
+
+// Who changes his tags all the time keeps nobody else's from being taken up, nor
+// the pools from knowing.
+func TestTagsThatNeverRest(t *testing.T) {
+	t.Parallel()
+	f := newFakeConsul(t)
+	f.tagged("restless", says(t, "restless"), "urlprefix-/restless-0")
+	f.tagged("shop", says(t, "shop"), "urlprefix-/shop")
+	g := start(t, f.block("fabio_tags = true")).awaitReady()
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for n := 1; ; n++ {
+			select {
+			case <-done:
+				return
+			case <-time.After(time.Millisecond):
+				f.tag("restless", "urlprefix-/restless-"+strconv.Itoa(n))
+			}
+		}
+	})
+	g.gives("/shop", "shop")
+	begun := g.current.Load().number
+	f.tagged("shop", says(t, "moved"), "urlprefix-/store")
+	g.gives("/store", "moved")
+	f.tagged("shop", says(t, "again"), "urlprefix-/store")
+	g.gives("/store", "again")
+	close(done)
+	wg.Wait()
+	if n := g.current.Load().number - begun; n > 30 {
+		t.Errorf("%d reloads for two changes", n)
+	}
+}
+
+// Instances that come and go with the same tags need no other routes.
+func TestMark(t *testing.T) {
+	t.Parallel()
+	of := func(lists ...string) string {
+		s := &fabio.Service{Name: "web"}
+		for i, l := range lists {
+			s.Instances = append(s.Instances, fabio.Instance{Key: strconv.Itoa(i), Tags: strings.Fields(l)})
+		}
+		return mark(s)
+	}
+	const a, b = "urlprefix-/a", "urlprefix-/b"
+	for _, c := range []struct {
+		x, y string
+		same bool
+	}{
+		{of(a), of(a, a), true},
+		{of(a + " v1"), of(a+" v2", a), true},
+		{of(a + " " + b), of(b + " " + a), true},
+		{of(a), of(b), false},
+		{of(a), of(a, ""), false},
+		{of(a, b), of(a, b, b), false},
+		{of(), of(""), false},
+	} {
+		if (c.x == c.y) != c.same {
+			t.Errorf("%q and %q", c.x, c.y)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package fabio
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -80,9 +81,9 @@ func Parse(text, datacenter string) (Tag, error) {
 
 // Option returns the value of the last option of that name, as fabio has it.
 func (t *Tag) Option(name string) string {
-	for i := len(t.Options) - 1; i >= 0; i-- {
-		if t.Options[i].Name == name {
-			return t.Options[i].Value
+	for _, o := range slices.Backward(t.Options) {
+		if o.Name == name {
+			return o.Value
 		}
 	}
 	return ""

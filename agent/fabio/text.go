@@ -19,7 +19,7 @@ func (r *Route) name() string {
 	where := r.Host + r.PathPrefix + r.PathRegex
 	digest := sha256.Sum256([]byte(r.Service + "\x00" + r.Host + "\x00" + r.PathPrefix + "\x00" + r.PathRegex))
 	text := strings.Map(func(c rune) rune {
-		if c < 0x80 && (isAlnum(byte(c)) || c == '.' || c == '_') {
+		if '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z' || c == '.' || c == '_' {
 			return c
 		}
 		return '-'

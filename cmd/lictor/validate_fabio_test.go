@@ -66,7 +66,7 @@ func TestValidateFabio(t *testing.T) {
 	if code, _, stderr := run("consul {\n  address = \"127.0.0.1:1\"\n}\n"); code != exitFailed || !strings.Contains(stderr, "asking Consul for its services") {
 		t.Errorf("without Consul: %d %s", code, stderr)
 	}
-	if code, _, stderr := run("consul {\n  adress = \"x\"\n}\n"); code != exitFailed || !strings.Contains(stderr, "adress") {
+	if code, _, stderr := run("consul {\n  servce = \"x\"\n}\n"); code != exitFailed || !strings.Contains(stderr, "servce") {
 		t.Errorf("a broken configuration: %d %s", code, stderr)
 	}
 }
