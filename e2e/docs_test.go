@@ -108,6 +108,29 @@ var documents = map[string]map[string]commands{
 			prints: []string{`Configuration is valid!\n`, `Reloaded`, `/web/\.\.\. .* per_client .* policy\n`},
 		},
 	},
+	"docs/explain.md": {
+		"consul agent -dev":                         {},
+		"cat > web.hcl <<'END'":                     {prints: []string{`Registered service: web`}, settles: true},
+		"cat > gateway.hcl <<'END'":                 {prints: []string{`Configuration is valid!`}},
+		"bin/lictor agent -config-file gateway.hcl": {},
+		`bin/lictor explain -from 203.0.113.9 'http://shop.example.com/shop/cart/../'`: {prints: []string{
+			`^REACHES an instance by route shop: .*/web-1\n`, `routes are found: /shop/\n`, `shop has it, .*gateway\.hcl:14`, `key client\.ip: 203\.0\.113\.9\n`, `remaining 2\n`,
+			`web-1 at .* open, passing, .* would be asked now`, `is sent GET /\n`,
+		}, settles: true},
+		"bin/lictor explain http://shop.example.com/shpo || test $? = 1": {prints: []string{
+			`^REFUSED with 404`, `shop comes closest: by path, it is for paths from /shop on`, `REFUSED with 405`, `by method, it takes GET, HEAD`, `REFUSED with 400`, `hides a dot segment`,
+		}},
+		`for i in 1 2 3; do curl -s -o /dev/null -w '%{http_code} ' -H 'Host: shop.example.com' http://127.0.0.1:8080/shop/; done; echo`: {prints: []string{
+			`^200 200 429 \n`, `REFUSED with 429`, `per_client refuses: not enough is left`, `key client\.ip: 127\.0\.0\.1\n`, `remaining 0, retry after (30m0s|2\dm)`, `"remaining": 0`, `"retry_after_ms": \d+`, `REACHES`,
+		}},
+		"cat > broken.hcl <<'END'": {prints: []string{`Registered service: web`, `Deregistered service: web-1`}},
+		"bin/lictor explain -from 203.0.113.9 http://shop.example.com/shop || test $? = 1": {
+			prints: []string{`^REFUSED with 503: No instance of the service is healthy`, `web-2 at .*: ineligible, critical`, `check: home page`, `nobody can be asked: no healthy instance`}, settles: true,
+		},
+		`curl -s -H 'Content-Type: application/json' -d '{"url": "http://shop.example.com/shop", "from": "203.0.113.9"}' http://127.0.0.1:9980/v1/explain`: {
+			prints: []string{`"status": 503`, `"problem": "urn:lictor:problem:no-healthy-instance"`},
+		},
+	},
 	"docs/mesh.md": {
 		"consul agent -dev":                         {},
 		"cat > web.hcl <<'END'":                     {prints: []string{`Registered service: web`}, settles: true},

@@ -51,7 +51,7 @@ func outcome(root *branch, v *agent.ExplainAnswer) {
 	}
 	what := "ANSWERED by the gateway"
 	m := unsure
-	if o.Status >= 400 {
+	if o.Status >= 400 || o.Problem != "" { // gRPC is told of a problem with 200
 		what, m = "REFUSED", bad
 	}
 	b := root.add(m, "%s with %d%s", what, o.Status, clause(": ", o.Title))
