@@ -39,7 +39,8 @@ func stepKinds() []stepKind {
 		limitStep(ofIdentity),
 		redirectStep(),        // for those alone who may be here
 		requestHeadersStep(),  // all before have seen what the client sent; claims are known
-		responseHeadersStep(), // responses pass the last step first
+		securityHeadersStep(), // of the answer alone; responses pass the last step first,
+		responseHeadersStep(), // so that these have had their say before
 		rewriteStep(),         // all before have seen the path that was asked for
 		limitStep(ofService),
 	}

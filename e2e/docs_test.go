@@ -146,6 +146,10 @@ var documents = map[string]map[string]commands{
 		"cat > policies/moved.hcl <<'END'": {prints: []string{
 			`(?i)location: https://shop\.example\.com/v2/cart\?id=7\r\n`, `(?i)location: http://example\.com/hello\.txt\r\n`, `\nhello\n`,
 		}},
+		"cat > policies/guarded.hcl <<'END'": {prints: []string{
+			`Referrer-Policy: strict-origin-when-cross-origin`, `X-Frame-Options: DENY`, `frame-ancestors 'none'\r\n`,
+			`nosniff\r\nX-Frame-Options: SAMEORIGIN\r\nContent-Security-Policy: frame-ancestors 'self'\r\n$`,
+		}},
 		"cat > policies/cors.hcl <<'END'":                            {prints: []string{`HTTP/1.1 204 No Content\r\n`, `Access-Control-Allow-Methods: GET, PUT`, `Access-Control-Max-Age: 600`, `\n0\n$`}},
 		"cat > policies/fields.hcl <<'END'":                          {prints: []string{`(?i)cache-control: no-store\r\nx-route: fields on 127\.0\.0\.1\r\n$`}},
 		"mkdir -p site/v2/details && echo seven > site/v2/details/7": {prints: []string{`seven\nseven\nHTTP/1.1 400 Bad Request`}},

@@ -299,3 +299,44 @@ route "off" {
 		})
 	}
 }
+
+// Whatever a route answers guards its users, and what the instance says stands.
+func TestSecurityFields(t *testing.T) {
+	t.Parallel()
+	for _, engine := range []string{"http1", "nethttp"} {
+		t.Run(engine, func(t *testing.T) {
+			orders, g := newStatic(t, "trusted_proxies = [\"127.0.0.1\"]\nhsts = \"max-age=60\"\nengine = \""+engine+"\"", `
+route "orders" {
+  path_prefix = "/orders"
+  service     = "orders"
+  max_body    = "1B"
+  security_headers {
+    referrer_policy = "no-referrer"
+    hsts            = "max-age=120"
+  }
+}
+`)
+			orders.Handle("/orders/own", func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("X-Frame-Options", "SAMEORIGIN")
+				w.Header().Set("Strict-Transport-Security", "max-age=1")
+			})
+			for _, c := range []struct {
+				path, proto, body, frames, policy, hsts string
+				status                                  int
+			}{
+				{"/orders", "https", "", "DENY", "no-referrer", "max-age=120", 200},
+				{"/orders", "http", "", "DENY", "no-referrer", "", 200},
+				{"/orders", "https", "too long", "DENY", "no-referrer", "max-age=120", 413},
+				{"/orders/own", "https", "", "SAMEORIGIN", "no-referrer", "max-age=1", 200},
+				{"/nothing", "https", "", "", "", "max-age=60", 404},
+				{"/nothing", "http", "", "", "", "", 404},
+			} {
+				a := g.Do("POST", c.path, strings.NewReader(c.body), "X-Forwarded-For: 192.0.2.7", "X-Forwarded-Proto: "+c.proto)
+				h := a.Header
+				if a.Status != c.status || h.Get("X-Frame-Options") != c.frames || h.Get("Referrer-Policy") != c.policy || h.Get("Strict-Transport-Security") != c.hsts {
+					t.Errorf("%+v: %d %v", c, a.Status, h)
+				}
+			}
+		})
+	}
+}

@@ -20,6 +20,7 @@ import (
 	"github.com/lictor/lictor/proxy/step/jwt"
 	"github.com/lictor/lictor/proxy/step/redirect"
 	"github.com/lictor/lictor/proxy/step/rewrite"
+	"github.com/lictor/lictor/proxy/step/securityheaders"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -51,6 +52,8 @@ func testOptions() Options {
 			return apikey.Decode(b, c.Range, c.Path)
 		}}, {Type: "cors", Defaults: true, Decode: func(b hcl.Body, c BlockContext) (any, hcl.Diagnostics) {
 			return cors.Decode(b, c.Range)
+		}}, {Type: "security_headers", Defaults: true, Decode: func(b hcl.Body, _ BlockContext) (any, hcl.Diagnostics) {
+			return securityheaders.Decode(b)
 		}}},
 	}
 }
