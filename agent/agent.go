@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net/http"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -23,6 +24,7 @@ import (
 	"github.com/lictor/lictor/proxy/http1"
 	"github.com/lictor/lictor/proxy/nethttp"
 	"github.com/lictor/lictor/proxy/step/basicauth"
+	"github.com/lictor/lictor/proxy/step/externalauth"
 	"github.com/lictor/lictor/proxy/step/jwt"
 	"github.com/lictor/lictor/proxy/upstream"
 )
@@ -58,6 +60,7 @@ type Agent struct {
 	waiters    *limits.Waiters
 	identities *jwt.Registry
 	passwords  *basicauth.Verifier
+	asks       *http.Client // services that decide what may pass
 	sink       *accesslog.Sink
 	firstLog   io.WriteCloser // what New has opened for the sink, until it runs
 	login      *consul.Login  // nil when the token comes otherwise
@@ -122,6 +125,7 @@ func New(o Options) (*Agent, error) {
 		Sources: sourceOrder(), Zone: zoneOf(c), Seed: rand.Uint64(), Logger: a.log.Named("upstream"), //nolint:gosec // balancing, not a secret
 	})
 	a.passwords = basicauth.NewVerifier()
+	a.asks = externalauth.NewClient(a.own)
 	a.identities = jwt.NewRegistry(jwt.Options{Logger: a.log.Named("jwt")})
 	a.proxy = proxy.New(a.clock, &forwarders{
 		own: http1.NewForwarder(http1.ForwarderOptions{Slot: slotHTTP1, Own: a.own}),

@@ -36,6 +36,7 @@ func stepKinds() []stepKind {
 		apiKeyStep(), // the cheapest of those who ask who it is
 		basicAuthStep(),
 		jwtStep(),
+		externalAuthStep(), // the dearest: it goes out and waits
 		limitStep(ofIdentity),
 		redirectStep(),        // for those alone who may be here
 		requestHeadersStep(),  // all before have seen what the client sent; claims are known

@@ -6,11 +6,13 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/lictor/lictor/e2e/harness"
@@ -341,4 +343,77 @@ route "query" {
 			t.Error("a key or its digest is told")
 		}
 	}
+}
+
+func TestExternalAuth(t *testing.T) {
+	t.Parallel()
+	var broken atomic.Bool
+	auth := harness.StartInstance(t, "auth", "auth-1")
+	auth.HandleAll(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		switch {
+		case err != nil || len(body) > 0 || r.Method != http.MethodGet || r.Header.Get("X-Forwarded-Method") == "":
+			w.WriteHeader(http.StatusTeapot)
+		case broken.Load():
+			w.WriteHeader(http.StatusInternalServerError)
+		case r.Header.Get("Cookie") == "session=ada":
+			w.Header().Set("X-User", "ada at "+r.Header.Get("X-Forwarded-Uri"))
+		case r.Header.Get("Accept") == "application/json":
+			w.Header().Set("WWW-Authenticate", "Session")
+			w.WriteHeader(http.StatusUnauthorized)
+		default:
+			http.Redirect(w, r, "https://id.example.com/?for="+r.Header.Get("X-Forwarded-Host"), http.StatusFound)
+		}
+	})
+	policy := func(name, fail, url string) string {
+		return fmt.Sprintf(`
+route %[1]q {
+  path_prefix = "/%[1]s"
+  service     = "orders"
+  external_auth {
+    url                 = %[3]q
+    headers_to_auth     = ["Cookie", "Accept"]
+    headers_to_upstream = ["X-User"]
+    fail                = %[2]q
+  }
+}
+`, name, fail, url)
+	}
+	url := fmt.Sprintf("http://%s:%d/check", auth.Host, auth.Port)
+	d := newDoor(t, "", policy("closed", "closed", url)+policy("open", "open", url), nil)
+
+	for _, route := range []string{"/closed", "/open"} {
+		a := d.curl(t, route+"/%2e%2e"+route+"?q=1", "-X", "POST", "-d", "body", "-b", "session=ada", "-H", "X-User: root", "-H", "x_user: root")
+		if a.Status != 200 {
+			t.Fatalf("%d %s", a.Status, a.Body)
+		}
+		if e := a.Echo(t); e.BodyBytes != 4 || strings.Join(e.Header["X-User"], "|") != "ada at "+route+"?q=1" || e.Header.Get("X_user") != "" {
+			t.Errorf("the instance saw %+v", e)
+		}
+		a = d.curl(t, route, "-H", "Host: shop.example.com")
+		if a.Status != 302 || a.Header.Get("Location") != "https://id.example.com/?for=shop.example.com" {
+			t.Errorf("%d %v", a.Status, a.Header)
+		}
+		a = d.curl(t, route, "-H", "Accept: application/json")
+		if a.Status != 401 || a.Header.Get("WWW-Authenticate") != "Session" || a.Problem(t).Type != problemType("auth-required") {
+			t.Errorf("%d %v %s", a.Status, a.Header, a.Body)
+		}
+	}
+	broken.Store(true)
+	if a := d.curl(t, "/closed", "-b", "session=ada"); a.Status != 503 || a.Problem(t).Type != problemType("auth-unavailable") {
+		t.Errorf("%d %s", a.Status, a.Body)
+	}
+	if a := d.curl(t, "/open", "-H", "X-User: root"); a.Status != 200 || a.Echo(t).Header.Get("X-User") != "" {
+		t.Errorf("%d %s", a.Status, a.Body)
+	}
+	auth.Close()
+	if a := d.curl(t, "/closed", "-b", "session=ada"); a.Status != 503 {
+		t.Errorf("%d %s", a.Status, a.Body)
+	}
+	if got := d.Metric(t, "lictor_step_results_total", "route=open", "result=passed_unasked"); got != 1 {
+		t.Errorf("%v requests passed unasked", got)
+	}
+
+	d.write(t, "routes.hcl", policy("loop", "open", "http://"+d.Public+"/loop"))
+	d.wants(t, "a loop is refused", 503, "/loop")
 }

@@ -67,8 +67,16 @@ var (
 	CredentialsInvalid = &Problem{index: 26, Name: "credentials-invalid", Status: 401, Title: "The credentials are not valid", ProxyError: "http_request_denied"}
 )
 
+// The answers of a service that decides which requests may pass, and the one when it
+// is not there.
+var (
+	AuthRequired     = &Problem{index: 27, Name: "auth-required", Status: 401, Title: "The request needs to be authenticated", ProxyError: "http_request_denied"}
+	AuthRefused      = &Problem{index: 28, Name: "auth-refused", Status: 403, Title: "The request is not allowed", ProxyError: "http_request_denied"}
+	AuthNotAvailable = &Problem{index: 29, Name: "auth-unavailable", Status: 503, Title: "It can't be decided at the moment whether the request is allowed", ProxyError: "destination_unavailable"}
+)
+
 // problems counts the kinds above; Counters are indexed by Problem.index.
-const problems = 27
+const problems = 30
 
 // allProblems lists the kinds in the order of their index.
 var allProblems = [problems]*Problem{
@@ -77,6 +85,7 @@ var allProblems = [problems]*Problem{
 	QuotaExceeded, TransferNotCoded, MethodNotSupported, VersionUnknown, NotReady,
 	RequestTimeout, IntentionDenied, MeshUnavailable, ReducedCapacity,
 	AddressDenied, CredentialsMissing, CredentialsInvalid,
+	AuthRequired, AuthRefused, AuthNotAvailable,
 }
 
 // Answer replies from the gateway itself. The err is for the log only; the

@@ -17,6 +17,12 @@ const (
 	KeyInvalid
 	KeyExpired
 	KeyAccepted
+	AuthAllowed
+	AuthRemembered
+	AuthDenied
+	AuthRedirected
+	AuthUnavailable
+	AuthPassedUnasked
 	stepResultCount
 )
 
@@ -33,6 +39,13 @@ var stepResults = [stepResultCount]struct{ step, result string }{
 	KeyInvalid:     {"api_key", "invalid"},
 	KeyExpired:     {"api_key", "expired"},
 	KeyAccepted:    {"api_key", "ok"},
+
+	AuthAllowed:       {"external_auth", "ok"},
+	AuthRemembered:    {"external_auth", "cached"},
+	AuthDenied:        {"external_auth", "denied"},
+	AuthRedirected:    {"external_auth", "redirected"},
+	AuthUnavailable:   {"external_auth", "unavailable"},
+	AuthPassedUnasked: {"external_auth", "passed_unasked"},
 }
 
 // Count takes note of how a step judged the exchange.

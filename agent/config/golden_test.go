@@ -15,6 +15,7 @@ import (
 	"github.com/lictor/lictor/proxy/step/basicauth"
 	"github.com/lictor/lictor/proxy/step/compress"
 	"github.com/lictor/lictor/proxy/step/cors"
+	"github.com/lictor/lictor/proxy/step/externalauth"
 	"github.com/lictor/lictor/proxy/step/headers"
 	"github.com/lictor/lictor/proxy/step/ipaccess"
 	"github.com/lictor/lictor/proxy/step/jwt"
@@ -36,6 +37,8 @@ func testOptions() Options {
 			return jwt.DecodeRoute(b, c.Range, c.Providers["jwt"])
 		}}, {Type: "ip_access", Everywhere: true, Decode: func(b hcl.Body, c BlockContext) (any, hcl.Diagnostics) {
 			return ipaccess.Decode(b, c.Range, c.Path)
+		}}, {Type: "external_auth", Decode: func(b hcl.Body, c BlockContext) (any, hcl.Diagnostics) {
+			return externalauth.Decode(b, c.Range)
 		}}, {Type: "compression", Defaults: true, Decode: func(b hcl.Body, _ BlockContext) (any, hcl.Diagnostics) {
 			return compress.Decode(b)
 		}}, {Type: "redirect", Answers: true, Decode: func(b hcl.Body, c BlockContext) (any, hcl.Diagnostics) {
