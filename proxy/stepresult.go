@@ -23,6 +23,8 @@ const (
 	AuthRedirected
 	AuthUnavailable
 	AuthPassedUnasked
+	AnswerCompressed
+	AnswerNotCompressed // for too many are at once
 	stepResultCount
 )
 
@@ -46,6 +48,9 @@ var stepResults = [stepResultCount]struct{ step, result string }{
 	AuthRedirected:    {"external_auth", "redirected"},
 	AuthUnavailable:   {"external_auth", "unavailable"},
 	AuthPassedUnasked: {"external_auth", "passed_unasked"},
+
+	AnswerCompressed:    {"compression", "compressed"},
+	AnswerNotCompressed: {"compression", "overloaded"},
 }
 
 // Count takes note of how a step judged the exchange.

@@ -15,10 +15,7 @@ import (
 // forget things.
 func TestAllocatesNothing(t *testing.T) {
 	each(t, func(t *testing.T, c Coding) {
-		x := new(proxy.Exchange)
-		x.Request.Protocol, x.Request.Verb = proxy.HTTP11, proxy.MethodGet
-		x.Request.Fields.Reset(nil)
-		x.Request.Fields.Foreign("Accept-Encoding", c.String())
+		x := asked(t, c)
 		s, instance := New(spec(c)), &again{text: []byte(long)}
 		once := func() { compressed(t, s, x, instance) }
 		once()
@@ -26,6 +23,14 @@ func TestAllocatesNothing(t *testing.T) {
 			t.Errorf("%v allocations an answer", n)
 		}
 	})
+}
+
+// asked is an exchange whose client accepts the coding.
+func asked(t testing.TB, c Coding) *proxy.Exchange {
+	e := newEngine(t)
+	e.answers(204, 0, nil)
+	e.ask("GET", proxy.HTTP11, "Accept-Encoding", c.String())
+	return &e.x
 }
 
 // compressed carries one answer through the step.
@@ -76,10 +81,7 @@ func BenchmarkAnswers(b *testing.B) {
 		for l := range levels {
 			for _, c := range []Coding{Zstd, Brotli, Gzip} {
 				b.Run(fmt.Sprintf("%dKiB/%s/%s", size>>10, l, c), func(b *testing.B) {
-					x := new(proxy.Exchange)
-					x.Request.Protocol, x.Request.Verb = proxy.HTTP11, proxy.MethodGet
-					x.Request.Fields.Reset(nil)
-					x.Request.Fields.Foreign("Accept-Encoding", c.String())
+					x := asked(b, c)
 					o := spec(c)
 					o.Level = l
 					s, instance := New(o), &again{text: records(size)}

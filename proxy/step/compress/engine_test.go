@@ -47,6 +47,7 @@ type engine struct {
 	x     proxy.Exchange
 	proxy *proxy.Proxy
 	conn  *proxy.Conn
+	route *proxy.Route
 
 	status   int      // of the instance
 	fields   []string // and what it says, names and values
@@ -127,11 +128,12 @@ func newEngine(t testing.TB, steps ...proxy.Step) *engine {
 	set.Apply(&catalog.Snapshot{Source: "static", Services: map[string]*catalog.Service{
 		"web": {Name: "web", Instances: []catalog.Instance{{Key: "a", Address: "10.0.0.1", Port: 80, Weight: 1}}},
 	}})
-	table, err := proxy.NewTable(1, nil, []*proxy.Route{{Rule: router.Rule{Name: "web"}, Service: "web", Pool: pool, Steps: steps}})
+	e := &engine{conn: proxy.NewConn(&proxy.Listener{}, netip.MustParseAddrPort("192.0.2.7:1"), false)}
+	e.route = &proxy.Route{Rule: router.Rule{Name: "web"}, Service: "web", Pool: pool, Steps: steps}
+	table, err := proxy.NewTable(1, nil, []*proxy.Route{e.route})
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &engine{conn: proxy.NewConn(&proxy.Listener{}, netip.MustParseAddrPort("192.0.2.7:1"), false)}
 	e.proxy = proxy.New(limits.NewClock(), e)
 	e.proxy.Swap(table)
 	return e

@@ -64,8 +64,10 @@ func (s *Step) Response(x *proxy.Exchange) {
 		}
 		b := s.take(coding)
 		if b == nil {
+			x.Count(proxy.AnswerNotCompressed)
 			return
 		}
+		x.Count(proxy.AnswerCompressed)
 		b.begin(r)
 	}
 	r.Length = proxy.Unknown

@@ -276,4 +276,9 @@ func TestTooManyAtOnce(t *testing.T) {
 			held.Release()
 		}
 	}
+	e.route.Metrics.EachStepResult(func(step, result string, n uint64) {
+		if step != "compression" || n != 1 || result != "compressed" && result != "overloaded" {
+			t.Errorf("%s %s: %d", step, result, n)
+		}
+	})
 }
