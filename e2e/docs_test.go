@@ -53,7 +53,7 @@ var documents = map[string]map[string]commands{
 		"bin/lictor api-key -expires 2099-01-31 shop >> policies/api.keys 2> shop.new": {
 			prints: []string{`^shop 2\n`, `Reloaded`, `404\n`},
 		},
-		"cat > decide.py <<'END'": {},
+		"cat > decide.py <<'END'":            {},
 		"cat > policies/decided.hcl <<'END'": {prints: []string{`Configuration is valid!`, `Reloaded`}},
 		`curl -s -o /dev/null -w '%{http_code}\n' -H 'Authorization: ada' http://127.0.0.1:8080/decided/`: {
 			prints: []string{`404\n`, `403 Forbidden`, `auth-refused`}, settles: true,
