@@ -1,7 +1,6 @@
 package consul
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -104,15 +103,18 @@ func (a *acl) diagnose(ctx context.Context, followed string) {
 	ctx, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
 	o := a.con.options(ctx, 0, 0)
-	o.Datacenter = cmp.Or(datacenter, o.Datacenter)
+	where := ""
+	if datacenter != "" {
+		o.Datacenter, where = datacenter, " in datacenter "+datacenter
+	}
 	_, _, err := a.con.api.Health().Connect(name, "", false, o)
 	switch {
 	case statusCode(err) == http.StatusForbidden:
 		a.warn.set(warnService+followed, fmt.Sprintf(
-			`the token may not read service %q: add service %q { policy = "read" }, or service_prefix "" for all, to its policy`, name, name))
+			`the token may not read service %q%s: add service %q { policy = "read" }, or service_prefix "" for all, to its policy`, name, where, name))
 	case err == nil:
 		a.warn.set(warnService+followed, fmt.Sprintf(
-			`the token may not read the nodes that service %q runs on: add node_prefix "" { policy = "read" } to its policy`, name))
+			`the token may not read the nodes that service %q runs on%s: add node_prefix "" { policy = "read" } to its policy`, name, where))
 	}
 }
 

@@ -269,7 +269,7 @@ func TestFailoverRace(t *testing.T) {
 	for k := range 4 {
 		go func() {
 			defer func() { done <- struct{}{} }()
-			for i := range 2000 {
+			for i := range 1000 {
 				now := t0.Add(time.Duration(i) * time.Millisecond)
 				pool := p
 				if k == 3 {

@@ -147,7 +147,11 @@ func (p *Pool) closeTriedLocked(a *Attempt, closed bool) {
 		case i < 0:
 		case closed:
 			p.cands[i].Weight = 0
-			p.changedLocked(i)
+			if p.dividedLocked() {
+				p.changedSideLocked(i)
+			} else {
+				p.picker.Changed(p.cands, i)
+			}
 		default:
 			p.settleLocked(i)
 		}
@@ -207,7 +211,11 @@ func (p *Pool) fullLocked(e *Endpoint) bool {
 func (p *Pool) settleLocked(i int) {
 	e, c := p.eps[i], &p.cands[i]
 	c.InFlight, c.Weight = e.inFlight, p.weightLocked(e)
-	p.changedLocked(i)
+	if p.dividedLocked() { // written out: twice a request
+		p.changedSideLocked(i)
+	} else {
+		p.picker.Changed(p.cands, i)
+	}
 }
 
 // weightLocked returns the endpoint's weight, 0 when it is closed.

@@ -123,6 +123,9 @@ func (v *service) seatLocked(s seating) {
 		e.unseatLocked(p)
 	}
 	p.eps, p.cands, p.seated = eps, cands, true
+	if near == len(eps) {
+		near = 0 // nobody is elsewhere
+	}
 	p.zones.near = near
 	for i, e := range eps {
 		e.seats = append(e.seats, seat{p, i})

@@ -25,7 +25,7 @@ const (
 // no difference.
 type zones struct {
 	// near is how many of the endpoints are in the gateway's zone: they come
-	// first. 0, or all of them, makes no difference.
+	// first. 0 makes no difference: nobody is there, or everybody.
 	near int
 	// picker is the balancer of the far ones, nil where the gateway has no zone;
 	// the pool's own is then that of the near ones.
@@ -53,7 +53,7 @@ func (s *Set) nearFirst(m []member) []member {
 }
 
 // dividedLocked reports whether there are endpoints on both sides.
-func (p *Pool) dividedLocked() bool { return p.zones.near > 0 && p.zones.near < len(p.cands) }
+func (p *Pool) dividedLocked() bool { return p.zones.near > 0 }
 
 // arrangeLocked tells the balancers of new candidates.
 func (p *Pool) arrangeLocked(ids []uint64) {
@@ -69,16 +69,13 @@ func (p *Pool) arrangeLocked(ids []uint64) {
 	z.picker.Arrange(p.cands[z.near:], ids[z.near:])
 }
 
-// changedLocked tells the balancer that has it of a changed candidate.
-func (p *Pool) changedLocked(i int) {
-	z := &p.zones
-	switch {
-	case !p.dividedLocked():
-		p.picker.Changed(p.cands, i)
-	case i < z.near:
-		p.picker.Changed(p.cands[:z.near], i)
-	default:
-		z.picker.Changed(p.cands[z.near:], i-z.near)
+// changedSideLocked tells the balancer that has it of a changed candidate, in a
+// divided pool.
+func (p *Pool) changedSideLocked(i int) {
+	if near := p.zones.near; i < near {
+		p.picker.Changed(p.cands[:near], i)
+	} else {
+		p.zones.picker.Changed(p.cands[near:], i-near)
 	}
 }
 
@@ -87,6 +84,10 @@ func (p *Pool) chooseLocked(key uint64) int {
 	if !p.dividedLocked() {
 		return p.picker.Pick(p.cands, key)
 	}
+	return p.chooseSideLocked(key)
+}
+
+func (p *Pool) chooseSideLocked(key uint64) int {
 	if p.farLocked(key) {
 		if i := p.pickFarLocked(key); i >= 0 {
 			return i

@@ -85,10 +85,10 @@ func TestZoneProportions(t *testing.T) {
 			_, p := zoned(t, b.Name, tc.near, tc.nearCritical, tc.far, tc.farCritical)
 			tolerance := 0.002
 			if b.Name == "hash" {
-				tolerance = 0.02
+				tolerance = 0.03
 			}
 			want := tc.want
-			if got := nearShare(t, p, 5000); math.Abs(got-want) > tolerance {
+			if got := nearShare(t, p, 2000); math.Abs(got-want) > tolerance {
 				t.Errorf("%s, %+v: %.3f stay in the zone, want %.3f", b.Name, tc, got, want)
 			}
 		}
@@ -126,14 +126,14 @@ func TestZoneWeights(t *testing.T) {
 // A random life keeps the proportion that a naive count of who is healthy says,
 // and a request finds somebody whenever there is anybody.
 func TestZoneModel(t *testing.T) {
-	for seed := range uint64(20) {
+	for seed := range uint64(10) {
 		r := rand.New(rand.NewPCG(seed, 9))
 		balance := Balancers()[int(seed)%len(Balancers())].Name
 		in := instances(1 + r.IntN(12))
 		s := NewSet(Options{Zone: "a", Seed: seed})
 		s.Apply(snapshot("consul", in...))
 		p := mustPool(t, s, PoolSpec{Service: "web", Balance: balance})
-		for range 300 {
+		for range 150 {
 			next := instances(len(in))
 			for i := range next {
 				next[i].Weight = 1 + r.IntN(9)
