@@ -39,7 +39,7 @@ func (a *Agent) newEngine(c *config.Listener, l *proxy.Listener, secure *tls.Con
 		Listener: l, TLS: secure, ReadHeaderTimeout: c.ReadHeaderTimeout, IdleTimeout: c.IdleTimeout,
 		MaxHeaderBytes: int(c.MaxHeaderBytes), MaxConnections: c.MaxConnections, Logger: log,
 	})
-	if c.Engine == config.EngineNetHTTP {
+	if l.NetHTTP = c.Engine == config.EngineNetHTTP; l.NetHTTP {
 		return std
 	}
 	return &both{std: std, own: http1.New(a.proxy, http1.Options{
@@ -78,8 +78,8 @@ func (b *both) Shutdown(ctx context.Context) error {
 
 func (b *both) Close() error { return errors.Join(b.own.Close(), b.std.Close()) }
 
-// forwarders chooses the client half for each exchange: our own where it can
-// carry it.
+// forwarders chooses the client half for each exchange: our own, whatever the
+// client speaks, unless the listener's engine is net/http.
 type forwarders struct {
 	own *http1.Forwarder
 	std *nethttp.Forwarder
@@ -96,7 +96,7 @@ func (f *forwarders) Done(x *proxy.Exchange, complete bool) { f.of(x).Done(x, co
 
 // of depends on nothing that changes while an exchange lasts.
 func (f *forwarders) of(x *proxy.Exchange) proxy.Forwarder {
-	if x.Request.Protocol > proxy.HTTP11 {
+	if x.Conn.Listener.NetHTTP {
 		return f.std
 	}
 	return f.own

@@ -78,7 +78,7 @@ type Forwarder interface {
 	Forward(x *Exchange, ep *upstream.Endpoint) error
 	// Done gives the connection back once the response's body has been read
 	// to its end, or throws it away when complete is false. It is called once
-	// after every Forward that succeeded.
+	// after every Forward that succeeded, or in which something panicked.
 	Done(x *Exchange, complete bool)
 }
 

@@ -161,6 +161,7 @@ type Exchange struct {
 	kept      keptBody
 	headOut   bool // the response's head went out
 	complete  bool // and all of it
+	lent      bool // the forwarder may hold a connection for it
 	explained bool // no client has sent it: nothing is counted
 	requestID []byte
 	received  []byte // the path before it was normalised, for the log

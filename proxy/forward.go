@@ -24,7 +24,9 @@ func (x *Exchange) forward() {
 		}
 		x.Endpoint, x.UpstreamStart = ep, now
 		x.Retries = x.attempt.Tries() - 1
+		x.lent = true
 		err := x.p.forwarder.Forward(x, ep)
+		x.lent = err == nil
 		x.UpstreamEnd = x.p.clock.Now().Mono
 		if err == nil {
 			x.answered(nil)

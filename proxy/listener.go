@@ -32,6 +32,9 @@ type Listener struct {
 	// out by TLS and has none (RFC 6797 section 7.1); empty for none.
 	HSTS string
 
+	// NetHTTP says that its requests go out by net/http's client, too.
+	NetHTTP bool
+
 	// Open and Accepted count connections; Refused those over the bound,
 	// and those that the PROXY protocol kept out.
 	Open              atomic.Int64

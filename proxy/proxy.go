@@ -151,7 +151,8 @@ func (x *Exchange) answerMethodNotAllowed(t *Table, m router.Match) {
 
 // finish ends every exchange, exactly once.
 func (p *Proxy) finish(x *Exchange) {
-	x.attempt.Release() // also after a panic
+	x.done(false) // this and what follows also after a panic
+	x.attempt.Release()
 	x.Unhold(0)
 	now := p.clock.Now()
 	m := p.Unmatched

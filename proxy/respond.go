@@ -23,7 +23,7 @@ func (x *Exchange) respond() {
 	}
 	x.report(upstream.Success, x.UpstreamEnd)
 	err := x.copyResponse()
-	x.p.forwarder.Done(x, err == nil)
+	x.done(err == nil)
 	x.releaseBody()
 	if err == nil {
 		x.complete = true
@@ -34,6 +34,14 @@ func (x *Exchange) respond() {
 		x.report(outcome(fe), x.p.clock.Now().Mono)
 	}
 	x.W.Abort()
+}
+
+// done gives the instance's connection back, or throws it away; once.
+func (x *Exchange) done(complete bool) {
+	if x.lent {
+		x.lent = false
+		x.p.forwarder.Done(x, complete)
+	}
 }
 
 // copyResponse streams the answer. It never waits for the instance with bytes

@@ -14,7 +14,7 @@ const statusSwitching = 101
 // for the route's idle timeout.
 func (x *Exchange) tunnel() {
 	up := x.Response.Tunnel
-	defer x.p.forwarder.Done(x, false)
+	defer x.done(false)
 	if !x.Request.WebSocket || up == nil {
 		if up != nil {
 			up.Close() //nolint:errcheck // it is being thrown away

@@ -1,6 +1,7 @@
 package http1_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"io"
@@ -227,6 +228,49 @@ func testPanicEndsOneExchangeOnly(t *testing.T, e engine) {
 	if s := log.String(); strings.Count(s, "[ERROR]") != 1 || !strings.Contains(s, "a bug") || !strings.Contains(s, "panicking") {
 		t.Errorf("the log says %q", s)
 	}
+}
+
+// panics is a step with a bug that shows when there is an answer.
+type panics struct{ panicking }
+
+func (panics) Response(x *proxy.Exchange) {
+	if x.Request.Verb == proxy.MethodPut {
+		panic("a late bug")
+	}
+}
+
+// TestPanicFreesTheInstance has a bug strike when the instance has begun to answer,
+// while the client is still sending.
+func TestPanicFreesTheInstance(t *testing.T) { everywhere(t, testPanicFreesTheInstance) }
+
+func testPanicFreesTheInstance(t *testing.T, e engine) {
+	freed := make(chan struct{}, 1)
+	addr := startRaw(t, func(_ int, c net.Conn, r *bufio.Reader) {
+		if _, err := readHead(r); err != nil {
+			return
+		}
+		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nsome")
+		_, _ = io.Copy(io.Discard, r) // ends with the connection
+		freed <- struct{}{}
+	})
+	g := startGateway(t, e, func(r *proxy.Route, _ *options) { r.Steps = append(r.Steps, panics{}) }, addr)
+	pr, pw := io.Pipe()
+	go func() { _, _ = io.WriteString(pw, strings.Repeat("x", 100_000)) }() // and is silent
+	c, r := g.client(), newRequest(t, "PUT", g.url+"/", pr)
+	failed := make(chan error, 1)
+	go func() {
+		resp, err := c.Do(r)
+		if err == nil {
+			resp.Body.Close()
+		}
+		failed <- err
+	}()
+	await(t, "the instance is free", freed)
+	pw.CloseWithError(io.ErrUnexpectedEOF) // which HTTP/1.1 clients wait for
+	if err := await(t, "the client", failed); err == nil {
+		t.Error("there was an answer to a panic")
+	}
+	g.waitIdle()
 }
 
 func TestManyAtOnce(t *testing.T) {

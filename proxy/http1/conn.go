@@ -97,9 +97,6 @@ func (c *conn) panicked(p any) {
 		return
 	}
 	c.w.w.end()
-	if k, ok := c.w.x.Scratch.(*call); ok {
-		k.finish(false)
-	}
 	c.w = nil
 }
 
