@@ -250,3 +250,23 @@ func TestMark(t *testing.T) {
 		}
 	}
 }
+
+// What the package of tags writes is what the gateway's own steps read.
+func TestFabioOptions(t *testing.T) {
+	t.Parallel()
+	for _, tag := range []string{
+		"urlprefix-/a strip=/a prepend=/b", "urlprefix-a.com/ redirect=301,https://$host$path", "urlprefix-/a redirect=303,https://www.foo.com$path",
+		"urlprefix-/a strip=/a redirect=307,https://www.foo.com/b$path?c=d", "urlprefix-a.com:80/foo redirect=302,https://a.com$path",
+		"urlprefix-/a allow=ip:10.0.0.0/8,ip:fe80::/10", "urlprefix-/a deny=ip:fe80::1234,100.123.0.0/16", "urlprefix-/a* proto=https host=x.internal",
+	} {
+		r := fabio.Build([]fabio.Service{{Name: "web", Instances: []fabio.Instance{{Key: "n/1", Tags: []string{tag}}}}}, FabioOptions("dc1"))
+		if len(r.Routes) != 1 {
+			t.Errorf("%s: %v", tag, r.Warnings)
+		}
+	}
+	// On a route for any host $host would be whatever a request says.
+	r := fabio.Build([]fabio.Service{{Name: "web", Instances: []fabio.Instance{{Key: "n/1", Tags: []string{"urlprefix-/a redirect=301,https://$host$path"}}}}}, FabioOptions(""))
+	if len(r.Routes) != 0 || len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0].Text, "name the route's hosts") {
+		t.Errorf("got %d routes, %v", len(r.Routes), r.Warnings)
+	}
+}

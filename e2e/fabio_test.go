@@ -223,3 +223,34 @@ func TestFabioTagsOfTheHostile(t *testing.T) {
 	consul.PutKey("unrelated", "x")
 	g.Reload() // nothing that is registered is in its way
 }
+
+// TestFabioTagsRightsVanish takes the token's rights to services away: what Consul
+// says then is that nothing is registered.
+func TestFabioTagsRightsVanish(t *testing.T) {
+	t.Parallel()
+	consul := startDenying(t, nil)
+	all := readServices + readNodes + readAgents
+	policy := consul.policy("", "edge", all)
+	secret, _ := consul.token(policy)
+	file := filepath.Join(t.TempDir(), "token")
+	write(t, file, []byte(secret))
+	web := harness.StartInstance(t, "web", "web-1")
+	registerTagged(consul.Consul, []string{"urlprefix-/web"}, web)
+	g := harness.StartGateway(t, harness.Options{Consul: consul.Address(), ConsulBlock: fmt.Sprintf("fabio_tags = true\n  token_file = %q", file)})
+	harness.Within(t, harness.Patience, "it is routed", onlyBy(g, "/web", web))
+	load := harness.Load{URL: g.URL("/web"), Workers: 4}.Start(t)
+	consul.policy(policy, "edge", readNodes+readAgents)
+	// Something that every answer about services tells of.
+	other := harness.StartInstance(t, "other", "other-1")
+	registerTagged(consul.Consul, []string{"urlprefix-/other"}, other)
+	says(t, g, "the list of services is not believed")
+	load.WaitFor(load.Sent() + 500)
+	if err := status(g, "/other", http.StatusNotFound)(); err != nil {
+		t.Error(err)
+	}
+	consul.policy(policy, "edge", all)
+	harness.Within(t, 3*harness.Patience, "what is new is routed", onlyBy(g, "/other", other))
+	if err := load.Finish().Err(); err != nil {
+		t.Error(err)
+	}
+}
