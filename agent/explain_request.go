@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -121,7 +122,7 @@ func (q *ExplainRequest) exchange(servers []*server) (x *proxy.Exchange, s *serv
 	r.Fields.Reset(nil)
 	lines := q.Headers
 	if q.Token != "" {
-		lines = append(lines[:len(lines):len(lines)], "Authorization: Bearer "+q.Token)
+		lines = append(slices.Clip(lines), "Authorization: Bearer "+q.Token)
 	}
 	if len(lines) > mostHeaders {
 		return nil, nil, fmt.Errorf("%d headers are more than %d", len(lines), mostHeaders)

@@ -17,8 +17,10 @@ func BenchmarkPairs(b *testing.B) {
 		name string
 		e    engine
 	}{
-		{"HTTP2 to nethttp", h2c(standard)}, {"HTTP2 to http1", h2c(either(standard, ours))},
-		{"http1 to nethttp over TLS", overTLS(either(ours, standard))}, {"http1 to http1 over TLS", overTLS(ours)},
+		{"HTTP2 to nethttp", h2c(standard)},
+		{"HTTP2 to http1", h2c(either(standard, ours))},
+		{"http1 to nethttp over TLS", overTLS(either(ours, standard))},
+		{"http1 to http1 over TLS", overTLS(ours)},
 	} {
 		for _, method := range []string{"GET", "POST"} {
 			b.Run(pair.name+"/"+method, func(b *testing.B) {
