@@ -146,6 +146,16 @@ var documents = map[string]map[string]commands{
 			prints: []string{`^200\n`, `web@mesh .*passing`, `lictor_mesh_leaf_expiry_seconds \d`}, settles: true,
 		},
 	},
+	"docs/simulate.md": {
+		"mkdir -p policies": {prints: []string{
+			`access\.log: common, 8 lines`, `4 would go to a service, 3 would be told to come later \(37\.50 %`, `per_client +token_bucket`,
+			`3 +3 .* 192\.0\.2\.1\n`, `1 +GET /wp-login\.php`,
+		}},
+		"bin/lictor simulate -policy policies -log access.log -html report.html": {prints: []string{`"denied": 3,`}},
+		"go run ./agent/simulate/generate -lines 100000 | go run ./cmd/lictor simulate -policy agent/simulate/testdata/policy.hcl -log -": {
+			inSource: true, prints: []string{`-: json, 100,000 lines`},
+		},
+	},
 	"docs/steps.md": {
 		"mkdir -p site policies && echo hello > site/hello.txt": {},
 		"cat > policies/moved.hcl <<'END'": {prints: []string{

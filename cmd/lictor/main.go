@@ -39,6 +39,7 @@ func commands() []command {
 		{"explain", "[-method M] [-header 'K: V']... [-token-file F] [-from IP] URL", "tell what would become of a request, and why", runExplain},
 		{"policies", "push|pull|diff DIR", "keep the policies in Consul's KV store and a folder alike", runPolicies},
 		{"api-key", "[-expires DATE] NAME", "make a key, and the line of a keys_file that knows it", runAPIKey},
+		{"simulate", "-policy PATH -log FILE", "replay an access log against policies: who would be limited", runSimulate},
 		{"version", "", "print the version", runVersion},
 		{"help", "", "print this text", runHelp},
 	}

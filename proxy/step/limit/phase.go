@@ -16,7 +16,8 @@ type Phase struct {
 }
 
 // NewPhase returns the step for these limits, without the disabled ones; nil
-// when none is left. Requests that a queueing limit delays wait in waiters.
+// when none is left. Requests that a queueing limit delays wait in waiters; without
+// them (nil) nobody waits, see NewReplayed.
 func NewPhase(list []*Limit, waiters *limits.Waiters) *Phase {
 	p := &Phase{waiters: waiters}
 	for _, l := range list {
@@ -54,10 +55,11 @@ func (p *Phase) Request(x *proxy.Exchange) bool {
 			delay = max(delay, d.Delay)
 		}
 	}
-	if delay > 0 && !p.wait(x, first, held, delay, lost) {
-		return false
-	}
-	if delay <= 0 {
+	if delay > 0 && p.waiters != nil {
+		if !p.wait(x, first, held, delay, lost) {
+			return false
+		}
+	} else {
 		p.count(x, first, lost)
 	}
 	for _, l := range p.limits {
