@@ -126,6 +126,12 @@ gateway {
 		if c.one(4) {
 			fmt.Fprintf(&b, "  ip_access {\n    deny = [\"203.0.113.2/32\"]\n  }\n")
 		}
+		if c.one(4) {
+			fmt.Fprint(&b, "  request_headers {\n    set = { \"X-Client\" = \"{client.ip}\" }\n    remove = [\"X-Key\"]\n  }\n")
+		}
+		if c.one(4) {
+			fmt.Fprint(&b, "  cors {\n    allow_origins = [\"https://shop.example.com\"]\n  }\n")
+		}
 		if c.one(6) {
 			fmt.Fprintf(&b, "  redirect {\n    to = \"https://new.example.com{path}\"\n  }\n}\n")
 			continue
@@ -151,6 +157,10 @@ func (c chance) request(tokens []string) *ExplainRequest {
 	}
 	if c.one(3) {
 		q.Headers = append(q.Headers, "X-Key: "+c.of("a", "b"))
+	}
+	if c.one(5) {
+		q.Method = "OPTIONS"
+		q.Headers = append(q.Headers, "Origin: https://"+c.of("shop", "evil")+".example.com", "Access-Control-Request-Method: "+c.of("GET", "POST", "DELETE"))
 	}
 	if c.one(2) {
 		q.Token = tokens[c.IntN(len(tokens))]
@@ -244,6 +254,11 @@ func (g *gateway) same(q *ExplainRequest, seen map[string]int) {
 	for end := time.Now().Add(patience); g.proxy.InFlight() > 0; runtime.Gosched() {
 		if time.Now().After(end) {
 			g.t.Fatal("the request does not end")
+		}
+	}
+	for _, r := range v.Routes {
+		if v.Route != "" && r.Won != (r.Name == v.Route) {
+			g.t.Errorf("%+v: route %s, but %+v", q, v.Route, r)
 		}
 	}
 	o := v.Outcome

@@ -125,8 +125,12 @@ func (e *Explained) match(t *Table, x *Exchange) {
 		return
 	}
 	e.Path = string(path)
+	given := x.Request.Path
+	x.Request.Path = path
+	_, method := t.matchBy(x)
+	x.Request.Path = given // normalize is still to come
 	e.Considered = t.router.Explain(&router.Request{
-		Host: x.Request.Host, Path: path, Method: x.Request.Method, Query: x.Request.Query, Headers: &x.Request.Fields,
+		Host: x.Request.Host, Path: path, Method: method, Query: x.Request.Query, Headers: &x.Request.Fields,
 	})
 }
 

@@ -123,14 +123,20 @@ func NewTable(generation uint64, gateway []Step, routes []*Route) (*Table, error
 
 // match finds the route of an exchange whose path has been normalised.
 func (t *Table) match(x *Exchange) router.Match {
+	m, _ := t.matchBy(x)
+	return m
+}
+
+// matchBy is match, and tells by which method.
+func (t *Table) matchBy(x *Exchange) (m router.Match, method []byte) {
 	if t.preflights {
 		if asked := x.Request.PreflightFor(); asked != nil {
-			if m := t.matchMethod(x, asked); m.Rule >= 0 && t.Routes[m.Rule].preflights {
-				return m
+			if m = t.matchMethod(x, asked); m.Rule >= 0 && t.Routes[m.Rule].preflights {
+				return m, asked
 			}
 		}
 	}
-	return t.matchMethod(x, x.Request.Method)
+	return t.matchMethod(x, x.Request.Method), x.Request.Method
 }
 
 func (t *Table) matchMethod(x *Exchange, method []byte) router.Match {
