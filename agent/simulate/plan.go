@@ -187,6 +187,11 @@ func (p *plan) remark(c *config.Policy, holds Holds) {
 			note("The limit %q counts what is in flight by the durations in the log: what was refused then took no time.", s.Name)
 		}
 	}
+	for _, s := range c.GatewaySteps {
+		if s.Type != accessStep {
+			note("The step %s of the gateway is not simulated: every request is taken to pass it.", s.Type)
+		}
+	}
 	for i := range c.Routes {
 		r := &c.Routes[i]
 		if len(r.Hosts) > 0 && !holds.Host {
