@@ -304,6 +304,9 @@ func (g *gateway) standing(moment limits.Time) string {
 	for _, l := range g.current.Load().limits {
 		fmt.Fprintf(&b, "%s %d %+v\n", l.Spec.Name, l.Limiter.Keys(), l.Limiter.Top(1000, moment))
 	}
+	if moment.Mono%8 != 0 { // metrics take their time, and one in eight will do
+		return b.String()
+	}
 	families, err := g.registry.Gather()
 	if err != nil {
 		g.t.Fatal(err)
