@@ -211,7 +211,10 @@ func (k *call) clientGone() bool {
 	if k.ours != nil {
 		return k.ours.isGone()
 	}
-	return k.x.W.Context().Err() != nil
+	// net/http ends the context just before a read of the body fails, be it because
+	// the client went away or because it was silent for too long: what that read
+	// says comes next, and tells the two apart.
+	return k.x.W.Context().Err() != nil && !k.up.tells()
 }
 
 // send sends what has been prepared, and starts the upload of what is not here.

@@ -25,6 +25,7 @@ type upload struct {
 	running bool          // it has not been waited for
 	over    atomic.Bool   // the call needs no more of it
 	reading atomic.Bool   // it may be waiting for the client
+	writing atomic.Bool   // it may be waiting for the instance
 	whole   atomic.Bool   // nothing is left to send
 	head    [maxChunkHead]byte
 	vec     net.Buffers
@@ -47,6 +48,7 @@ func (u *upload) reset() {
 	u.running, u.complete, u.failure, u.ended = false, true, nil, 0
 	u.over.Store(false)
 	u.reading.Store(false)
+	u.writing.Store(false)
 	u.whole.Store(false)
 }
 
@@ -64,6 +66,17 @@ func (u *upload) fault() *proxy.ForwardError {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return u.failure
+}
+
+// tells reports whether the goroutine is about to say what became of the client:
+// it waits for it, or has just been answered.
+func (u *upload) tells() bool {
+	if !u.running || u.writing.Load() {
+		return false
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.ended == 0
 }
 
 // since returns when the wait for the answer began that is due within a time from
@@ -146,6 +159,8 @@ var errNotTaken = errors.New("the instance took nothing of the request for longe
 // write sends three pieces. That the instance is gone, or wants no more, shows in
 // its answer, or in that there is none; that it does not listen shows here only.
 func (u *upload) write(p, q, r []byte) (sent bool, failure *proxy.ForwardError) {
+	u.writing.Store(true)
+	defer u.writing.Store(false)
 	u.pieces = [3][]byte{p, q, r}
 	if u.k.u.secure != nil {
 		w := u.k.f.room.getWide()
