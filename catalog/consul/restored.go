@@ -37,8 +37,7 @@ func (s *sentinel) run(ctx context.Context) {
 			pause = jitter(backoff, chance())
 		case index > 0 && at <= index && time.Since(sent) < waitTime:
 			s.log.Info("Consul's state was restored, all is read again")
-			s.restored()
-			pause = time.Second // however it misbehaves, once a second at most
+			s.tell(ctx)
 		default:
 			backoff = 0
 			if index > 0 {
@@ -48,6 +47,17 @@ func (s *sentinel) run(ctx context.Context) {
 		index = at
 		rest(ctx, pause)
 	}
+}
+
+// tell has every watch ask anew, and again a little later: the queries of the
+// former state end before all of the restored one is in force, and a watch that
+// was too quick would sleep through the rest.
+func (s *sentinel) tell(ctx context.Context) {
+	for _, pause := range []time.Duration{time.Second, 4 * time.Second, 10 * time.Second} {
+		s.restored()
+		rest(ctx, pause)
+	}
+	s.restored()
 }
 
 // ask returns the index of the list, 0 with an error.

@@ -23,8 +23,24 @@ func TestARestoreIsSeenAtOnce(t *testing.T) {
 		pass(time.Second)
 		r.want("web", "web9", "a second after the restore")
 		f.restore("web", entry("web1", api.HealthPassing))
-		pass(2 * time.Second)
+		pass(15 * time.Second)
 		r.want("web", "web1", "after another one")
+	})
+}
+
+// TestARestoreThatTakesAWhile ends the queries first, and has the former state
+// answer for some time.
+func TestARestoreThatTakesAWhile(t *testing.T) {
+	in(t, func(t *testing.T, f *fake) {
+		r := start(t, f, Config{}, "web")
+		pass(10 * time.Second)
+		f.change(func() { f.restores++ })
+		pass(3 * time.Second)
+		f.change(func() {
+			f.index, f.indexOf["web"], f.services["web"] = 3, 3, []*api.ServiceEntry{entry("web9", api.HealthPassing)}
+		})
+		pass(3 * time.Second)
+		r.want("web", "web9", "once the restored state is in force")
 	})
 }
 
