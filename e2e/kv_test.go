@@ -119,7 +119,7 @@ func TestKVSnapshotRestored(t *testing.T) {
 	}
 	write(t, filepath.Join(dir, "orders.hcl"), []byte(kvRoute("orders", "/after")))
 	pushed(t, w.consul.Address(), dir)
-	harness.Within(t, harness.Prompt, "what was pushed last serves", onlyBy(w.gateway, "/after", w.orders...))
+	harness.Within(t, harness.Patience, "what was pushed last serves", onlyBy(w.gateway, "/after", w.orders...))
 	if err := w.consul.RestoreSnapshot(t.Context(), state); err != nil {
 		t.Fatal(err)
 	}
