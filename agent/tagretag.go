@@ -1,0 +1,50 @@
+package agent
+
+import (
+	"context"
+	"time"
+
+	"github.com/lictor/lictor/agent/fabio"
+)
+
+const (
+	// mostChecked bounds what is remembered of routes' texts.
+	mostChecked = 2 * fabio.MaxRoutes
+	// retagFloor is the least time between two times that tags are taken up. It is
+	// longer where that takes long: who changes his tags all the time shall not keep
+	// a processor busy.
+	retagFloor = 200 * time.Millisecond
+	retagShare = 4
+)
+
+// retag has routes and the catalog follow the tags until ctx is done.
+func (a *Agent) retag(ctx context.Context) {
+	t := a.tags
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.dirty:
+		}
+		begun := time.Now()
+		a.refollow()
+		t.mu.Lock()
+		changed, input, marks := len(t.pending) > 0, t.input, t.marks
+		t.mu.Unlock()
+		if !changed {
+			continue
+		}
+		t.refusal.Store(nil)
+		if set := t.rebuild(a, input); !set.same(a.current.Load().tags) {
+			_, _ = a.Reload() // it has logged what is wrong
+		}
+		t.release(a, marks)
+		rest := time.NewTimer(max(retagFloor, retagShare*time.Since(begun)))
+		select {
+		case <-ctx.Done():
+			rest.Stop()
+			return
+		case <-rest.C:
+		}
+	}
+}
