@@ -3,13 +3,9 @@ package agent
 import (
 	"context"
 	"time"
-
-	"github.com/lictor/lictor/agent/fabio"
 )
 
 const (
-	// mostChecked bounds what is remembered of routes' texts.
-	mostChecked = 2 * fabio.MaxRoutes
 	// retagFloor is the least time between two times that tags are taken up. It is
 	// longer where that takes long: who changes his tags all the time shall not keep
 	// a processor busy.

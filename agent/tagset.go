@@ -40,6 +40,9 @@ func (t *tagSet) same(o *tagSet) bool {
 	return maps.Equal(t.texts, o.texts)
 }
 
+// mostChecked bounds what is remembered of routes' texts.
+const mostChecked = 2 * fabio.MaxRoutes
+
 // rebuild makes routes of tags.
 func (t *tagRoutes) rebuild(a *Agent, input []fabio.Service) *tagSet {
 	if len(t.checked) > mostChecked {
