@@ -43,6 +43,11 @@ var floors = []floor{
 		because:   "reading attributes knows nothing of what they are for",
 	},
 	{
+		packages:  []string{"breaker"},
+		forbidden: []string{"not-standard", "net/http"},
+		because:   "a circuit breaker knows nothing of what it breaks",
+	},
+	{
 		packages:  []string{"limits"},
 		forbidden: []string{"net/http", "github.com/hashicorp/consul/...", "catalog/...", "limits/*", "proxy/...", "agent/..."},
 		because:   "a limit knows neither HTTP nor Consul, nor the stores that serve it",
@@ -83,7 +88,7 @@ var floors = []floor{
 		because:   "the command runs the agent, not the other way round",
 	},
 	{
-		packages:  []string{"cmd/...", "agent/...", "attr", "catalog/...", "limits/...", "proxy/..."},
+		packages:  []string{"cmd/...", "agent/...", "attr", "breaker", "catalog/...", "limits/...", "proxy/..."},
 		forbidden: []string{"e2e/...", "testing", "github.com/hashicorp/consul/agent/...", "github.com/hashicorp/consul/connect/..."},
 		because:   "what ships links neither test code nor Consul's internals",
 	},
@@ -231,6 +236,7 @@ func TestFloorsRefuse(t *testing.T) {
 			"catalog/consul": {"catalog", "github.com/hashicorp/consul/api"}, "catalog": {"net/netip"}, "proxy/http1/wire": {"proxy"},
 		}, nil},
 		{"catalog beyond the standard library", map[string][]string{"catalog": {"golang.org/x/sys"}}, []string{"catalog -> golang.org/x/sys"}},
+		{"a breaker that knows something", map[string][]string{"breaker": {"limits"}}, []string{"breaker -> limits"}},
 		{"limits through a third", map[string][]string{"limits": {"golang.org/x/sys"}, "golang.org/x/sys": {"net/http"}}, []string{"limits -> golang.org/x/sys -> net/http"}},
 		{"upwards", map[string][]string{"proxy/upstream": {"proxy"}}, []string{"proxy/upstream -> proxy"}},
 		{"pipeline on engine", map[string][]string{"proxy": {"proxy/http1"}}, []string{"proxy -> proxy/http1"}},
@@ -265,7 +271,7 @@ func TestFloorsRefuse(t *testing.T) {
 func made(path string, imports []string) listed {
 	top, _, _ := strings.Cut(path, "/")
 	switch {
-	case slices.Contains([]string{"agent", "catalog", "cmd", "e2e", "limits", "proxy"}, top):
+	case slices.Contains([]string{"agent", "attr", "breaker", "catalog", "cmd", "e2e", "limits", "proxy"}, top):
 		path = module + "/" + path
 	case !strings.Contains(top, "."):
 		return listed{ImportPath: path, Standard: true}

@@ -14,8 +14,12 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
 
+	"github.com/lictor/lictor/breaker"
 	"github.com/lictor/lictor/limits"
 )
+
+// longestPause is the most time between two questions whether the store is back.
+const longestPause = time.Second
 
 // ErrUnavailable is why nothing is asked while the breaker is open.
 var ErrUnavailable = errors.New("the store is not asked, because it did not answer of late")
@@ -26,7 +30,7 @@ var ErrUnavailable = errors.New("the store is not asked, because it did not answ
 type Store struct {
 	options Options
 	client  redis.UniversalClient
-	breaker breaker
+	breaker breaker.Breaker
 	gateway string // this one's name among those that tell their demand
 	fleet   *script
 	scripts map[string]*script
@@ -73,7 +77,9 @@ func New(o Options) (*Store, error) {
 	logging.Disable() // the library's own, which writes where it likes; what matters is returned
 	var id [8]byte
 	rand.Read(id[:]) // it never fails
-	return &Store{options: o, client: o.client(), gateway: hex.EncodeToString(id[:]), fleet: newScript(fleetLua), scripts: newScripts()}, nil
+	s := &Store{options: o, client: o.client(), gateway: hex.EncodeToString(id[:]), fleet: newScript(fleetLua), scripts: newScripts()}
+	s.breaker.LongestPause = longestPause
+	return s, nil
 }
 
 // Close ends all connections. Limiters go on as if the store did not answer.
@@ -89,14 +95,15 @@ func (s *Store) Stats() Stats {
 	return Stats{
 		Calls: s.stats.calls.Load(), Failed: s.stats.failed.Load(),
 		Known: s.stats.known.Load(), Leased: s.stats.leased.Load(),
-		Open: s.breaker.open(),
+		Open: s.breaker.Open(),
 	}
 }
 
 // run runs a script on a key and returns its answer, of at least so many numbers,
 // within the time given.
 func (s *Store) run(sc *script, key string, args []any, numbers int, within time.Duration) ([]int64, error) {
-	if !s.breaker.allow(s.options.Clock.Now().Mono) {
+	pass, allowed := s.breaker.Allow(s.options.Clock.Now().Mono)
+	if !allowed {
 		return nil, ErrUnavailable
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), within)
@@ -105,7 +112,7 @@ func (s *Store) run(sc *script, key string, args []any, numbers int, within time
 	if err == nil && len(out) < numbers {
 		err = fmt.Errorf("the script answered with %d numbers instead of %d", len(out), numbers)
 	}
-	s.ended(err)
+	s.ended(pass, err)
 	return out, err
 }
 
@@ -135,11 +142,11 @@ func strange(err error) bool {
 	return strings.Contains(text, "WRONGTYPE") || strings.Contains(text, "not the state of ")
 }
 
-func (s *Store) ended(err error) {
+func (s *Store) ended(pass breaker.Pass, err error) {
 	if err != nil {
 		s.stats.failed.Add(1)
 	}
-	if s.breaker.done(s.options.Clock.Now().Mono, err != nil && !strange(err)) {
+	if s.breaker.Done(s.options.Clock.Now().Mono, pass, err != nil && !strange(err)) {
 		s.epoch.Add(1) // what it knew may be gone when it comes back
 		s.options.Changed(err == nil, err)
 	}
@@ -180,7 +187,7 @@ func (s *Store) Run(ctx context.Context) {
 		}
 		now := s.options.Clock.Now()
 		switch {
-		case s.breaker.open():
+		case s.breaker.Open():
 			s.probe(now)
 		case n%tellEvery == 0:
 			for _, l := range s.following() {
@@ -192,13 +199,14 @@ func (s *Store) Run(ctx context.Context) {
 
 // probe asks whether the store is back.
 func (s *Store) probe(now limits.Time) {
-	if !s.breaker.allow(now.Mono) {
+	pass, allowed := s.breaker.Allow(now.Mono)
+	if !allowed {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), s.options.Timeout)
 	defer cancel()
 	s.stats.calls.Add(1)
-	s.ended(s.client.Ping(ctx).Err())
+	s.ended(pass, s.client.Ping(ctx).Err())
 }
 
 // tell exchanges a limit's demand with the other gateways.

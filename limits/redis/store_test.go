@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lictor/lictor/breaker"
 	"github.com/lictor/lictor/limits"
 )
 
@@ -393,7 +394,7 @@ func TestStrangeState(t *testing.T) {
 			} else {
 				c.SAdd(t.Context(), name, "hello")
 			}
-			for range 2 * failuresToOpen {
+			for range 2 * breaker.FailuresToOpen {
 				if d, answered := l.Ask(key, 1, l.clock()); answered || !d.Allowed {
 					t.Errorf("%+v, %s: %+v, answered %t", spec, kind, d, answered)
 				}

@@ -7,11 +7,16 @@ import (
 	"io"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/lictor/lictor/breaker"
 	"github.com/lictor/lictor/proxy"
 )
+
+// longestPause is the most time between two questions whether the service is back.
+const longestPause = 2 * time.Second
 
 // Step asks a service whether a request may pass. It implements proxy.Step.
 type Step struct {
@@ -21,7 +26,7 @@ type Step struct {
 	strip   []proxy.Alike
 	marker  proxy.Alike
 	asking  atomic.Int64
-	breaker breaker
+	breaker breaker.Breaker
 	cache   cache
 }
 
@@ -29,6 +34,7 @@ type Step struct {
 // one of NewClient; log hears when the service is not there, and when it is again.
 func New(s *Spec, client *http.Client, log hclog.Logger) *Step {
 	st := &Step{spec: s, client: client, log: log, marker: proxy.NewAlike(marker)}
+	st.breaker.LongestPause = longestPause
 	for _, name := range s.HeadersToUpstream {
 		st.strip = append(st.strip, proxy.NewAlike(name))
 	}
@@ -103,7 +109,11 @@ func (s *Step) ask(x *proxy.Exchange, q question, key *[32]byte) decision {
 		return decision{result: r, err: err}
 	}
 	defer s.asking.Add(-1)
-	if s.asking.Add(1) > MaxAsking || !s.breaker.allow(x.Start.Mono) {
+	if s.asking.Add(1) > MaxAsking {
+		return unavailable(errBusy)
+	}
+	pass, allowed := s.breaker.Allow(x.Start.Mono)
+	if !allowed {
 		return unavailable(errBusy)
 	}
 	wait := s.spec.Timeout
@@ -114,16 +124,16 @@ func (s *Step) ask(x *proxy.Exchange, q question, key *[32]byte) decision {
 	defer cancel()
 	r, err := q.request(ctx, s.spec.URL, x.RequestID())
 	if err != nil {
-		s.breaker.forget()
+		s.breaker.Forget(pass)
 		return unavailable(err)
 	}
 	answer, err := s.client.Do(r)
 	if err != nil && x.W.Context().Err() != nil {
-		s.breaker.forget()
+		s.breaker.Forget(pass)
 		return unavailable(err)
 	}
 	failed := err != nil || answer.StatusCode >= http.StatusInternalServerError
-	if s.breaker.done(x.Start.Mono+x.Elapsed(), failed) {
+	if s.breaker.Done(x.Start.Mono+x.Elapsed(), pass, failed) {
 		s.turned(failed, err)
 	}
 	if err != nil {
