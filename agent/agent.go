@@ -131,50 +131,62 @@ func New(o Options) (*Agent, error) {
 		own: http1.NewForwarder(http1.ForwarderOptions{Slot: slotHTTP1, Own: a.own}),
 		std: nethttp.NewForwarder(nethttp.ForwarderOptions{Slot: slotNetHTTP, Own: a.own}),
 	})
-	var err error
-	if err = a.openLogin(c); err != nil {
+	if err := a.open(c, files); err != nil {
+		a.abandon()
 		return nil, err
+	}
+	return a, nil
+}
+
+// open opens all that the agent holds, and commits the first generation. Where
+// it fails, abandon closes what it had opened.
+func (a *Agent) open(c *config.Config, files *config.Files) (err error) {
+	if err = a.openLogin(c); err != nil {
+		return err
 	}
 	if a.tags, err = a.openTags(c); err != nil {
-		return nil, err
+		return err
 	}
 	if err = a.openSources(c); err != nil {
-		return nil, err
+		return err
 	}
 	if a.kv, err = a.openKV(c); err != nil {
-		return nil, err
+		return err
 	}
 	if a.mesh, err = a.openMesh(c); err != nil {
-		return nil, err
+		return err
 	}
 	if a.fleet, err = a.openFleet(c); err != nil {
-		return nil, err
+		return err
 	}
 	if a.store, err = a.openStore(c.Store); err != nil {
-		return nil, err
+		return err
 	}
 	g, err := a.firstGeneration(c, files)
 	if err != nil {
-		a.closeStore()
-		return nil, err
+		return err
 	}
 	a.registry = newRegistry(a, c.Telemetry.MetricsPrefix)
 	if a.statsd, err = newStatsd(c.Telemetry); err != nil {
-		a.closeStore()
-		return nil, err
+		return err
 	}
-	if err = a.openAccessLog(c); err == nil {
-		err = a.listen(g)
+	if err = a.openAccessLog(c); err != nil {
+		return err
 	}
-	if err != nil {
-		a.closeListeners()
-		a.closeAccessLog()
-		a.closeStore()
-		a.statsd.close()
-		return nil, err
+	if err = a.listen(g); err != nil {
+		return err
 	}
 	a.commit(g)
-	return a, nil
+	return nil
+}
+
+// abandon closes what was opened by an agent that will not run.
+func (a *Agent) abandon() {
+	a.closeListeners()
+	a.closeAccessLog()
+	a.statsd.close()
+	a.closeStore()
+	a.closeLogin()
 }
 
 func newLogger(w io.Writer, c *config.Config) hclog.InterceptLogger {
@@ -195,7 +207,8 @@ func (a *Agent) Run(ctx, hurry context.Context) error {
 	base, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var wg sync.WaitGroup
-	defer a.startLogin(base, &wg)() // given back once nobody asks any more
+	defer a.closeLogin() // once nobody asks any more
+	a.runLogin(base, &wg)
 	defer wg.Wait()
 	defer stop()
 

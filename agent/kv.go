@@ -92,6 +92,7 @@ func (a *Agent) firstGeneration(c *config.Config, files *config.Files) (*generat
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), kvFirstTime)
 	defer cancel()
+	a.firstLogin(ctx)
 	now, kept, err := a.kv.watch.First(ctx)
 	if err != nil {
 		a.log.Warn("starting without Consul's word on policies", "prefix", a.kv.prefix, "error", err)

@@ -14,23 +14,33 @@ func (a *Agent) openLogin(c *config.Config) error {
 	if c.Consul == nil || c.Consul.Login == nil {
 		return nil
 	}
-	l := c.Consul.Login
 	var err error
-	a.login, err = consul.NewLogin(a.consulConfig(c), consul.LoginSpec{
-		Method: l.AuthMethod, BearerTokenFile: l.BearerTokenFile, Meta: l.Meta,
-	})
+	a.login, err = consul.NewLogin(a.consulConfig(c), loginSpec(c.Consul.Login))
 	return err
 }
 
-// startLogin gets the first token and keeps it until ctx is done. The function
-// that it returns gives it back.
-func (a *Agent) startLogin(ctx context.Context, wg *sync.WaitGroup) (end func()) {
-	if a.login == nil {
-		return func() {}
+// firstLogin gets the first token, so that what asks Consul next finds one.
+// Where it fails, runLogin tries again.
+func (a *Agent) firstLogin(ctx context.Context) {
+	if a.login != nil {
+		_ = a.login.First(ctx) // it is told of by loginWarnings
 	}
-	a.login.First(ctx)
+}
+
+// runLogin keeps a token until ctx is done.
+func (a *Agent) runLogin(ctx context.Context, wg *sync.WaitGroup) {
+	if a.login == nil {
+		return
+	}
+	a.firstLogin(ctx)
 	wg.Go(func() { a.login.Run(ctx) })
-	return a.login.Close
+}
+
+// closeLogin gives the token back. Nothing may ask Consul any more.
+func (a *Agent) closeLogin() {
+	if a.login != nil {
+		a.login.Close()
+	}
 }
 
 // loginWarnings says why there is no new token from Consul, if there should be.

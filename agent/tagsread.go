@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/hashicorp/go-hclog"
-
 	"github.com/lictor/lictor/agent/config"
 	"github.com/lictor/lictor/agent/fabio"
 	"github.com/lictor/lictor/catalog/consul"
@@ -20,18 +18,11 @@ func ReadTags(ctx context.Context, c *config.Config) (fabio.Result, error) {
 	if c.Consul == nil {
 		return fabio.Result{}, errors.New("asking for tags: the configuration has no consul block")
 	}
-	in := consul.Config{
-		Address: c.Consul.Address, TokenFile: c.Consul.TokenFile, Datacenter: c.Consul.Datacenter, Logger: hclog.NewNullLogger(),
+	in, done, err := Asking(ctx, c.Consul)
+	if err != nil {
+		return fabio.Result{}, err
 	}
-	if l := c.Consul.Login; l != nil {
-		login, err := consul.NewLogin(in, consul.LoginSpec{Method: l.AuthMethod, BearerTokenFile: l.BearerTokenFile, Meta: l.Meta})
-		if err != nil {
-			return fabio.Result{}, err
-		}
-		login.First(ctx)
-		defer login.Close()
-		in.Login = login
-	}
+	defer done()
 	services, err := consul.ReadTagged(ctx, in, fabio.Is, fabio.MaxServices)
 	if err != nil {
 		return fabio.Result{}, err

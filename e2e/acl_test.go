@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -170,16 +171,15 @@ func TestTokenIsReplaced(t *testing.T) {
 	}
 }
 
-// TestLogin gets tokens by an auth method, which expire soon, and gives the last
-// one back.
-func TestLogin(t *testing.T) {
-	t.Parallel()
-	consul := startDenying(t, nil)
-	policy := consul.policy("", "edge", readServices+readNodes+readAgents+writeItself)
+// method makes the auth method "edge", which gives the gateway edge-1 a token of
+// these rules, and returns what makes bearer tokens.
+func (d denying) method(t *testing.T, rules string) (bearer func(gateway string) []byte) {
+	t.Helper()
+	policy := d.policy("", "edge", rules)
 	key := harness.NewKey(t, "ES256", "edge")
 	ask := func(path string, body map[string]any) {
 		t.Helper()
-		if err := consul.Put(t.Context(), path, body, nil); err != nil {
+		if err := d.Put(t.Context(), path, body, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -195,37 +195,94 @@ func TestLogin(t *testing.T) {
 		"AuthMethod": "edge", "BindType": "role", "BindName": "edge", "Selector": `value.gateway == "edge-1"`,
 	})
 	expires := time.Now().Add(time.Hour).Unix()
+	return func(gateway string) []byte {
+		return []byte(key.Token(harness.Claims{"sub": gateway, "aud": "consul", "iat": expires - 3660, "exp": expires}))
+	}
+}
+
+// loginBlock is how a gateway logs in with the bearer token of a file.
+func loginBlock(file string) string {
+	return fmt.Sprintf("service {}\nlogin {\n  auth_method = \"edge\"\n  bearer_token_file = %q\n}", file)
+}
+
+// accessors returns the tokens that the auth method gave and that still are.
+func (d denying) accessors(t *testing.T) map[string]bool {
+	t.Helper()
+	var all []struct{ AccessorID, AuthMethod string }
+	if err := d.Get(t.Context(), "/v1/acl/tokens?authmethod=edge", &all); err != nil {
+		t.Fatal(err)
+	}
+	ids := map[string]bool{}
+	for _, a := range all {
+		ids[a.AccessorID] = true
+	}
+	return ids
+}
+
+// TestLoginComesFirst has policies in Consul that only a login lets read: the
+// gateway starts with them, and the commands about them log in as well.
+func TestLoginComesFirst(t *testing.T) {
+	t.Parallel()
+	consul := startDenying(t, nil)
+	bearer := consul.method(t, readServices+readNodes+readAgents+writeItself+`key_prefix "lictor/" { policy = "write" }`)
 	file := filepath.Join(t.TempDir(), "bearer")
-	write(t, file, []byte(key.Token(harness.Claims{"sub": "somebody else", "aud": "consul", "iat": expires - 3660, "exp": expires})))
+	write(t, file, bearer("edge-1"))
+	orders := harness.StartInstance(t, "orders", "orders-1")
+	consul.Register(orders)
+
+	dir := t.TempDir()
+	conf := filepath.Join(dir, "lictor.hcl")
+	write(t, conf, fmt.Appendf(nil, "listener \"web\" {\n  address = \"127.0.0.1:0\"\n}\nconsul {\n  address = %q\n%s\n}\npolicies {\n  %s\n}\n", consul.Address(), loginBlock(file), inKV))
+	policies := policyFiles(t, "orders.hcl", ordersRoute)
+	if r := harness.RunLictor(t, nil, "policies", "push", "-config-file", conf, policies); r.Code != 0 {
+		t.Fatalf("push ended with %d: %s%s", r.Code, r.Stdout, r.Stderr)
+	}
+	if left := consul.accessors(t); len(left) > 0 {
+		t.Errorf("tokens were not given back: %v", left)
+	}
+	gateway := harness.StartGateway(t, harness.Options{
+		Consul: consul.Address(), ConsulBlock: loginBlock(file), PoliciesBlock: inKV,
+	})
+	if a := gateway.Get("/orders"); a.Status != http.StatusOK {
+		t.Errorf("%d %s", a.Status, a.Body)
+	}
+	for _, complaint := range []string{"starting without", "[WARN]"} {
+		if gateway.Log.Contains(complaint) {
+			t.Errorf("the start says %q", complaint)
+		}
+	}
+	write(t, file, bearer("somebody else"))
+	if r := harness.RunLictor(t, nil, "policies", "diff", "-config-file", conf, policies); r.Code != 2 || !strings.Contains(r.Stderr, "logging in by the auth method") {
+		t.Errorf("diff by a stranger ended with %d: %s%s", r.Code, r.Stdout, r.Stderr)
+	}
+}
+
+// TestLogin gets tokens by an auth method, which expire soon, and gives the last
+// one back.
+func TestLogin(t *testing.T) {
+	t.Parallel()
+	consul := startDenying(t, nil)
+	bearer := consul.method(t, readServices+readNodes+readAgents+writeItself)
+	file := filepath.Join(t.TempDir(), "bearer")
+	write(t, file, bearer("somebody else"))
 	orders := harness.StartInstances(t, "orders", 2)
 	consul.Register(orders...)
 	gateway := harness.StartGateway(t, harness.Options{
 		Consul: consul.Address(), Policies: ordersRoute, NotReady: true,
-		ConsulBlock: fmt.Sprintf("service {}\nlogin {\n  auth_method = \"edge\"\n  bearer_token_file = %q\n}", file),
+		ConsulBlock: loginBlock(file),
 	})
 	says(t, gateway, `logging in by the auth method`)
 	if a := gateway.Get("/orders"); a.Status != http.StatusServiceUnavailable {
 		t.Errorf("without a token: %d %s", a.Status, a.Body)
 	}
-	write(t, file, []byte(key.Token(harness.Claims{"sub": "edge-1", "aud": "consul", "iat": expires - 3660, "exp": expires})))
+	write(t, file, bearer("edge-1"))
 	harness.Within(t, 3*harness.Patience, "it serves", onlyBy(gateway, "/orders", orders...))
 
 	// Each token is replaced before it expires: the accessors of two differ.
-	accessors := func() map[string]bool {
-		var all []struct{ AccessorID, AuthMethod string }
-		if err := consul.Get(t.Context(), "/v1/acl/tokens?authmethod=edge", &all); err != nil {
-			t.Fatal(err)
-		}
-		ids := map[string]bool{}
-		for _, a := range all {
-			ids[a.AccessorID] = true
-		}
-		return ids
-	}
-	first := accessors()
+	first := consul.accessors(t)
 	load := harness.Load{URL: gateway.URL("/orders"), Workers: 2, Every: 50 * time.Millisecond}.Start(t)
 	harness.Within(t, 4*harness.Patience, "another token is taken", func() error {
-		for id := range accessors() {
+		for id := range consul.accessors(t) {
 			if !first[id] {
 				return nil
 			}
@@ -238,9 +295,9 @@ func TestLogin(t *testing.T) {
 	if err := load.Finish().Err(); err != nil {
 		t.Error(err)
 	}
-	before := len(accessors())
+	before := len(consul.accessors(t))
 	gateway.Stop()
-	if after := len(accessors()); after >= before {
+	if after := len(consul.accessors(t)); after >= before {
 		t.Errorf("%d tokens before the end, %d after: none was given back", before, after)
 	}
 }

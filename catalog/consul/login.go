@@ -22,7 +22,8 @@ const (
 // errNotLoggedIn is what queries end with while there is no token yet.
 var errNotLoggedIn = errors.New("not logged in to Consul yet")
 
-var errTwoTokens = errors.New("there is a token for Consul already (token_file, or CONSUL_HTTP_TOKEN in the environment), so that there can be no login")
+// ErrTokenGiven is why there can be no login: Consul would refuse it.
+var ErrTokenGiven = errors.New("there is a token for Consul already (token_file, or CONSUL_HTTP_TOKEN in the environment), so that there can be no login")
 
 // LoginSpec says how to get a token from one of Consul's auth methods.
 type LoginSpec struct {
@@ -51,7 +52,7 @@ type Login struct {
 }
 
 // NewLogin returns a login that asks nothing yet. It fails when the client can't
-// be built, and where there is a token already: Consul would refuse the login.
+// be built, and with ErrTokenGiven where there is a token already.
 func NewLogin(cfg Config, spec LoginSpec) (*Login, error) {
 	cfg.Login = nil
 	con, err := newClient(&cfg)
@@ -59,7 +60,7 @@ func NewLogin(cfg Config, spec LoginSpec) (*Login, error) {
 		return nil, err
 	}
 	if con.token.current() != "" {
-		return nil, errTwoTokens
+		return nil, ErrTokenGiven
 	}
 	return &Login{spec: spec, con: con, log: cfg.Logger, got: newBell(), lost: make(chan string, 1)}, nil
 }
@@ -88,9 +89,14 @@ func (l *Login) refused(secret string) {
 	}
 }
 
-// First logs in, so that what is started next finds a token. Where that fails,
-// Run tries again.
-func (l *Login) First(ctx context.Context) { _ = l.login(ctx, time.Now()) }
+// First logs in where nobody did yet, so that what is started next finds a
+// token. Where that fails, it returns why, and Run tries again.
+func (l *Login) First(ctx context.Context) error {
+	if l.current.Load() != nil {
+		return nil
+	}
+	return l.login(ctx, time.Now())
+}
 
 // Run keeps a token until ctx is done. Close then gives it back.
 func (l *Login) Run(ctx context.Context) {

@@ -12,8 +12,6 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/hashicorp/go-hclog"
-
 	"github.com/lictor/lictor/agent"
 	"github.com/lictor/lictor/agent/config"
 	"github.com/lictor/lictor/catalog/consul"
@@ -60,6 +58,7 @@ policies in it are, and what the policies are checked together with. Without the
 // store is the policies in Consul that a command is about, and the folder.
 type store struct {
 	kv   *consul.KV
+	done func() // gives a token back that was got for this
 	dir  string
 	json bool
 	// configs are the files and folders of the gateway's configuration.
@@ -91,7 +90,7 @@ func openStore(e env, name string, args []string, more func(*flag.FlagSet)) (s *
 	s.dir = fs.Arg(0)
 	s.configs = append(append(s.configs, in.ConfigFiles...), in.ConfigDirs...)
 
-	conf := consul.Config{Logger: hclog.NewNullLogger()}
+	var con config.Consul
 	if len(s.configs) > 0 {
 		in.Options = agent.ConfigOptions()
 		c, files, diags := config.Load(in)
@@ -104,23 +103,39 @@ func openStore(e env, name string, args []string, more func(*flag.FlagSet)) (s *
 		}
 		*prefix = cmp.Or(*prefix, c.Policies.KVPrefix)
 		if c.Consul != nil {
-			conf.Address, conf.TokenFile, conf.Datacenter = c.Consul.Address, c.Consul.TokenFile, c.Consul.Datacenter
+			con = *c.Consul
 		}
 	}
-	conf.Address = cmp.Or(*address, conf.Address)
-	conf.TokenFile = cmp.Or(*tokenFile, conf.TokenFile)
-	conf.Datacenter = cmp.Or(*datacenter, conf.Datacenter)
 	folder := strings.TrimRight(cmp.Or(*prefix, defaultPrefix), "/") + "/"
 	if strings.HasPrefix(folder, "/") {
 		fmt.Fprintf(e.stderr, "lictor policies %s: -prefix: a key of Consul does not begin with a slash\n", name)
 		return nil, exitUsage, false
 	}
-	kv, err := consul.NewKV(conf, folder)
-	if err != nil {
+	con.Address = cmp.Or(*address, con.Address)
+	con.Datacenter = cmp.Or(*datacenter, con.Datacenter)
+	if *tokenFile != "" {
+		con.TokenFile, con.Login = *tokenFile, nil
+	}
+	if err := s.open(&con, folder); err != nil {
 		return nil, fail(e, err), false
 	}
-	s.kv = kv
 	return s, exitOK, true
+}
+
+// open gets at the keys below the folder; done ends what it began.
+func (s *store) open(con *config.Consul, folder string) error {
+	ctx, cancel := interruptible()
+	defer cancel()
+	in, done, err := agent.Asking(ctx, con)
+	if err != nil {
+		return err
+	}
+	if s.kv, err = consul.NewKV(in, folder); err != nil {
+		done()
+		return err
+	}
+	s.done = done
+	return nil
 }
 
 // interruptible is done when the person at the terminal has had enough.

@@ -30,6 +30,7 @@ func runDiff(e env, args []string) int {
 		}
 		return code
 	}
+	defer s.done()
 	found, err := s.differences()
 	if err != nil {
 		fail(e, err)

@@ -14,6 +14,7 @@ func runPull(e env, args []string) int {
 	if !ok {
 		return code
 	}
+	defer s.done()
 	ctx, cancel := interruptible()
 	defer cancel()
 	there, err := s.kv.Read(ctx)

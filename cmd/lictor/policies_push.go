@@ -73,6 +73,7 @@ func runPush(e env, args []string) int {
 	if !ok {
 		return code
 	}
+	defer s.done()
 	ctx, cancel := interruptible()
 	defer cancel()
 	there, err := s.kv.Read(ctx)
