@@ -21,6 +21,9 @@ const (
 	backoffFirst   = 250 * time.Millisecond
 	backoffMax     = 15 * time.Second
 	backoffRefused = 30 * time.Second // 403 needs a person, 429 fewer questions
+	// backoffAway is for an agent that gives no answer at all, as one does that is
+	// started anew: an intention that changed meanwhile should not wait long.
+	backoffAway = 2 * time.Second
 
 	// floor is the least time from one answer to the next question.
 	floor = 50 * time.Millisecond
@@ -62,7 +65,10 @@ func (p *pace) answered(at uint64) {
 // index would block blindly were Consul's state gone.
 func (p *pace) failed(err error) time.Duration {
 	limit := backoffMax
-	if code := statusCode(err); code == http.StatusForbidden || code == http.StatusTooManyRequests {
+	switch statusCode(err) {
+	case 0:
+		limit = backoffAway
+	case http.StatusForbidden, http.StatusTooManyRequests:
 		limit = backoffRefused
 	}
 	p.index = 0

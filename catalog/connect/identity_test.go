@@ -228,7 +228,6 @@ func TestDenied(t *testing.T) {
 func TestPace(t *testing.T) {
 	var p pace
 	boom := errors.New("boom")
-	refused := api.StatusError{Code: http.StatusForbidden}
 	for n, c := range []struct {
 		err     error
 		at      uint64
@@ -256,14 +255,18 @@ func TestPace(t *testing.T) {
 			t.Errorf("step %d: %+v", n, p)
 		}
 	}
-	for range 20 {
-		p.failed(boom)
-	}
-	if p.backoff != backoffMax {
-		t.Errorf("after many errors: %v", p.backoff)
-	}
-	if p.failed(refused); p.backoff != backoffRefused {
-		t.Errorf("after a refusal: %v", p.backoff)
+	for err, most := range map[error]time.Duration{
+		boom: backoffAway, // it may be back any moment
+		api.StatusError{Code: http.StatusInternalServerError}: backoffMax,
+		api.StatusError{Code: http.StatusForbidden}:           backoffRefused,
+		api.StatusError{Code: http.StatusTooManyRequests}:     backoffRefused,
+	} {
+		for range 20 {
+			p.failed(err)
+		}
+		if p.backoff != most {
+			t.Errorf("after many times %v: %v", err, p.backoff)
+		}
 	}
 	if p.wait() != 0 {
 		t.Errorf("a plain read waits %v", p.wait())
