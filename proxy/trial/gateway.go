@@ -3,9 +3,9 @@ package trial
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/lictor/lictor/catalog"
@@ -16,7 +16,7 @@ import (
 )
 
 // Gateway is a pipeline with one instance behind it, "orders". It serves one request
-// at a time.
+// at a time, and one more at a time for each Another.
 type Gateway struct {
 	// Listener is what requests come in by. It merges slashes.
 	Listener proxy.Listener
@@ -30,9 +30,7 @@ type Gateway struct {
 	Instance func(r *proxy.Response)
 
 	proxy *proxy.Proxy
-	x     proxy.Exchange
-	ctx   context.Context //nolint:containedctx // it plays the connection's
-	got   Answer
+	first *Visitor
 }
 
 // Answer is what came of a request.
@@ -42,18 +40,37 @@ type Answer struct {
 	Body   string
 	// Upstream is what the instance got, nil when the request did not get so far.
 	Upstream *Request
+	// Gone says that nothing was answered, because the client had gone.
+	Gone bool
 }
 
 // Request is what an instance got.
 type Request struct {
 	Method, Path, Query string
 	HasQuery            bool
-	Header              http.Header
+	// User is who the steps before have found out that the client is.
+	User   string
+	Header http.Header
+	// Lines are the fields in their order, "Name: value" each.
+	Lines []string
+}
+
+// pick returns the lines of the fields that an instance may take for these.
+func (r *Request) pick(names []string) []string {
+	var lines []string
+	for _, l := range r.Lines {
+		name, _, _ := strings.Cut(l, ": ")
+		if slices.ContainsFunc(names, func(n string) bool { return proxy.NewAlike(n).Is([]byte(name)) }) {
+			lines = append(lines, l)
+		}
+	}
+	return lines
 }
 
 // New returns a gateway with these routes. Those with a Service have an instance.
 func New(ctx context.Context, routes ...*proxy.Route) (*Gateway, error) {
-	g := &Gateway{Client: "192.0.2.7", ctx: ctx}
+	g := &Gateway{Client: "192.0.2.7"}
+	g.first = g.Another(ctx)
 	g.Listener.Name, g.Listener.Port, g.Listener.Path = "public", 8080, router.PathOptions{MergeSlashes: true}
 	set := upstream.NewSet(upstream.Options{})
 	set.Apply(&catalog.Snapshot{Source: "static", Services: map[string]*catalog.Service{
@@ -81,27 +98,12 @@ func New(ctx context.Context, routes ...*proxy.Route) (*Gateway, error) {
 // Ask sends a request to an address such as "example.com/a?b=c". Fields are
 // "Name: value".
 func (g *Gateway) Ask(method, address string, fields ...string) Answer {
-	g.Serve(method, address, fields...)
-	return g.got
+	return g.first.Ask(method, address, fields...)
 }
 
 // Serve is Ask for benchmarks: it leaves the answer alone.
 func (g *Gateway) Serve(method, address string, fields ...string) {
-	host, target, _ := strings.Cut(address, "/")
-	path, query, has := strings.Cut("/"+target, "?")
-	x := &g.x
-	x.W, x.Conn = (*client)(g), proxy.NewConn(&g.Listener, Peer(g.Client), g.TLS)
-	q := &x.Request
-	q.Method, q.Verb = []byte(method), proxy.MethodOf([]byte(method))
-	q.Host, q.Path, q.Query, q.HasQuery = []byte(host), []byte(path), []byte(query), has
-	q.Protocol = proxy.HTTP11
-	q.Fields.Reset(nil)
-	for _, f := range fields {
-		name, value, _ := strings.Cut(f, ": ")
-		q.Fields.Foreign(name, value)
-	}
-	g.got = Answer{Header: http.Header{}}
-	g.proxy.Serve(x)
+	g.first.serve(method, address, fields...)
 }
 
 // Peer is the other end of a connection from that address.
@@ -122,8 +124,15 @@ type instance Gateway
 
 func (i *instance) Forward(x *proxy.Exchange, _ *upstream.Endpoint) error {
 	q := &x.Request
-	i.got.Upstream = &Request{
-		Method: string(q.Method), Path: string(q.Path), Query: string(q.Query), HasQuery: q.HasQuery, Header: header(&q.Fields),
+	got := &x.W.(*client).got
+	got.Upstream = &Request{
+		Method: string(q.Method), Path: string(q.Path), Query: string(q.Query), HasQuery: q.HasQuery,
+		User: x.User.Name, Header: header(&q.Fields),
+	}
+	for n := range q.Fields.Len() {
+		if q.Fields.Live(n) {
+			got.Upstream.Lines = append(got.Upstream.Lines, string(q.Fields.Name(n))+": "+string(q.Fields.Value(n)))
+		}
 	}
 	x.Response.Fields.Reset(nil)
 	x.Response.Status = 200
@@ -134,27 +143,6 @@ func (i *instance) Forward(x *proxy.Exchange, _ *upstream.Endpoint) error {
 }
 
 func (i *instance) Done(*proxy.Exchange, bool) {}
-
-// client is the server half.
-type client Gateway
-
-func (c *client) Interim(int, *proxy.Fields) error { return nil }
-
-func (c *client) Head(r *proxy.Response) error {
-	c.got.Status, c.got.Header = r.Status, header(&r.Fields)
-	return nil
-}
-
-func (c *client) Body(p []byte) error {
-	c.got.Body += string(p)
-	return nil
-}
-
-func (c *client) Flush() error                        { return nil }
-func (c *client) End(*proxy.Fields) error             { return nil }
-func (c *client) Abort()                              {}
-func (c *client) Tunnel() (io.ReadWriteCloser, error) { return nil, io.ErrClosedPipe }
-func (c *client) Context() context.Context            { return c.ctx }
 
 // header returns what would be forwarded of a section.
 func header(f *proxy.Fields) http.Header {

@@ -18,11 +18,11 @@ func specOf(t testing.TB, header, query string) *Spec {
 }
 
 func TestField(t *testing.T) {
-	d := newDoor(t, &side{ctx: t.Context()}, New(specOf(t, "X-API-Key", "")))
+	d := newDoor(t, New(specOf(t, "X-API-Key", "")))
 	for key, name := range map[string]string{"one": "shop", "two": "shop", "three": "bank"} {
-		status := d.ask("x-api-key: "+key, "X_API_Key: other", "X-Consumer: root", "X_CONSUMER: root")
-		if status != 200 || !slices.Equal(d.side.seen, []string{"user=" + name, "X-Consumer: " + name}) {
-			t.Errorf("%s: %d, the instance saw %v", key, status, d.side.seen)
+		status := d.Knock("x-api-key: "+key, "X_API_Key: other", "X-Consumer: root", "X_CONSUMER: root")
+		if status != 200 || !slices.Equal(d.seen(), []string{"user=" + name, "X-Consumer: " + name}) {
+			t.Errorf("%s: %d, the instance saw %v", key, status, d.seen())
 		}
 	}
 	for what, tt := range map[string]struct {
@@ -41,17 +41,17 @@ func TestField(t *testing.T) {
 		"an expired key":      {[]string{"X-API-Key: old"}, "the key has expired"},
 		"much":                {[]string{"X-API-Key: " + strings.Repeat("x", maxKey+1)}, "credentials-invalid"},
 	} {
-		if status := d.ask(tt.lines...); status != 401 || !strings.Contains(d.side.body, tt.problem) || d.side.fields["WWW-Authenticate"] != challenge || d.side.seen != nil {
-			t.Errorf("%s: %d %s %v", what, status, d.side.body, d.side.fields)
+		if status := d.Knock(tt.lines...); status != 401 || !strings.Contains(d.Body, tt.problem) || d.Answer.Header.Get("WWW-Authenticate") != challenge || d.seen() != nil {
+			t.Errorf("%s: %d %s %v", what, status, d.Body, d.Answer.Header)
 		}
 	}
-	if got := d.counted(); got["ok"] != 3 || got["missing"] != 3 || got["invalid"] != 7 || got["expired"] != 1 {
+	if got := d.Counted(); got["ok"] != 3 || got["missing"] != 3 || got["invalid"] != 7 || got["expired"] != 1 {
 		t.Errorf("counted %v", got)
 	}
 }
 
 func TestParameter(t *testing.T) {
-	d := newDoor(t, &side{ctx: t.Context()}, New(specOf(t, "", "api_key")))
+	d := newDoor(t, New(specOf(t, "", "api_key")))
 	for query, left := range map[string]string{
 		"api_key=one":               "",
 		"a=b&api_key=one&c=d":       "?a=b&c=d",
@@ -59,13 +59,13 @@ func TestParameter(t *testing.T) {
 		"xapi_key=1&api_key=one":    "?xapi_key=1",
 		"api_key2=1&api_key=one&&b": "?api_key2=1&&b",
 	} {
-		d.query = query
+		d.Query = query
 		want := []string{"user=shop"}
 		if left != "" {
 			want = append(want, left)
 		}
-		if status := d.ask("X-API-Key: kept"); status != 200 || !slices.Equal(d.side.seen, append(want, "X-API-Key: kept", "X-Consumer: shop")) {
-			t.Errorf("%s: %d, the instance saw %v", query, status, d.side.seen)
+		if status := d.Knock("X-API-Key: kept"); status != 200 || !slices.Equal(d.seen(), append(want, "X-API-Key: kept", "X-Consumer: shop")) {
+			t.Errorf("%s: %d, the instance saw %v", query, status, d.seen())
 		}
 	}
 	for query, problem := range map[string]string{
@@ -78,9 +78,9 @@ func TestParameter(t *testing.T) {
 		"api_key=":                    "credentials-missing",
 		"api_key=one;api_key=three":   "credentials-invalid",
 	} {
-		d.query = query
-		if status := d.ask("X-API-Key: one"); status != 401 || !strings.Contains(d.side.body, problem) {
-			t.Errorf("%s: %d %s", query, status, d.side.body)
+		d.Query = query
+		if status := d.Knock("X-API-Key: one"); status != 401 || !strings.Contains(d.Body, problem) {
+			t.Errorf("%s: %d %s", query, status, d.Body)
 		}
 	}
 }

@@ -3,7 +3,6 @@ package basicauth
 import (
 	"context"
 	"encoding/base64"
-	"io"
 	"net/netip"
 	"slices"
 	"strings"
@@ -12,105 +11,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/lictor/lictor/catalog"
-	"github.com/lictor/lictor/limits"
 	"github.com/lictor/lictor/proxy"
-	"github.com/lictor/lictor/proxy/router"
-	"github.com/lictor/lictor/proxy/upstream"
+	"github.com/lictor/lictor/proxy/trial"
 )
-
-// side is both ends of an exchange: the client, and the instance.
-type side struct {
-	ctx    context.Context //nolint:containedctx // it plays the connection's
-	status int
-	fields map[string]string
-	body   string
-	seen   []string // by the instance, with the user
-	gone   bool
-}
-
-func (c *side) Interim(int, *proxy.Fields) error { return nil }
-
-func (c *side) Head(r *proxy.Response) error {
-	c.status, c.fields = r.Status, map[string]string{}
-	for i := range r.Fields.Len() {
-		c.fields[string(r.Fields.Name(i))] = string(r.Fields.Value(i))
-	}
-	return nil
-}
-
-func (c *side) Body(p []byte) error                 { c.body += string(p); return nil }
-func (c *side) Flush() error                        { return nil }
-func (c *side) End(*proxy.Fields) error             { return nil }
-func (c *side) Abort()                              { c.gone = true }
-func (c *side) Tunnel() (io.ReadWriteCloser, error) { return nil, io.ErrClosedPipe }
-func (c *side) Context() context.Context            { return c.ctx }
-func (c *side) Done(*proxy.Exchange, bool)          {}
-
-func (c *side) Forward(x *proxy.Exchange, _ *upstream.Endpoint) error {
-	c.seen = []string{"user=" + x.User.Name}
-	f := &x.Request.Fields
-	for i := range f.Len() {
-		if name := string(f.Name(i)); f.Live(i) && (strings.EqualFold(name, "Authorization") || proxy.NewAlike("X-User").Is([]byte(name))) {
-			c.seen = append(c.seen, name+": "+string(f.Value(i)))
-		}
-	}
-	x.Response.Fields.Reset(nil)
-	x.Response.Status = 200
-	return nil
-}
-
-// door is a gateway with one route that asks for passwords.
-type door struct {
-	gateway *proxy.Proxy
-	route   *proxy.Route
-	side    *side
-	from    string
-}
-
-func newDoor(t testing.TB, s *side, step proxy.Step) *door {
-	t.Helper()
-	set := upstream.NewSet(upstream.Options{})
-	pool, err := set.Pool(upstream.PoolSpec{Service: "orders"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	set.Apply(&catalog.Snapshot{Source: "static", Services: map[string]*catalog.Service{
-		"orders": {Name: "orders", Instances: []catalog.Instance{{Key: "a", Address: "10.0.0.1", Port: 80, Weight: 1}}},
-	}})
-	d := &door{side: s, from: "192.0.2.7"}
-	d.route = &proxy.Route{Rule: router.Rule{Name: "orders", PathPrefix: "/"}, Service: "orders", Pool: pool, Steps: []proxy.Step{step}, Timeout: time.Minute}
-	table, err := proxy.NewTable(1, nil, []*proxy.Route{d.route})
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.gateway = proxy.New(limits.NewClock(), s)
-	d.gateway.Swap(table)
-	return d
-}
-
-// ask sends a request with these lines, "name: value" each.
-func (d *door) ask(lines ...string) int { return d.serve(d.side, lines...) }
-
-func (d *door) serve(s *side, lines ...string) int {
-	x := &proxy.Exchange{W: s, Conn: proxy.NewConn(&proxy.Listener{}, netip.AddrPortFrom(netip.MustParseAddr(d.from), 1), false)}
-	q := &x.Request
-	q.Method, q.Verb, q.Path = []byte("GET"), proxy.MethodGet, []byte("/")
-	q.Fields.Reset(nil)
-	for _, l := range lines {
-		name, value, _ := strings.Cut(l, ": ")
-		q.Fields.Foreign(name, value)
-	}
-	s.status, s.body, s.seen, s.gone = 0, "", nil, false
-	d.gateway.Serve(x)
-	return s.status
-}
-
-func (d *door) counted() map[string]uint64 {
-	out := map[string]uint64{}
-	d.route.Metrics.EachStepResult(func(_, result string, n uint64) { out[result] = n })
-	return out
-}
 
 // basic is what a browser sends.
 func basic(user, password string) string {
@@ -126,16 +29,16 @@ func shown(user, password string) *credentials {
 
 func TestStep(t *testing.T) {
 	spec := &Spec{Realm: "office", Header: "X-User", users: usersOf(t, "ada:"+crypt(t, "se:cret")+"\ngrace:"+argon("ünlü")+"\n")}
-	d := newDoor(t, &side{ctx: t.Context()}, New(spec, NewVerifier()))
+	d := newDoor(t, New(spec, NewVerifier()))
 	for range 2 { // verified, then remembered
-		if status := d.ask(basic("ada", "se:cret"), "X-User: root", "x_user: root"); status != 200 || !slices.Equal(d.side.seen, []string{"user=ada", "X-User: ada"}) {
-			t.Errorf("%d, the instance saw %v", status, d.side.seen)
+		if status := d.Knock(basic("ada", "se:cret"), "X-User: root", "x_user: root"); status != 200 || !slices.Equal(d.seen(), []string{"user=ada", "X-User: ada"}) {
+			t.Errorf("%d, the instance saw %v", status, d.seen())
 		}
-		if status := d.ask("authorization: bAsIc   " + base64.StdEncoding.EncodeToString([]byte("grace:ünlü"))); status != 200 {
+		if status := d.Knock("authorization: bAsIc   " + base64.StdEncoding.EncodeToString([]byte("grace:ünlü"))); status != 200 {
 			t.Errorf("%d", status)
 		}
 	}
-	if got := d.counted(); got["ok"] != 2 || got["cached"] != 2 {
+	if got := d.Counted(); got["ok"] != 2 || got["cached"] != 2 {
 		t.Errorf("counted %v", got)
 	}
 	good := basic("ada", "se:cret")
@@ -164,10 +67,10 @@ func TestStep(t *testing.T) {
 		"much":                  {[]string{basic("ada", strings.Repeat("x", 100_000))}, "credentials-invalid"},
 		"just too much":         {[]string{basic("ada", strings.Repeat("x", maxCredentials))}, "credentials-invalid"},
 	} {
-		if status := d.ask(tt.lines...); status != 401 || !strings.Contains(d.side.body, tt.problem) || d.side.fields["Www-Authenticate"]+d.side.fields["WWW-Authenticate"] != `Basic realm="office", charset="UTF-8"` {
-			t.Errorf("%s: %d %s %v", what, status, d.side.body, d.side.fields)
+		if status := d.Knock(tt.lines...); status != 401 || !strings.Contains(d.Body, tt.problem) || d.Answer.Header.Get("WWW-Authenticate") != `Basic realm="office", charset="UTF-8"` {
+			t.Errorf("%s: %d %s %v", what, status, d.Body, d.Answer.Header)
 		}
-		if d.side.seen != nil {
+		if d.seen() != nil {
 			t.Errorf("%s: the instance saw it", what)
 		}
 	}
@@ -175,9 +78,9 @@ func TestStep(t *testing.T) {
 
 func TestForward(t *testing.T) {
 	spec := &Spec{Realm: "office", Forward: true, users: usersOf(t, "ada:"+crypt(t, "x"))}
-	d := newDoor(t, &side{ctx: t.Context()}, New(spec, NewVerifier()))
-	if d.ask(basic("ada", "x")); !slices.Equal(d.side.seen, []string{"user=ada", basic("ada", "x")}) {
-		t.Errorf("the instance saw %v", d.side.seen)
+	d := newDoor(t, New(spec, NewVerifier()))
+	if d.Knock(basic("ada", "x")); !slices.Equal(d.seen(), []string{"user=ada", basic("ada", "x")}) {
+		t.Errorf("the instance saw %v", d.seen())
 	}
 }
 
@@ -222,39 +125,39 @@ func TestFlood(t *testing.T) {
 		u := usersOf(t, "ada:"+crypt(t, "x")+"\nbob:"+crypt(t, "y"))
 		v := NewVerifier()
 		v.gate = newGate(2)
-		d := newDoor(t, &side{ctx: t.Context()}, New(&Spec{Realm: "office", users: u}, v))
-		if d.ask(basic("ada", "x")) != 200 {
+		d := newDoor(t, New(&Spec{Realm: "office", users: u}, v))
+		if d.Knock(basic("ada", "x")) != 200 {
 			t.Fatal("the right password is refused")
 		}
 		u.byName["bob"].hash = h
 		var wg sync.WaitGroup
 		answers := make(chan int, MaxFromOne)
 		for range MaxFromOne {
-			wg.Go(func() { answers <- d.serve(&side{ctx: context.Background()}, basic("bob", "guess")) })
+			wg.Go(func() { answers <- d.Another(context.Background()).Ask("GET", "/", basic("bob", "guess")).Status })
 		}
 		synctest.Wait()
 		if len(h.begun) != 2 {
 			t.Errorf("%d passwords are hashed at once, want 2", len(h.begun))
 		}
-		if d.ask(basic("bob", "guess")) != 503 || d.side.fields["Retry-After"] == "" || !strings.Contains(d.side.body, "overloaded") {
-			t.Errorf("one more of this address: %d %v", d.side.status, d.side.fields)
+		if d.Knock(basic("bob", "guess")) != 503 || d.Answer.Header.Get("Retry-After") == "" || !strings.Contains(d.Body, "overloaded") {
+			t.Errorf("one more of this address: %d %v", d.Status, d.Answer.Header)
 		}
-		if d.ask(basic("ada", "x")) != 200 {
+		if d.Knock(basic("ada", "x")) != 200 {
 			t.Error("who has been verified has to wait")
 		}
-		d.from = "192.0.2.8"
+		d.Client = "192.0.2.8"
 		start := time.Now()
-		if d.ask(basic("bob", "guess")) != 503 || time.Since(start) != patience {
-			t.Errorf("another address: %d after %v", d.side.status, time.Since(start))
+		if d.Knock(basic("bob", "guess")) != 503 || time.Since(start) != patience {
+			t.Errorf("another address: %d after %v", d.Status, time.Since(start))
 		}
 		ctx, cancel := context.WithCancel(t.Context())
-		gone := &side{ctx: ctx}
-		wg.Go(func() { d.serve(gone, basic("bob", "guess")) })
+		var gone trial.Answer
+		wg.Go(func() { gone = d.Another(ctx).Ask("GET", "/", basic("bob", "guess")) })
 		synctest.Wait()
 		cancel()
 		synctest.Wait()
-		if !gone.gone || gone.status != 0 {
-			t.Errorf("who went away is answered %d", gone.status)
+		if !gone.Gone || gone.Status != 0 {
+			t.Errorf("who went away is answered %d", gone.Status)
 		}
 		close(h.end)
 		wg.Wait()

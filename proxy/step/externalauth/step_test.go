@@ -106,11 +106,11 @@ func TestQuestion(t *testing.T) {
 		w.Header().Add("X-User", "grace")
 		w.Header().Add("X-Other", "no")
 	})
-	d := newDoor(t, &side{ctx: t.Context()}, newStep(t, &Spec{URL: s.URL + "/check", HeadersToAuth: defaultToAuth, HeadersToUpstream: []string{"X-User"}}))
-	d.query = "a=b"
-	status := d.ask("Authorization: Bearer x", "Cookie: a=1", "Cookie: b=2", "X-User: root", "x_user: root", "X-Secret: 1", "X-Forwarded-Uri: /elsewhere")
-	if want := []string{"passed", "?a=b", "Authorization: Bearer x", "X-User: ada", "X-User: grace"}; status != 200 || !slices.Equal(d.side.seen, want) {
-		t.Errorf("%d, the instance saw %v", status, d.side.seen)
+	d := newDoor(t, newStep(t, &Spec{URL: s.URL + "/check", HeadersToAuth: defaultToAuth, HeadersToUpstream: []string{"X-User"}}))
+	d.Query = "a=b"
+	status := d.Knock("Authorization: Bearer x", "Cookie: a=1", "Cookie: b=2", "X-User: root", "x_user: root", "X-Secret: 1", "X-Forwarded-Uri: /elsewhere")
+	if want := []string{"user=", "?a=b", "Authorization: Bearer x", "X-User: ada", "X-User: grace"}; status != 200 || !slices.Equal(d.seen(), want) {
+		t.Errorf("%d, the instance saw %v", status, d.seen())
 	}
 	r := s.last
 	got := map[string]string{"method": r.Method, "uri": r.RequestURI}
@@ -139,7 +139,7 @@ func TestAnswers(t *testing.T) {
 		w.WriteHeader(status)
 	})
 	for _, open := range []bool{false, true} {
-		d := newDoor(t, &side{ctx: t.Context()}, newStep(t, &Spec{URL: s.URL, HeadersToAuth: defaultToAuth, HeadersToClient: defaultToClient, FailOpen: open}))
+		d := newDoor(t, newStep(t, &Spec{URL: s.URL, HeadersToAuth: defaultToAuth, HeadersToClient: defaultToClient, FailOpen: open}))
 		broken := map[bool]int{false: 503, true: 200}[open]
 		for _, tt := range []struct {
 			said, want int
@@ -161,19 +161,19 @@ func TestAnswers(t *testing.T) {
 			{500, broken, "auth-unavailable"},
 			{503, broken, "auth-unavailable"},
 		} {
-			status := d.ask(fmt.Sprintf("Authorization: %d", tt.said))
-			if status != tt.want || status >= 400 && !strings.Contains(d.side.body, tt.problem) {
-				t.Errorf("open %v, the service says %d: %d %s", open, tt.said, status, d.side.body)
+			status := d.Knock(fmt.Sprintf("Authorization: %d", tt.said))
+			if status != tt.want || status >= 400 && !strings.Contains(d.Body, tt.problem) {
+				t.Errorf("open %v, the service says %d: %d %s", open, tt.said, status, d.Body)
 			}
 			handed := status >= 300 && status < 500
-			if (d.side.fields["Set-Cookie"] == "s=1") != handed || (d.side.fields["Location"] != "") != handed || d.side.fields["X-Inner"] != "" {
-				t.Errorf("the service says %d: the client gets %v", tt.said, d.side.fields)
+			if (d.Answer.Header.Get("Set-Cookie") == "s=1") != handed || (d.Answer.Header.Get("Location") != "") != handed || d.Answer.Header.Get("X-Inner") != "" {
+				t.Errorf("the service says %d: the client gets %v", tt.said, d.Answer.Header)
 			}
-			if (d.side.seen != nil) != (status == 200) {
-				t.Errorf("the service says %d: the instance saw %v", tt.said, d.side.seen)
+			if (d.seen() != nil) != (status == 200) {
+				t.Errorf("the service says %d: the instance saw %v", tt.said, d.seen())
 			}
 		}
-		if got := d.counted(); got["ok"] != 2 || got["denied"] != 2 || got["redirected"] != 3 || (got["passed_unasked"] == 2) != open {
+		if got := d.Counted(); got["ok"] != 2 || got["denied"] != 2 || got["redirected"] != 3 || (got["passed_unasked"] == 2) != open {
 			t.Errorf("counted %v", got)
 		}
 	}
@@ -188,17 +188,17 @@ func TestNotThere(t *testing.T) {
 	url := "http://" + l.Addr().String()
 	l.Close()
 	closed := newStep(t, &Spec{URL: url})
-	d := newDoor(t, &side{ctx: t.Context()}, closed)
+	d := newDoor(t, closed)
 	for range breaker.FailuresToOpen + 3 {
-		if status := d.ask(); status != 503 || !strings.Contains(d.side.body, "auth-unavailable") || d.side.fields["Retry-After"] == "" {
-			t.Errorf("%d %s", status, d.side.body)
+		if status := d.Knock(); status != 503 || !strings.Contains(d.Body, "auth-unavailable") || d.Answer.Header.Get("Retry-After") == "" {
+			t.Errorf("%d %s", status, d.Body)
 		}
 	}
 	if !closed.breaker.Open() {
 		t.Error("the breaker is closed")
 	}
-	d = newDoor(t, &side{ctx: t.Context()}, newStep(t, &Spec{URL: url, FailOpen: true}))
-	if status := d.ask(); status != 200 {
+	d = newDoor(t, newStep(t, &Spec{URL: url, FailOpen: true}))
+	if status := d.Knock(); status != 200 {
 		t.Errorf("%d", status)
 	}
 }
@@ -212,8 +212,8 @@ func TestTimeout(t *testing.T) {
 		}
 	})
 	defer close(end)
-	d := newDoor(t, &side{ctx: t.Context()}, newStep(t, &Spec{URL: s.URL, Timeout: 10 * time.Millisecond}))
-	if status := d.ask(); status != 503 {
+	d := newDoor(t, newStep(t, &Spec{URL: s.URL, Timeout: 10 * time.Millisecond}))
+	if status := d.Knock(); status != 503 {
 		t.Errorf("%d", status)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -222,10 +222,10 @@ func TestTimeout(t *testing.T) {
 		<-r.Context().Done()
 	})
 	st := newStep(t, &Spec{URL: gone.URL, FailOpen: true})
-	d = newDoor(t, &side{ctx: ctx}, st)
+	client := newDoor(t, st).Another(ctx)
 	for range breaker.FailuresToOpen {
-		if status := d.ask(); status != 0 || d.side.seen != nil || !d.side.gone {
-			t.Errorf("a client that went away: %d, the instance saw %v", status, d.side.seen)
+		if a := client.Ask("GET", "/"); a.Status != 0 || a.Upstream != nil || !a.Gone {
+			t.Errorf("a client that went away: %+v", a)
 		}
 	}
 	if st.breaker.Open() {
@@ -238,13 +238,13 @@ func TestLoop(t *testing.T) {
 	s := newService(t, func(http.ResponseWriter, *http.Request) {})
 	client := NewClient(func(a netip.AddrPort) bool { return "http://"+a.String() == s.URL })
 	t.Cleanup(client.CloseIdleConnections)
-	d := newDoor(t, &side{ctx: t.Context()}, New(&Spec{URL: s.URL, Timeout: time.Minute, FailOpen: true}, client, hclog.NewNullLogger()))
-	if status := d.ask(); status != 503 || s.asked.Load() != 0 {
+	d := newDoor(t, New(&Spec{URL: s.URL, Timeout: time.Minute, FailOpen: true}, client, hclog.NewNullLogger()))
+	if status := d.Knock(); status != 503 || s.asked.Load() != 0 {
 		t.Errorf("%d, asked %d times", status, s.asked.Load())
 	}
 	for _, name := range []string{marker, "x_lictor_auth"} {
-		d = newDoor(t, &side{ctx: t.Context()}, newStep(t, &Spec{URL: s.URL, FailOpen: true}))
-		if status := d.ask(name + ": 1"); status != 503 || s.asked.Load() != 0 {
+		d = newDoor(t, newStep(t, &Spec{URL: s.URL, FailOpen: true}))
+		if status := d.Knock(name + ": 1"); status != 503 || s.asked.Load() != 0 {
 			t.Errorf("%s: %d, asked %d times", name, status, s.asked.Load())
 		}
 	}
@@ -261,20 +261,20 @@ func TestCache(t *testing.T) {
 			w.WriteHeader(http.StatusForbidden)
 		}
 	})
-	d := newDoor(t, &side{ctx: t.Context()}, newStep(t, &Spec{URL: s.URL, HeadersToAuth: defaultToAuth, HeadersToUpstream: []string{"X-User"}, Cache: time.Hour}))
+	d := newDoor(t, newStep(t, &Spec{URL: s.URL, HeadersToAuth: defaultToAuth, HeadersToUpstream: []string{"X-User"}, Cache: time.Hour}))
 	asked := func(what string, want int64, query string, lines ...string) {
 		t.Helper()
 		before := s.asked.Load()
-		d.query = query
-		d.ask(lines...)
+		d.Query = query
+		d.Knock(lines...)
 		if got := s.asked.Load() - before; got != want {
 			t.Errorf("%s: asked %d times, want %d", what, got, want)
 		}
 	}
 	asked("the first", 1, "", "Authorization: ada")
 	asked("the same", 0, "", "Authorization: ada", "X-User: root", "X-Unseen: 1")
-	if !slices.Contains(d.side.seen, "X-User: ada") || slices.Contains(d.side.seen, "X-User: root") {
-		t.Errorf("the instance saw %v", d.side.seen)
+	if !slices.Contains(d.seen(), "X-User: ada") || slices.Contains(d.seen(), "X-User: root") {
+		t.Errorf("the instance saw %v", d.seen())
 	}
 	asked("another user", 1, "", "Authorization: bob")
 	asked("another query", 1, "a", "Authorization: ada")
@@ -284,7 +284,7 @@ func TestCache(t *testing.T) {
 	asked("a refusal again", 1, "")
 	asked("not to be stored", 1, "fresh", "Authorization: ada")
 	asked("not to be stored again", 1, "fresh", "Authorization: ada")
-	if got := d.counted(); got["cached"] != 1 {
+	if got := d.Counted(); got["cached"] != 1 {
 		t.Errorf("counted %v", got)
 	}
 }
@@ -324,9 +324,9 @@ func TestDigest(t *testing.T) {
 // What can't be sent is the client's fault, and never lets it pass.
 func TestUnsendable(t *testing.T) {
 	s := newService(t, func(http.ResponseWriter, *http.Request) {})
-	d := newDoor(t, &side{ctx: t.Context()}, newStep(t, &Spec{URL: s.URL, HeadersToAuth: defaultToAuth, FailOpen: true}))
-	d.query = "a\x01"
-	if status := d.ask(); status != 400 || s.asked.Load() != 0 {
+	d := newDoor(t, newStep(t, &Spec{URL: s.URL, HeadersToAuth: defaultToAuth, FailOpen: true}))
+	d.Query = "a\x01"
+	if status := d.Knock(); status != 400 || s.asked.Load() != 0 {
 		t.Errorf("%d, asked %d times", status, s.asked.Load())
 	}
 	x := new(proxy.Exchange)

@@ -1,0 +1,23 @@
+package apikey
+
+import (
+	"testing"
+
+	"github.com/lictor/lictor/proxy"
+	"github.com/lictor/lictor/proxy/trial"
+)
+
+// door is a gateway with one route that asks for keys.
+type door struct{ *trial.Door }
+
+func newDoor(t testing.TB, step proxy.Step) door {
+	t.Helper()
+	d, err := trial.NewDoor(t.Context(), step)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return door{d}
+}
+
+// seen is what the instance got.
+func (d door) seen() []string { return d.Seen("X-Consumer", "X-API-Key") }
