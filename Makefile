@@ -63,11 +63,11 @@ bench: build ## Go benchmarks, then CPU time per proxied request beside nginx (B
 	@$(GO_BUILD) -o bin/ ./e2e/bench
 	bin/bench -lictor bin/lictor $(BENCH_FLAGS)
 
-# A module of its own: none of the others' code enters the gateway's dependencies.
 churn: build ## Latency and CPU time of changes in a real Consul (CHURN_FLAGS=-help says what else)
 	@$(GO_BUILD) -o bin/ ./e2e/churn
 	bin/churn -consul "$$(e2e/consul/consul.sh)" -lictor bin/lictor $(CHURN_FLAGS)
 
+# A module of its own: none of the others' code enters the gateway's dependencies.
 compare: ## Time and memory of a limit's decision beside other libraries', which it downloads (COMPARE_FLAGS)
 	@cd limits/bench && go run . $(COMPARE_FLAGS)
 

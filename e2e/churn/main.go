@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -40,6 +41,14 @@ func main() {
 			os.Exit(2)
 		}
 		o.services = append(o.services, count)
+	}
+	for _, program := range []*string{&o.consul, &o.lictor} { // they run in folders of their own
+		path, err := filepath.Abs(*program)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "churn:", err)
+			os.Exit(1)
+		}
+		*program = path
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
