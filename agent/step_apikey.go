@@ -12,17 +12,9 @@ import (
 
 // apiKeyStep asks for keys.
 func apiKeyStep() stepKind {
-	return stepKind{
-		block: config.StepBlock{Type: "api_key", NamesUser: true, Decode: func(b hcl.Body, c config.BlockContext) (any, hcl.Diagnostics) {
-			return apikey.Decode(b, c.Range, c.Path)
-		}},
-		build: func(_ *Agent, _ *generation, r *config.Route) ([]proxy.Step, error) {
-			for _, s := range specs[*apikey.Spec](r, "api_key") {
-				return []proxy.Step{apikey.New(s)}, nil
-			}
-			return nil, nil
-		},
-	}
+	return blockStep(config.StepBlock{Type: "api_key", NamesUser: true}, func(b hcl.Body, c config.BlockContext) (*apikey.Spec, hcl.Diagnostics) {
+		return apikey.Decode(b, c.Range, c.Path)
+	}, func(_ site, s *apikey.Spec) proxy.Step { return apikey.New(s) })
 }
 
 // keyParameters names the query parameters that hold keys, in lower case.

@@ -10,15 +10,7 @@ import (
 
 // basicAuthStep asks for users and passwords.
 func basicAuthStep() stepKind {
-	return stepKind{
-		block: config.StepBlock{Type: "basic_auth", NamesUser: true, Decode: func(b hcl.Body, c config.BlockContext) (any, hcl.Diagnostics) {
-			return basicauth.Decode(b, c.Range, c.Path)
-		}},
-		build: func(a *Agent, _ *generation, r *config.Route) ([]proxy.Step, error) {
-			for _, s := range specs[*basicauth.Spec](r, "basic_auth") {
-				return []proxy.Step{basicauth.New(s, a.passwords)}, nil
-			}
-			return nil, nil
-		},
-	}
+	return blockStep(config.StepBlock{Type: "basic_auth", NamesUser: true}, func(b hcl.Body, c config.BlockContext) (*basicauth.Spec, hcl.Diagnostics) {
+		return basicauth.Decode(b, c.Range, c.Path)
+	}, func(at site, s *basicauth.Spec) proxy.Step { return basicauth.New(s, at.agent.passwords) })
 }

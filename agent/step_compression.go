@@ -10,17 +10,12 @@ import (
 
 // compressionStep compresses what instances answer.
 func compressionStep() stepKind {
-	return stepKind{
-		block: config.StepBlock{Type: "compression", Defaults: true, Decode: func(b hcl.Body, _ config.BlockContext) (any, hcl.Diagnostics) {
-			return compress.Decode(b)
-		}},
-		build: func(_ *Agent, g *generation, r *config.Route) ([]proxy.Step, error) {
-			for _, s := range specsIn[*compress.Spec](g.config.Policy.EffectiveSteps(r), "compression") {
-				if s.Enabled && r.Service != "" {
-					return []proxy.Step{compress.New(s)}, nil
-				}
-			}
-			return nil, nil
-		},
-	}
+	return blockStep(config.StepBlock{Type: "compression", Defaults: true}, func(b hcl.Body, _ config.BlockContext) (*compress.Spec, hcl.Diagnostics) {
+		return compress.Decode(b)
+	}, func(at site, s *compress.Spec) proxy.Step {
+		if !s.Enabled || at.route.Service == "" {
+			return nil
+		}
+		return compress.New(s)
+	})
 }

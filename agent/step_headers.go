@@ -10,32 +10,14 @@ import (
 
 // requestHeadersStep changes the fields of requests.
 func requestHeadersStep() stepKind {
-	return stepKind{
-		block: config.StepBlock{Type: "request_headers", Decode: func(b hcl.Body, c config.BlockContext) (any, hcl.Diagnostics) {
-			return headers.DecodeRequest(b, c.Range, c.Route.Template())
-		}},
-		build: func(_ *Agent, _ *generation, r *config.Route) ([]proxy.Step, error) {
-			var steps []proxy.Step
-			for _, s := range specs[*headers.Spec](r, "request_headers") {
-				steps = append(steps, headers.NewRequest(s))
-			}
-			return steps, nil
-		},
-	}
+	return blockStep(config.StepBlock{Type: "request_headers"}, func(b hcl.Body, c config.BlockContext) (*headers.Spec, hcl.Diagnostics) {
+		return headers.DecodeRequest(b, c.Range, c.Route.Template())
+	}, func(_ site, s *headers.Spec) proxy.Step { return headers.NewRequest(s) })
 }
 
 // responseHeadersStep changes the fields of what instances answer.
 func responseHeadersStep() stepKind {
-	return stepKind{
-		block: config.StepBlock{Type: "response_headers", Decode: func(b hcl.Body, c config.BlockContext) (any, hcl.Diagnostics) {
-			return headers.DecodeResponse(b, c.Range, c.Route.Template())
-		}},
-		build: func(_ *Agent, _ *generation, r *config.Route) ([]proxy.Step, error) {
-			var steps []proxy.Step
-			for _, s := range specs[*headers.Spec](r, "response_headers") {
-				steps = append(steps, headers.NewResponse(s))
-			}
-			return steps, nil
-		},
-	}
+	return blockStep(config.StepBlock{Type: "response_headers"}, func(b hcl.Body, c config.BlockContext) (*headers.Spec, hcl.Diagnostics) {
+		return headers.DecodeResponse(b, c.Range, c.Route.Template())
+	}, func(_ site, s *headers.Spec) proxy.Step { return headers.NewResponse(s) })
 }

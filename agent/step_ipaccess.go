@@ -10,14 +10,9 @@ import (
 
 // ipAccessStep refuses clients by their addresses.
 func ipAccessStep() stepKind {
-	return stepKind{
-		block: config.StepBlock{Type: "ip_access", Everywhere: true, Decode: func(b hcl.Body, c config.BlockContext) (any, hcl.Diagnostics) {
-			return ipaccess.Decode(b, c.Range, c.Path)
-		}},
-		build: func(_ *Agent, g *generation, r *config.Route) ([]proxy.Step, error) {
-			return ipAccess(g.config.Policy.EffectiveSteps(r)), nil
-		},
-	}
+	return blockStep(config.StepBlock{Type: "ip_access", Everywhere: true}, func(b hcl.Body, c config.BlockContext) (*ipaccess.Spec, hcl.Diagnostics) {
+		return ipaccess.Decode(b, c.Range, c.Path)
+	}, func(_ site, s *ipaccess.Spec) proxy.Step { return ipaccess.New(s) })
 }
 
 // ipAccess returns the step for the one block among these, as a list of one or

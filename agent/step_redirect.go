@@ -10,16 +10,7 @@ import (
 
 // redirectStep sends clients elsewhere.
 func redirectStep() stepKind {
-	return stepKind{
-		block: config.StepBlock{Type: "redirect", Answers: true, Decode: func(b hcl.Body, c config.BlockContext) (any, hcl.Diagnostics) {
-			return redirect.Decode(b, c.Range, c.Route.Hosts, c.Route.Template())
-		}},
-		build: func(_ *Agent, _ *generation, r *config.Route) ([]proxy.Step, error) {
-			var steps []proxy.Step
-			for _, s := range specs[*redirect.Spec](r, "redirect") {
-				steps = append(steps, redirect.New(s, r.Service != ""))
-			}
-			return steps, nil
-		},
-	}
+	return blockStep(config.StepBlock{Type: "redirect", Answers: true}, func(b hcl.Body, c config.BlockContext) (*redirect.Spec, hcl.Diagnostics) {
+		return redirect.Decode(b, c.Range, c.Route.Hosts, c.Route.Template())
+	}, func(at site, s *redirect.Spec) proxy.Step { return redirect.New(s, at.route.Service != "") })
 }

@@ -10,16 +10,7 @@ import (
 
 // rewriteStep changes paths and queries.
 func rewriteStep() stepKind {
-	return stepKind{
-		block: config.StepBlock{Type: "rewrite", Decode: func(b hcl.Body, c config.BlockContext) (any, hcl.Diagnostics) {
-			return rewrite.Decode(b, c.Range, c.Route.Template())
-		}},
-		build: func(_ *Agent, _ *generation, r *config.Route) ([]proxy.Step, error) {
-			var steps []proxy.Step
-			for _, s := range specs[*rewrite.Spec](r, "rewrite") {
-				steps = append(steps, rewrite.New(s))
-			}
-			return steps, nil
-		},
-	}
+	return blockStep(config.StepBlock{Type: "rewrite"}, func(b hcl.Body, c config.BlockContext) (*rewrite.Spec, hcl.Diagnostics) {
+		return rewrite.Decode(b, c.Range, c.Route.Template())
+	}, func(_ site, s *rewrite.Spec) proxy.Step { return rewrite.New(s) })
 }
