@@ -104,7 +104,7 @@ type reader struct {
 }
 
 // documentPorts are the ports that documents may name.
-var documentPorts = []string{"8080", "8081", "8500", "9001", "9980"}
+var documentPorts = []string{"6379", "8080", "8081", "8082", "8500", "9001", "9980", "9981", "9982"}
 
 func newReader(t *testing.T, known map[string]commands) *reader {
 	t.Helper()
@@ -123,6 +123,7 @@ func newReader(t *testing.T, known map[string]commands) *reader {
 	}
 	r.link(harness.ConsulBinary(t), ".path", "consul")
 	r.link(harness.Lictor(t), "bin", "lictor")
+	r.link(harness.RedisBinary(t), ".path", "redis-server")
 	// What -dev takes for granted is moved to the ports in use.
 	consul, err := json.Marshal(map[string]any{
 		"bind_addr": "127.0.0.1", "client_addr": "127.0.0.1", "disable_update_check": true,

@@ -113,6 +113,26 @@ var documents = map[string]map[string]commands{
 			prints: []string{`Configuration is valid!\n`, `Reloaded`, `/web/\.\.\. .* per_client .* policy\n`},
 		},
 	},
+	"docs/jwt.md": {
+		"python3 -m http.server --bind 127.0.0.1 9001 &": {},
+		"cat > policies/shop.hcl <<'END'":                {prints: []string{`Configuration is valid!`}},
+		"bin/lictor agent -config-file gateway.hcl":      {},
+		"curl -s -D - -o /dev/null http://127.0.0.1:8080/shop/ | grep -e ^HTTP -e ^WWW-": {prints: []string{
+			`^HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer realm="[^"]*"\r\n` +
+				`HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer .*error="invalid_token".*\r\n` +
+				`HTTP/1.1 403 Forbidden\r\nWWW-Authenticate: Bearer .*error="insufficient_scope".*\r\n` +
+				`HTTP/1.1 200 OK\r\n$`,
+		}},
+		"sh token.sh ada news:read > ada.token": {prints: []string{`^REFUSED with 403`, `shop:read`}},
+		"cat > policies/limits.hcl <<'END'":     {prints: []string{`Configuration is valid!`, `Reloaded`}},
+		"for user in ada ada ada ada ada ada ada bob; do": {prints: []string{
+			`^(ada 200\n){5}(ada 429\n){2}bob 200\n`, `per_user +token_bucket`,
+		}},
+		"redis-server --port 6379 --bind 127.0.0.1 --save '' &": {},
+		"until curl -fs -o /dev/null http://127.0.0.1:8081/healthz && curl -fs -o /dev/null http://127.0.0.1:8082/healthz; do sleep 0.2; done": {
+			prints: []string{`^(\d+ 200\n){5}(\d+ 429\n){2}$`},
+		},
+	},
 	"docs/explain.md": {
 		"consul agent -dev":                         {},
 		"cat > web.hcl <<'END'":                     {prints: []string{`Registered service: web`}, settles: true},

@@ -28,9 +28,10 @@ func weigh(ctx context.Context, o options) (err error) {
 		return err
 	}
 	for n := range o.instances {
-		// An address for documentation (RFC 5737): nothing is sent to it.
+		// An address for documentation (RFC 5737): nothing is sent to it. No node is
+		// the agent's own, which takes away what was not registered with it.
 		err := s.consul.CatalogRegister(ctx, datacenter.Entry{
-			Node: fmt.Sprintf("node-%d", n%100), Address: "192.0.2.1",
+			Node: fmt.Sprintf("far-%d", n%100), Address: "192.0.2.1",
 			Service: datacenter.EntryService{ID: fmt.Sprintf("instance-%d", n), Service: id(n % routed), Address: fmt.Sprintf("192.0.2.%d", n%250+1), Port: 1024 + n/250},
 		})
 		if err != nil {

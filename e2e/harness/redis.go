@@ -37,14 +37,20 @@ var redisBinary = sync.OnceValues(func() (string, error) {
 	return output(filepath.Join(source, "e2e", "redis", "redis.sh"))
 })
 
-// StartRedis runs a Redis: REDIS_BIN, or one that is found or installed.
-func StartRedis(t testing.TB) *Redis {
+// RedisBinary is the path of a Redis: REDIS_BIN, or one that is found or installed.
+func RedisBinary(t testing.TB) string {
 	t.Helper()
 	binary, err := redisBinary()
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &Redis{t: t, binary: binary}
+	return binary
+}
+
+// StartRedis runs a Redis.
+func StartRedis(t testing.TB) *Redis {
+	t.Helper()
+	r := &Redis{t: t, binary: RedisBinary(t)}
 	r.log.showOnFailure(t, "Redis")
 	for range 5 {
 		ports, err := process.FreePorts(1)
