@@ -133,6 +133,16 @@ var documents = map[string]map[string]commands{
 			prints: []string{`^(\d+ 200\n){5}(\d+ 429\n){2}$`},
 		},
 	},
+	"docs/moving-from-nginx.md": {
+		"python3 -m http.server --bind 127.0.0.1 9001 &": {prints: []string{`Configuration is valid!`}},
+		"cat > access.log <<'END'": {prints: []string{
+			`access\.log: combined, 53 lines`, `per_client +token_bucket`, `192\.0\.2\.55\n`, `1 +GET /\.env`,
+		}},
+		"bin/lictor agent -config-file gateway.hcl": {},
+		`curl -s -o /dev/null -w '%{http_code}\n' -H 'Host: api.example.com' http://127.0.0.1:8080/orders/`: {
+			prints: []string{`^200\n404\n +[2-9]\d 200\n +\d+ 429\n`, `REFUSED with 404`},
+		},
+	},
 	"docs/explain.md": {
 		"consul agent -dev":                         {},
 		"cat > web.hcl <<'END'":                     {prints: []string{`Registered service: web`}, settles: true},
