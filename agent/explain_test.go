@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/lictor/lictor/proxy"
 )
@@ -284,21 +283,17 @@ func TestExplainWhileReloading(t *testing.T) {
 		return web + fmt.Sprintf("limit \"token_bucket\" \"l%d\" {\n  rate = \"1/h\"\n}\n", i%2) + route(fmt.Sprintf("r%d", i%2), "/", "web", fmt.Sprintf("limits = [\"l%d\"]", i%2))
 	}
 	g := start(t, text(1)).awaitReady()
-	done := make(chan struct{})
+	turns := make(chan struct{}) // each reload goes beside one explanation
 	go func() {
-		defer close(done)
-		for i := 2; i < 30; i++ {
+		defer close(turns)
+		for i := 2; i < 200; i++ {
+			turns <- struct{}{}
 			if _, err := g.reload(text(i)); err != nil {
 				t.Error(err)
 			}
 		}
 	}()
-	for asking := true; asking; {
-		select {
-		case <-done:
-			asking = false
-		default:
-		}
+	for range turns {
 		v, err := g.Explain(&ExplainRequest{URL: "/"})
 		if err != nil {
 			t.Fatal(err)
@@ -307,6 +302,5 @@ func TestExplainWhileReloading(t *testing.T) {
 		if v.Route != fmt.Sprintf("r%d", n) || len(v.Steps) != 1 || v.Steps[0].Parts[0].Step != fmt.Sprintf("l%d", n) || len(v.Routes) != 1 || v.Routes[0].Name != v.Route {
 			t.Fatalf("generation %d: %+v", v.Generation, v)
 		}
-		time.Sleep(time.Millisecond) // leaves the reloads some of the processor
 	}
 }

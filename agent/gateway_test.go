@@ -22,7 +22,8 @@ import (
 // something is wrong.
 const patience = 10 * time.Second
 
-// eventually polls until ok, for what nothing tells of.
+// eventually polls until ok, for what is seen from outside only: a counter, a line of
+// the log, an answer over a socket. What tells of itself is waited for by its channel.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); !ok(); {

@@ -312,7 +312,7 @@ func TestWatch(t *testing.T) {
 		run.Go(func() { Watch(ctx, s.Look) })
 		synctest.Wait()
 		f.pair("a", next, nextKey)
-		time.Sleep(every)
+		time.Sleep(every) // by the clock of the bubble: nobody waits
 		synctest.Wait()
 		if got := s.Certificates()[0].Names; len(got) != 1 || got[0] != "b.example.com" {
 			t.Errorf("got %v, want the new certificate", got)

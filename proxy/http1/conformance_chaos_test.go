@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/lictor/lictor/proxy/trial/loopback"
 )
 
 // TestChaos has instances and clients that break off anywhere. What must hold
@@ -40,7 +42,7 @@ func testChaos(t *testing.T, e engine) {
 			echo(w, r)
 		}
 	}
-	g := startGateway(t, e, nil, startInstance(t, bad), startInstance(t, bad))
+	g := startGateway(t, e, nil, loopback.Instance(t, sniffing{loopback.Listen(t)}, bad), loopback.Instance(t, sniffing{loopback.Listen(t)}, bad))
 	deeds := []string{"echo", "echo", "close", "read and close", "answer early", "half"}
 	var clients sync.WaitGroup
 	for i := range 16 {
@@ -48,18 +50,18 @@ func testChaos(t *testing.T, e engine) {
 		c := g.client()
 		clients.Go(func() {
 			for range 15 {
-				one(t, c, g.url, deeds[dice.IntN(len(deeds))], dice)
+				one(t, c, g.URL, deeds[dice.IntN(len(deeds))], dice)
 			}
 		})
 	}
 	clients.Wait()
-	g.waitIdle()
+	g.WaitIdle()
 }
 
 // one sends one request, and gives it up half-way now and then.
 func one(t *testing.T, c *http.Client, url, deed string, dice *rand.Rand) {
 	want := string(pattern(dice.IntN(200_000)))
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), loopback.Patience)
 	defer cancel()
 	var body io.Reader = strings.NewReader(want)
 	if dice.IntN(4) == 0 {

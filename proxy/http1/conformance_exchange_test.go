@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/lictor/lictor/proxy/trial/loopback"
 )
 
 // pattern returns n bytes, up to 3 MiB, that differ from their neighbours.
@@ -39,7 +41,7 @@ func TestBodiesBothWays(t *testing.T) {
 }
 
 func testBodiesBothWays(t *testing.T, e engine) {
-	g := startGateway(t, e, nil, startInstance(t, echo))
+	g := startGateway(t, e, nil, loopback.Instance(t, sniffing{loopback.Listen(t)}, echo))
 	c := g.client()
 	for _, size := range []int{0, 1, 1000, 32 << 10, 32<<10 + 1, 300_000, 3 << 20} {
 		for _, chunked := range []bool{false, true} {
@@ -54,8 +56,8 @@ func testBodiesBothWays(t *testing.T, e engine) {
 				if chunked {
 					body, length = io.MultiReader(body), -1
 				}
-				r := newRequest(t, method, g.url+"/a?b=c", body)
-				resp, got := do(t, c, r)
+				r := loopback.NewRequest(t, method, g.URL+"/a?b=c", body)
+				resp, got := loopback.Do(t, c, r)
 				if got != string(want) {
 					t.Fatalf("%s %d bytes, chunked %v: got %d bytes back, not the same", method, size, chunked, len(got))
 				}
@@ -73,21 +75,21 @@ func testBodiesBothWays(t *testing.T, e engine) {
 func TestGetAndHead(t *testing.T) { everywhere(t, testGetAndHead) }
 
 func testGetAndHead(t *testing.T, e engine) {
-	g := startGateway(t, e, nil, startInstance(t, func(w http.ResponseWriter, r *http.Request) {
+	g := startGateway(t, e, nil, loopback.Instance(t, sniffing{loopback.Listen(t)}, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "5")
 		if r.Method != "HEAD" {
 			_, _ = io.WriteString(w, "hello")
 		}
 	}))
 	c := g.client()
-	resp, body := do(t, c, newRequest(t, "GET", g.url+"/", nil))
+	resp, body := loopback.Do(t, c, loopback.NewRequest(t, "GET", g.URL+"/", nil))
 	if resp.StatusCode != 200 || body != "hello" || resp.ContentLength != 5 {
 		t.Errorf("GET: %d %q, length %d", resp.StatusCode, body, resp.ContentLength)
 	}
 	if ct, ok := resp.Header["Content-Type"]; ok && ct[0] != "text/plain; charset=utf-8" {
 		t.Errorf("content type %q was made up", ct)
 	}
-	resp, body = do(t, c, newRequest(t, "HEAD", g.url+"/", nil))
+	resp, body = loopback.Do(t, c, loopback.NewRequest(t, "HEAD", g.URL+"/", nil))
 	if resp.StatusCode != 200 || body != "" || resp.ContentLength != 5 {
 		t.Errorf("HEAD: %d %q, length %d", resp.StatusCode, body, resp.ContentLength)
 	}
@@ -97,7 +99,7 @@ func TestNoInstance(t *testing.T) { everywhere(t, testNoInstance) }
 
 func testNoInstance(t *testing.T, e engine) {
 	g := startGateway(t, e, nil)
-	resp, body := do(t, g.client(), newRequest(t, "GET", g.url+"/", nil))
+	resp, body := loopback.Do(t, g.client(), loopback.NewRequest(t, "GET", g.URL+"/", nil))
 	if resp.StatusCode != 503 || !strings.Contains(body, "service-not-registered") {
 		t.Errorf("%d %s", resp.StatusCode, body)
 	}

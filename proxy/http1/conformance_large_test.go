@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/lictor/lictor/proxy"
+	"github.com/lictor/lictor/proxy/trial/loopback"
 )
 
 // numbered returns bytes of which each few tell where they belong.
@@ -32,7 +33,7 @@ func testLargeBodies(t *testing.T, e engine) {
 	sizes := []int{64 << 10, 64<<10 + 40<<10, 300_000, 2<<20 + 1}
 	whole := numbered(sizes[len(sizes)-1])
 	addresses := make(chan string, 1000)
-	g := startGateway(t, e, nil, startInstance(t, func(w http.ResponseWriter, r *http.Request) {
+	g := startGateway(t, e, nil, loopback.Instance(t, sniffing{loopback.Listen(t)}, func(w http.ResponseWriter, r *http.Request) {
 		addresses <- r.RemoteAddr
 		size, _ := strconv.Atoi(r.URL.Path[1:]) // a bad one shows as an empty body
 		w.Header().Set("Content-Length", strconv.Itoa(size))
@@ -47,15 +48,15 @@ func testLargeBodies(t *testing.T, e engine) {
 				t.Fatalf("%d and %d bytes, want %d", resp.StatusCode, len(body), size)
 			}
 			sum += uint64(size)
-			at := await(t, "the instance's client", addresses)
+			at := loopback.Await(t, "the instance's client", addresses)
 			if from != "" && at != from {
 				g.lost()
 			}
 			from = at
-			g.waitIdle()
+			g.WaitIdle()
 		}
 	}
-	if _, out := g.route.Metrics.Bytes(); out != sum {
+	if _, out := g.Route.Metrics.Bytes(); out != sum {
 		t.Errorf("%d bytes were counted, want %d", out, sum)
 	}
 }
@@ -77,7 +78,7 @@ func testManyLargeBodies(t *testing.T, e engine, clients int) {
 	t.Helper()
 	const size = 1 << 20
 	whole := numbered(size)
-	g := startGateway(t, e, nil, startInstance(t, func(w http.ResponseWriter, _ *http.Request) {
+	g := startGateway(t, e, nil, loopback.Instance(t, sniffing{loopback.Listen(t)}, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", strconv.Itoa(size))
 		_, _ = w.Write(whole)
 	}))
@@ -107,8 +108,8 @@ func testManyLargeBodies(t *testing.T, e engine, clients int) {
 		})
 	}
 	all.Wait()
-	g.waitIdle()
-	if _, out := g.route.Metrics.Bytes(); out != uint64(clients)*size {
+	g.WaitIdle()
+	if _, out := g.Route.Metrics.Bytes(); out != uint64(clients)*size {
 		t.Errorf("%d bytes were counted, want %d", out, clients*size)
 	}
 }
@@ -126,8 +127,8 @@ func breakLargeBody(t *testing.T, e engine, silently bool) {
 	const length, sent = 1 << 20, 300_000
 	whole := numbered(sent)
 	hold := make(chan struct{})
-	addr := startRaw(t, func(_ int, c net.Conn, r *bufio.Reader) {
-		if _, err := readHead(r); err != nil {
+	addr := loopback.Raw(t, sniffing{loopback.Listen(t)}, func(_ int, c net.Conn, r *bufio.Reader) {
+		if _, err := loopback.ReadHead(r); err != nil {
 			return
 		}
 		_, _ = fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", length, whole)
@@ -152,11 +153,11 @@ func breakLargeBody(t *testing.T, e engine, silently bool) {
 	}
 	resp.Body.Close()
 	close(hold)
-	g.waitIdle()
-	if _, out := g.route.Metrics.Bytes(); out != sent {
+	g.WaitIdle()
+	if _, out := g.Route.Metrics.Bytes(); out != sent {
 		t.Errorf("%d bytes were counted, want %d", out, sent)
 	}
-	eventually(t, "no connection counts", func() bool { return g.listener.Open.Load() == 0 })
+	loopback.Eventually(t, "no connection counts", func() bool { return g.Listener.Open.Load() == 0 })
 }
 
 // A client that goes away in the middle of a large body frees the instance.
@@ -164,8 +165,8 @@ func TestClientGoneDuringALargeBody(t *testing.T) { conformance(t, testClientGon
 
 func testClientGoneDuringALargeBody(t *testing.T, e engine) {
 	freed := make(chan struct{}, 1)
-	g := startGateway(t, e, nil, startRaw(t, func(_ int, c net.Conn, r *bufio.Reader) {
-		if _, err := readHead(r); err != nil {
+	g := startGateway(t, e, nil, loopback.Raw(t, sniffing{loopback.Listen(t)}, func(_ int, c net.Conn, r *bufio.Reader) {
+		if _, err := loopback.ReadHead(r); err != nil {
 			return
 		}
 		_, _ = fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", 1<<40)
@@ -178,8 +179,8 @@ func testClientGoneDuringALargeBody(t *testing.T, e engine) {
 		t.Fatal(err)
 	}
 	c.Close()
-	await(t, "the instance is free", freed)
-	g.waitIdle()
+	loopback.Await(t, "the instance is free", freed)
+	g.WaitIdle()
 }
 
 // A client that takes nothing for the route's idle time is given up.
@@ -189,8 +190,8 @@ func TestClientThatTakesNothingOfALargeBody(t *testing.T) {
 
 func testClientThatTakesNothingOfALargeBody(t *testing.T, e engine) {
 	freed := make(chan struct{}, 1)
-	g := startGateway(t, e, func(r *proxy.Route, _ *options) { r.IdleTimeout = 50 * time.Millisecond }, startRaw(t, func(_ int, c net.Conn, r *bufio.Reader) {
-		if _, err := readHead(r); err != nil {
+	g := startGateway(t, e, func(r *proxy.Route, _ *options) { r.IdleTimeout = 50 * time.Millisecond }, loopback.Raw(t, sniffing{loopback.Listen(t)}, func(_ int, c net.Conn, r *bufio.Reader) {
+		if _, err := loopback.ReadHead(r); err != nil {
 			return
 		}
 		_, _ = fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", 1<<40)
@@ -199,6 +200,6 @@ func testClientThatTakesNothingOfALargeBody(t *testing.T, e engine) {
 	}))
 	c := g.dial()
 	c.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-	await(t, "the instance is free", freed)
-	g.waitIdle()
+	loopback.Await(t, "the instance is free", freed)
+	g.WaitIdle()
 }

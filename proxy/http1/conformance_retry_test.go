@@ -15,6 +15,7 @@ import (
 
 	"github.com/lictor/lictor/catalog"
 	"github.com/lictor/lictor/proxy"
+	"github.com/lictor/lictor/proxy/trial/loopback"
 )
 
 // startBreaker answers the first request on each connection, if it says so, and
@@ -22,7 +23,7 @@ import (
 // "again" behind one that came by a connection that had been used.
 func startBreaker(t testing.TB, answerFirst bool) (addr string, lines chan string) {
 	lines = make(chan string, 64)
-	return startRaw(t, func(_ int, c net.Conn, r *bufio.Reader) {
+	return loopback.Raw(t, sniffing{loopback.Listen(t)}, func(_ int, c net.Conn, r *bufio.Reader) {
 		for n := 0; ; n++ {
 			req, err := http.ReadRequest(r)
 			if err != nil {
@@ -99,7 +100,7 @@ func testBrokenKeepAliveConnection(t *testing.T, e engine) {
 		{method: "POST", body: "x", field: "Idempotency-Key", status: 502, seen: 1},
 	} {
 		t.Run(c.method+" "+c.field+" "+c.body, func(t *testing.T) {
-			eventually(t, "a connection is kept", func() bool { return brokenKeepAliveConnection(t, e, c) })
+			loopback.Eventually(t, "a connection is kept", func() bool { return brokenKeepAliveConnection(t, e, c) })
 		})
 	}
 }
@@ -117,21 +118,21 @@ func brokenKeepAliveConnection(t *testing.T, e engine, c broken) (kept bool) {
 	addr, lines := startBreaker(t, true)
 	g := startGateway(t, e, nil, addr)
 	client := g.client()
-	do(t, client, newRequest(t, "GET", g.url+"/first", nil))
-	g.waitIdle() // by then it is kept
+	loopback.Do(t, client, loopback.NewRequest(t, "GET", g.URL+"/first", nil))
+	g.WaitIdle() // by then it is kept
 	if c.noBudget {
-		for g.pool.Retry(time.Now()) {
+		for g.Pool.Retry(time.Now()) {
 		}
 	}
 	var body io.Reader
 	if c.body != "" {
 		body = strings.NewReader(c.body)
 	}
-	r := newRequest(t, c.method, g.url+"/second", body)
+	r := loopback.NewRequest(t, c.method, g.URL+"/second", body)
 	if c.field != "" {
 		r.Header[c.field] = []string{"k"}
 	}
-	resp, _ := do(t, client, r)
+	resp, _ := loopback.Do(t, client, r)
 	n := counts(lines)
 	if line := c.method + " /second"; n[line+" again"] == 0 && n[line] == 1 && resp.StatusCode == 200 {
 		return g.lost()
@@ -149,7 +150,7 @@ func brokenKeepAliveConnection(t *testing.T, e engine, c broken) (kept bool) {
 func TestBreakingInstanceIsNotStormed(t *testing.T) { everywhere(t, testBreakingInstanceIsNotStormed) }
 
 func testBreakingInstanceIsNotStormed(t *testing.T, e engine) {
-	eventually(t, "a connection is kept", func() bool { return breakingInstance(t, e) })
+	loopback.Eventually(t, "a connection is kept", func() bool { return breakingInstance(t, e) })
 }
 
 // breakingInstance reports whether there were idle connections.
@@ -160,9 +161,9 @@ func breakingInstance(t *testing.T, e engine) (kept bool) {
 	first.Add(idle)
 	release := make(chan struct{})
 	lines := make(chan string, 4*idle)
-	addr := startRaw(t, func(_ int, c net.Conn, r *bufio.Reader) {
+	addr := loopback.Raw(t, sniffing{loopback.Listen(t)}, func(_ int, c net.Conn, r *bufio.Reader) {
 		for used := ""; ; used = " again" {
-			h, err := readHead(r)
+			h, err := loopback.ReadHead(r)
 			if err != nil {
 				return
 			}
@@ -179,7 +180,7 @@ func breakingInstance(t *testing.T, e engine) (kept bool) {
 	g := startGateway(t, e, nil, addr)
 	var clients sync.WaitGroup
 	for range idle {
-		r := newRequest(t, "GET", g.url+"/first", nil)
+		r := loopback.NewRequest(t, "GET", g.URL+"/first", nil)
 		c := g.client()
 		clients.Go(func() {
 			resp, err := c.Do(r)
@@ -194,8 +195,8 @@ func breakingInstance(t *testing.T, e engine) (kept bool) {
 	first.Wait()
 	close(release)
 	clients.Wait()
-	g.waitIdle() // by then they are kept
-	resp, _ := do(t, g.client(), newRequest(t, "GET", g.url+"/second", nil))
+	g.WaitIdle() // by then they are kept
+	resp, _ := loopback.Do(t, g.client(), loopback.NewRequest(t, "GET", g.URL+"/second", nil))
 	if resp.StatusCode != 502 {
 		t.Errorf("status %d, want 502", resp.StatusCode)
 	}
@@ -214,10 +215,10 @@ func TestRefusedConnectionIsTriedElsewhere(t *testing.T) {
 }
 
 func testRefusedConnectionIsTriedElsewhere(t *testing.T, e engine) {
-	g := startGateway(t, e, nil, closedAddress(t), startInstance(t, echo), closedAddress(t))
+	g := startGateway(t, e, nil, closedAddress(t), loopback.Instance(t, sniffing{loopback.Listen(t)}, echo), closedAddress(t))
 	c := g.client()
 	for _, method := range []string{"POST", "POST", "GET", "PATCH", "PUT"} {
-		resp, body := do(t, c, newRequest(t, method, g.url+"/", strings.NewReader("payload")))
+		resp, body := loopback.Do(t, c, loopback.NewRequest(t, method, g.URL+"/", strings.NewReader("payload")))
 		if resp.StatusCode != 200 || body != "payload" {
 			t.Errorf("%s: %d %q", method, resp.StatusCode, body)
 		}
@@ -241,10 +242,10 @@ func testBrokenRequestIsTriedElsewhere(t *testing.T, e engine) {
 		{"PUT", strings.Repeat("too much to keep", 8<<10), 502},
 	} {
 		addr, lines := startBreaker(t, false)
-		g := startGateway(t, e, nil, addr, startInstance(t, echo))
+		g := startGateway(t, e, nil, addr, loopback.Instance(t, sniffing{loopback.Listen(t)}, echo))
 		client := g.client()
 		for i := range 2 { // round robin: one of the two goes to the breaker first
-			resp, body := do(t, client, newRequest(t, c.method, g.url+"/", strings.NewReader(c.body)))
+			resp, body := loopback.Do(t, client, loopback.NewRequest(t, c.method, g.URL+"/", strings.NewReader(c.body)))
 			n := counts(lines)[c.method+" /"]
 			want := 200
 			if n > 0 {
@@ -262,19 +263,19 @@ func TestProblems(t *testing.T) { everywhere(t, testProblems) }
 func testProblems(t *testing.T, e engine) {
 	stuck := make(chan struct{})
 	defer close(stuck)
-	hangs := startRaw(t, func(_ int, _ net.Conn, r *bufio.Reader) {
-		_, _ = readHead(r)
+	hangs := loopback.Raw(t, sniffing{loopback.Listen(t)}, func(_ int, _ net.Conn, r *bufio.Reader) {
+		_, _ = loopback.ReadHead(r)
 		<-stuck
 	})
 	says := func(s string) string {
-		return startRaw(t, func(_ int, c net.Conn, r *bufio.Reader) {
-			if _, err := readHead(r); err == nil {
+		return loopback.Raw(t, sniffing{loopback.Listen(t)}, func(_ int, c net.Conn, r *bufio.Reader) {
+			if _, err := loopback.ReadHead(r); err == nil {
 				_, _ = io.WriteString(c, s)
 			}
 		})
 	}
 	dialled := make(chan struct{}, 16)
-	watched := startRaw(t, func(int, net.Conn, *bufio.Reader) { dialled <- struct{}{} })
+	watched := loopback.Raw(t, sniffing{loopback.Listen(t)}, func(int, net.Conn, *bufio.Reader) { dialled <- struct{}{} })
 	many := "HTTP/1.1 200 OK\r\n" + strings.Repeat("A: b\r\n", proxy.MaxFields+1) + "\r\n"
 	huge := "HTTP/1.1 200 OK\r\nA: " + strings.Repeat("b", 300<<10) + "\r\n\r\n"
 	for name, c := range map[string]struct {
@@ -306,7 +307,7 @@ func testProblems(t *testing.T, e engine) {
 		t.Run(name, func(t *testing.T) {
 			g := startGateway(t, e, c.set, c.instance)
 			for _, method := range []string{"GET", "POST"} {
-				resp, body := do(t, g.client(), newRequest(t, method, g.url+"/", nil))
+				resp, body := loopback.Do(t, g.client(), loopback.NewRequest(t, method, g.URL+"/", nil))
 				if resp.StatusCode != c.status || !strings.Contains(body, "urn:lictor:problem:"+c.problem+`"`) {
 					t.Errorf("%s: %d %s", method, resp.StatusCode, body)
 				}
@@ -329,13 +330,13 @@ func testTruncatedResponse(t *testing.T, e engine) {
 		"in chunks":     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\nten bytes.\r\n",
 		"a bad chunk":   "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\nten bytes.\r\nxyz\r\n",
 	} {
-		addr := startRaw(t, func(_ int, c net.Conn, r *bufio.Reader) {
-			if _, err := readHead(r); err == nil {
+		addr := loopback.Raw(t, sniffing{loopback.Listen(t)}, func(_ int, c net.Conn, r *bufio.Reader) {
+			if _, err := loopback.ReadHead(r); err == nil {
 				_, _ = io.WriteString(c, response)
 			}
 		})
 		g := startGateway(t, e, nil, addr)
-		resp, err := g.client().Do(newRequest(t, "GET", g.url+"/", nil))
+		resp, err := g.client().Do(loopback.NewRequest(t, "GET", g.URL+"/", nil))
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -350,8 +351,8 @@ func testTruncatedResponse(t *testing.T, e engine) {
 func testSilentInstanceIsGivenUp(t *testing.T, e engine) {
 	stuck := make(chan struct{})
 	defer close(stuck)
-	addr := startRaw(t, func(_ int, c net.Conn, r *bufio.Reader) {
-		if _, err := readHead(r); err == nil {
+	addr := loopback.Raw(t, sniffing{loopback.Listen(t)}, func(_ int, c net.Conn, r *bufio.Reader) {
+		if _, err := loopback.ReadHead(r); err == nil {
 			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nten bytes.")
 			<-stuck
 		}
@@ -359,7 +360,7 @@ func testSilentInstanceIsGivenUp(t *testing.T, e engine) {
 	g := startGateway(t, e, func(r *proxy.Route, _ *options) {
 		r.IdleTimeout = shortTime
 	}, addr)
-	resp, err := g.client().Do(newRequest(t, "GET", g.url+"/", nil))
+	resp, err := g.client().Do(loopback.NewRequest(t, "GET", g.URL+"/", nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -377,9 +378,9 @@ func testUnixSocket(t *testing.T, e engine) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	serveInstance(t, ln, echo)
+	loopback.Instance(t, sniffing{ln}, echo)
 	g := startGateway(t, e, nil, "unix:"+path)
-	resp, body := do(t, g.client(), newRequest(t, "POST", g.url+"/", strings.NewReader("over a socket")))
+	resp, body := loopback.Do(t, g.client(), loopback.NewRequest(t, "POST", g.URL+"/", strings.NewReader("over a socket")))
 	if resp.StatusCode != 200 || body != "over a socket" {
 		t.Errorf("%d %q", resp.StatusCode, body)
 	}
@@ -390,16 +391,16 @@ func testUnixSocket(t *testing.T, e engine) {
 func TestResolvedAddressesAreJudged(t *testing.T) { conformance(t, testResolvedAddressesAreJudged) }
 
 func testResolvedAddressesAreJudged(t *testing.T, e engine) {
-	ap := netip.MustParseAddrPort(startInstance(t, echo))
+	ap := netip.MustParseAddrPort(loopback.Instance(t, sniffing{loopback.Listen(t)}, echo))
 	g := startGateway(t, e, nil)
 	for local, want := range map[bool]int{true: 200, false: 502} {
-		g.snapshot(catalog.Instance{Key: "node/name", Address: "localhost", Port: int(ap.Port()), Weight: 1, Local: local})
-		eventually(t, "the bench is over", func() bool {
-			resp, _ := do(t, g.client(), newRequest(t, "GET", g.url+"/", nil))
+		g.Snapshot(catalog.Instance{Key: "node/name", Address: "localhost", Port: int(ap.Port()), Weight: 1, Local: local})
+		loopback.Eventually(t, "the bench is over", func() bool {
+			resp, _ := loopback.Do(t, g.client(), loopback.NewRequest(t, "GET", g.URL+"/", nil))
 			return resp.StatusCode == want
 		})
-		g.waitIdle() // else the endpoint would be kept, with its connection
-		g.apply()
+		g.WaitIdle() // else the endpoint would be kept, with its connection
+		g.Apply()
 	}
 }
 
@@ -409,9 +410,9 @@ func TestRetiredEndpointClosesItsConnections(t *testing.T) {
 
 func testRetiredEndpointClosesItsConnections(t *testing.T, e engine) {
 	closed := make(chan struct{}, 1)
-	addr := startRaw(t, func(_ int, c net.Conn, r *bufio.Reader) {
+	addr := loopback.Raw(t, sniffing{loopback.Listen(t)}, func(_ int, c net.Conn, r *bufio.Reader) {
 		for {
-			if _, err := readHead(r); err != nil {
+			if _, err := loopback.ReadHead(r); err != nil {
 				closed <- struct{}{}
 				return
 			}
@@ -419,7 +420,7 @@ func testRetiredEndpointClosesItsConnections(t *testing.T, e engine) {
 		}
 	})
 	g := startGateway(t, e, nil, addr)
-	do(t, g.client(), newRequest(t, "GET", g.url+"/", nil))
-	g.apply()
-	await(t, "the end of the idle connection", closed)
+	loopback.Do(t, g.client(), loopback.NewRequest(t, "GET", g.URL+"/", nil))
+	g.Apply()
+	loopback.Await(t, "the end of the idle connection", closed)
 }

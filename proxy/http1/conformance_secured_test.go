@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/lictor/lictor/proxy"
+	"github.com/lictor/lictor/proxy/trial/loopback"
 )
 
 // aging is a way of TLS whose connections grow old when it says so.
@@ -28,9 +29,9 @@ func (a aging) Fresh(age time.Duration) bool { return age >= 0 && !a.old.Load() 
 // connection it was asked.
 func TestOldConnectionsTakeNoMoreRequests(t *testing.T) {
 	closed := make(chan int, 8)
-	addr := startRaw(t, func(n int, c net.Conn, r *bufio.Reader) {
+	addr := loopback.Raw(t, sniffing{loopback.Listen(t)}, func(n int, c net.Conn, r *bufio.Reader) {
 		for {
-			if _, err := readHead(r); err != nil {
+			if _, err := loopback.ReadHead(r); err != nil {
 				if !errors.Is(err, io.EOF) && n < 2 {
 					t.Errorf("connection %d ended by %v, not by a farewell", n, err)
 				}
@@ -54,7 +55,7 @@ func TestOldConnectionsTakeNoMoreRequests(t *testing.T) {
 		}
 	}
 	for _, want := range []int{0, 1} {
-		if n := await(t, "the end of an old connection", closed); n != want {
+		if n := loopback.Await(t, "the end of an old connection", closed); n != want {
 			t.Errorf("connection %d ended, want %d", n, want)
 		}
 	}
@@ -121,7 +122,7 @@ func startCorked(t *testing.T, version uint16, half bool) string {
 				defer nc.Close()
 				c := &corked{Conn: nc}
 				s := tls.Server(c, config)
-				if _, err := readHead(bufio.NewReader(s)); err != nil {
+				if _, err := loopback.ReadHead(bufio.NewReader(s)); err != nil {
 					return
 				}
 				c.on = true

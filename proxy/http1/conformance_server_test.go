@@ -8,45 +8,20 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"runtime"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/lictor/lictor/proxy"
+	"github.com/lictor/lictor/proxy/trial/loopback"
 )
 
 // TestMain fails when a test has left a goroutine behind.
 func TestMain(m *testing.M) {
-	code := m.Run()
-	if code == 0 {
-		if left := leaked(); left != "" {
-			_, _ = io.WriteString(os.Stderr, "goroutines left behind:\n"+left)
-			code = 1
-		}
-	}
-	os.Exit(code)
-}
-
-// leaked returns the goroutines that are still busy with HTTP, after some
-// patience with those that are about to end.
-func leaked() string {
-	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
-		buf := make([]byte, 1<<20)
-		var left []string
-		for s := range strings.SplitSeq(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
-			if (strings.Contains(s, "net/http") || strings.Contains(s, "lictor")) && !strings.Contains(s, "TestMain") {
-				left = append(left, s)
-			}
-		}
-		if len(left) == 0 || time.Now().After(end) {
-			return strings.Join(left, "\n\n")
-		}
-	}
+	os.Exit(loopback.Main(m))
 }
 
 func TestShutdownWaitsForWhatIsInFlight(t *testing.T) {
@@ -55,7 +30,7 @@ func TestShutdownWaitsForWhatIsInFlight(t *testing.T) {
 
 func testShutdownWaitsForWhatIsInFlight(t *testing.T, e engine) {
 	arrived, release := make(chan struct{}), make(chan struct{})
-	g := startGateway(t, e, nil, startInstance(t, func(w http.ResponseWriter, _ *http.Request) {
+	g := startGateway(t, e, nil, loopback.Instance(t, sniffing{loopback.Listen(t)}, func(w http.ResponseWriter, _ *http.Request) {
 		close(arrived)
 		<-release
 		_, _ = io.WriteString(w, "done")
@@ -69,7 +44,7 @@ func testShutdownWaitsForWhatIsInFlight(t *testing.T, e engine) {
 		err  error
 	}
 	answers := make(chan answer, 1)
-	client, r := g.client(), newRequest(t, "GET", g.url+"/", nil)
+	client, r := g.client(), loopback.NewRequest(t, "GET", g.URL+"/", nil)
 	go func() {
 		resp, err := client.Do(r)
 		if err != nil {
@@ -80,14 +55,14 @@ func testShutdownWaitsForWhatIsInFlight(t *testing.T, e engine) {
 		resp.Body.Close()
 		answers <- answer{resp, string(b), err}
 	}()
-	await(t, "the request at the instance", arrived)
+	loopback.Await(t, "the request at the instance", arrived)
 	idle.Close()
 
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), loopback.Patience)
 	down := make(chan error, 1)
 	go func() { down <- g.server.Shutdown(ctx) }()
-	eventually(t, "no new connections", func() bool {
-		c, err := net.Dial("tcp", g.addr)
+	loopback.Eventually(t, "no new connections", func() bool {
+		c, err := net.Dial("tcp", g.Addr)
 		if err == nil {
 			c.Close()
 		}
@@ -99,14 +74,14 @@ func testShutdownWaitsForWhatIsInFlight(t *testing.T, e engine) {
 	default:
 	}
 	close(release)
-	a := await(t, "the answer", answers)
+	a := loopback.Await(t, "the answer", answers)
 	if a.err != nil || a.body != "done" {
 		t.Fatalf("%q, %v", a.body, a.err)
 	}
 	if a.resp.ProtoMajor == 1 && !a.resp.Close {
 		t.Error("the last answer on a connection does not say so")
 	}
-	if err := await(t, "Shutdown", down); err != nil {
+	if err := loopback.Await(t, "Shutdown", down); err != nil {
 		t.Errorf("Shutdown: %v", err)
 	}
 	cancel()
@@ -117,7 +92,7 @@ func TestConnectionsOverTheBoundAreClosed(t *testing.T) {
 }
 
 func testConnectionsOverTheBoundAreClosed(t *testing.T, e engine) {
-	g := startGateway(t, e, func(_ *proxy.Route, o *options) { o.MaxConnections = 1 }, startInstance(t, echo))
+	g := startGateway(t, e, func(_ *proxy.Route, o *options) { o.MaxConnections = 1 }, loopback.Instance(t, sniffing{loopback.Listen(t)}, echo))
 	first := g.dial()
 	get := "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 	first.send(get)
@@ -126,13 +101,13 @@ func testConnectionsOverTheBoundAreClosed(t *testing.T, e engine) {
 	if n, err := second.Read(make([]byte, 1)); err == nil {
 		t.Errorf("a connection over the bound got %d bytes", n)
 	}
-	if o, a, r := g.listener.Open.Load(), g.listener.Accepted.Load(), g.listener.Refused.Load(); o != 1 || a != 2 || r != 1 {
+	if o, a, r := g.Listener.Open.Load(), g.Listener.Accepted.Load(), g.Listener.Refused.Load(); o != 1 || a != 2 || r != 1 {
 		t.Errorf("open %d, accepted %d, refused %d, want 1, 2, 1", o, a, r)
 	}
 	first.send(get) // is not disturbed
 	first.response("GET")
 	first.Close()
-	eventually(t, "room for another", func() bool { return g.listener.Open.Load() == 0 })
+	loopback.Eventually(t, "room for another", func() bool { return g.Listener.Open.Load() == 0 })
 	third := g.dial()
 	third.send(get)
 	third.response("GET")
@@ -160,7 +135,7 @@ func (f *faulty) Accept() (net.Conn, error) {
 func TestAcceptErrorsAreOutlasted(t *testing.T) { conformance(t, testAcceptErrorsAreOutlasted) }
 
 func testAcceptErrorsAreOutlasted(t *testing.T, e engine) {
-	g := startGateway(t, e, nil, startInstance(t, echo))
+	g := startGateway(t, e, nil, loopback.Instance(t, sniffing{loopback.Listen(t)}, echo))
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -168,14 +143,14 @@ func testAcceptErrorsAreOutlasted(t *testing.T, e engine) {
 	served := make(chan error, 1)
 	f := &faulty{Listener: ln, errors: []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, io.ErrUnexpectedEOF}}
 	go func() { served <- g.server.Serve(f) }()
-	g.addr = ln.Addr().String()
+	g.Addr = ln.Addr().String()
 	c := g.dial()
 	c.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 	if resp, _ := c.response("GET"); resp.StatusCode != 200 {
 		t.Errorf("status %d", resp.StatusCode)
 	}
 	g.server.Close()
-	if err := await(t, "Serve", served); err != nil {
+	if err := loopback.Await(t, "Serve", served); err != nil {
 		t.Errorf("Serve: %v", err)
 	}
 }
@@ -215,16 +190,16 @@ func testPanicEndsOneExchangeOnly(t *testing.T, e engine) {
 	g := startGateway(t, e, func(r *proxy.Route, o *options) {
 		r.Steps = append(r.Steps, panicking{})
 		o.Logger = hclog.New(&hclog.LoggerOptions{Output: &log, Level: hclog.Info})
-	}, startInstance(t, echo))
+	}, loopback.Instance(t, sniffing{loopback.Listen(t)}, echo))
 	c := g.client()
-	if resp, err := c.Do(newRequest(t, "POST", g.url+"/panic", strings.NewReader("x"))); err == nil {
+	if resp, err := c.Do(loopback.NewRequest(t, "POST", g.URL+"/panic", strings.NewReader("x"))); err == nil {
 		resp.Body.Close()
 		t.Errorf("status %d from a panic", resp.StatusCode)
 	}
-	if resp, body := do(t, c, newRequest(t, "POST", g.url+"/", strings.NewReader("fine"))); resp.StatusCode != 200 || body != "fine" {
+	if resp, body := loopback.Do(t, c, loopback.NewRequest(t, "POST", g.URL+"/", strings.NewReader("fine"))); resp.StatusCode != 200 || body != "fine" {
 		t.Errorf("%d %q", resp.StatusCode, body)
 	}
-	g.waitIdle()
+	g.WaitIdle()
 	if s := log.String(); strings.Count(s, "[ERROR]") != 1 || !strings.Contains(s, "a bug") || !strings.Contains(s, "panicking") {
 		t.Errorf("the log says %q", s)
 	}
@@ -245,8 +220,8 @@ func TestPanicFreesTheInstance(t *testing.T) { everywhere(t, testPanicFreesTheIn
 
 func testPanicFreesTheInstance(t *testing.T, e engine) {
 	freed := make(chan struct{}, 1)
-	addr := startRaw(t, func(_ int, c net.Conn, r *bufio.Reader) {
-		if _, err := readHead(r); err != nil {
+	addr := loopback.Raw(t, sniffing{loopback.Listen(t)}, func(_ int, c net.Conn, r *bufio.Reader) {
+		if _, err := loopback.ReadHead(r); err != nil {
 			return
 		}
 		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nsome")
@@ -256,7 +231,7 @@ func testPanicFreesTheInstance(t *testing.T, e engine) {
 	g := startGateway(t, e, func(r *proxy.Route, _ *options) { r.Steps = append(r.Steps, panics{}) }, addr)
 	pr, pw := io.Pipe()
 	go func() { _, _ = io.WriteString(pw, strings.Repeat("x", 100_000)) }() // and is silent
-	c, r := g.client(), newRequest(t, "PUT", g.url+"/", pr)
+	c, r := g.client(), loopback.NewRequest(t, "PUT", g.URL+"/", pr)
 	failed := make(chan error, 1)
 	go func() {
 		resp, err := c.Do(r)
@@ -265,12 +240,12 @@ func testPanicFreesTheInstance(t *testing.T, e engine) {
 		}
 		failed <- err
 	}()
-	await(t, "the instance is free", freed)
+	loopback.Await(t, "the instance is free", freed)
 	pw.CloseWithError(io.ErrUnexpectedEOF) // which HTTP/1.1 clients wait for
-	if err := await(t, "the client", failed); err == nil {
+	if err := loopback.Await(t, "the client", failed); err == nil {
 		t.Error("there was an answer to a panic")
 	}
-	g.waitIdle()
+	g.WaitIdle()
 }
 
 func TestManyAtOnce(t *testing.T) {
@@ -279,14 +254,14 @@ func TestManyAtOnce(t *testing.T) {
 }
 
 func testManyAtOnce(t *testing.T, e engine) {
-	g := startGateway(t, e, nil, startInstance(t, echo), startInstance(t, echo), startInstance(t, echo))
+	g := startGateway(t, e, nil, loopback.Instance(t, sniffing{loopback.Listen(t)}, echo), loopback.Instance(t, sniffing{loopback.Listen(t)}, echo), loopback.Instance(t, sniffing{loopback.Listen(t)}, echo))
 	var clients sync.WaitGroup
 	for i := range 24 {
 		c := g.client()
 		clients.Go(func() {
 			for n := range 30 {
 				want := pattern(i * n * 97)
-				r, err := http.NewRequestWithContext(t.Context(), []string{"POST", "PUT"}[n%2], g.url+"/", bytes.NewReader(want))
+				r, err := http.NewRequestWithContext(t.Context(), []string{"POST", "PUT"}[n%2], g.URL+"/", bytes.NewReader(want))
 				if err != nil {
 					t.Error(err)
 					return

@@ -16,13 +16,14 @@ import (
 	"testing"
 
 	"github.com/lictor/lictor/proxy"
+	"github.com/lictor/lictor/proxy/trial/loopback"
 )
 
 func TestEventsAreFlushedOneByOne(t *testing.T) { everywhere(t, testEventsAreFlushedOneByOne) }
 
 func testEventsAreFlushedOneByOne(t *testing.T, e engine) {
 	next := make(chan string)
-	g := startGateway(t, e, nil, startInstance(t, func(w http.ResponseWriter, _ *http.Request) {
+	g := startGateway(t, e, nil, loopback.Instance(t, sniffing{loopback.Listen(t)}, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
 		for e := range next {
 			fmt.Fprintf(w, "data: %s\n\n", e)
@@ -33,7 +34,7 @@ func testEventsAreFlushedOneByOne(t *testing.T, e engine) {
 		}
 	}))
 	go func() { next <- "0" }()
-	resp, err := g.client().Do(newRequest(t, "GET", g.url+"/", nil))
+	resp, err := g.client().Do(loopback.NewRequest(t, "GET", g.URL+"/", nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,8 +70,8 @@ func testHeadIsNotHeldBack(t *testing.T, e engine) {
 		"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n",
 	} {
 		seen := make(chan struct{})
-		addr := startRaw(t, func(_ int, c net.Conn, r *bufio.Reader) {
-			if _, err := readHead(r); err != nil {
+		addr := loopback.Raw(t, sniffing{loopback.Listen(t)}, func(_ int, c net.Conn, r *bufio.Reader) {
+			if _, err := loopback.ReadHead(r); err != nil {
 				return
 			}
 			_, _ = io.WriteString(c, head)
@@ -84,7 +85,7 @@ func testHeadIsNotHeldBack(t *testing.T, e engine) {
 			}
 		})
 		g := startGateway(t, e, nil, addr)
-		resp, err := g.client().Do(newRequest(t, "GET", g.url+"/", nil))
+		resp, err := g.client().Do(loopback.NewRequest(t, "GET", g.URL+"/", nil))
 		close(seen)
 		if err != nil {
 			t.Fatalf("%q: %v", head, err)
@@ -100,7 +101,7 @@ func TestTrailersBothWays(t *testing.T) { everywhere(t, testTrailersBothWays) }
 
 func testTrailersBothWays(t *testing.T, e engine) {
 	got := make(chan http.Header, 1)
-	g := startGateway(t, e, nil, startInstance(t, func(w http.ResponseWriter, r *http.Request) {
+	g := startGateway(t, e, nil, loopback.Instance(t, sniffing{loopback.Listen(t)}, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		got <- r.Trailer.Clone()
 		w.Header().Set("Trailer", "X-Sum")
@@ -110,13 +111,13 @@ func testTrailersBothWays(t *testing.T, e engine) {
 		w.Header().Set(http.TrailerPrefix+"Set-Cookie", "a=b")
 		w.Header().Set(http.TrailerPrefix+"X-Request-Id", "forged")
 	}))
-	r := newRequest(t, "POST", g.url+"/", io.MultiReader(strings.NewReader("body")))
+	r := loopback.NewRequest(t, "POST", g.URL+"/", io.MultiReader(strings.NewReader("body")))
 	r.Trailer = http.Header{"X-Sum": {"ours"}, "X-Forwarded-For": {"6.6.6.6"}, "X_forwarded_for": {"6.6.6.6"}}
-	resp, body := do(t, g.client(), r)
+	resp, body := loopback.Do(t, g.client(), r)
 	if resp.StatusCode != 200 || body != "body" {
 		t.Errorf("%d %q", resp.StatusCode, body)
 	}
-	sent := await(t, "the request's trailers", got)
+	sent := loopback.Await(t, "the request's trailers", got)
 	if len(sent) != 1 || sent.Get("X-Sum") != "ours" {
 		t.Errorf("the instance got the trailers %v", sent)
 	}
@@ -129,14 +130,14 @@ func TestUnannouncedRequestTrailer(t *testing.T) { conformance(t, testUnannounce
 
 func testUnannouncedRequestTrailer(t *testing.T, e engine) {
 	got := make(chan http.Header, 1)
-	g := startGateway(t, e, nil, startInstance(t, func(_ http.ResponseWriter, r *http.Request) {
+	g := startGateway(t, e, nil, loopback.Instance(t, sniffing{loopback.Listen(t)}, func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		got <- r.Trailer.Clone()
 	}))
 	c := g.dial()
 	c.send("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX-Sum: late\r\nHost: forged\r\n\r\n")
 	c.response("POST")
-	if h := await(t, "the request's trailers", got); len(h) != 1 || h.Get("X-Sum") != "late" {
+	if h := loopback.Await(t, "the request's trailers", got); len(h) != 1 || h.Get("X-Sum") != "late" {
 		t.Errorf("the instance got the trailers %v", h)
 	}
 }
@@ -144,7 +145,7 @@ func testUnannouncedRequestTrailer(t *testing.T, e engine) {
 func TestInterimResponses(t *testing.T) { everywhere(t, testInterimResponses) }
 
 func testInterimResponses(t *testing.T, e engine) {
-	g := startGateway(t, e, nil, startInstance(t, func(w http.ResponseWriter, r *http.Request) {
+	g := startGateway(t, e, nil, loopback.Instance(t, sniffing{loopback.Listen(t)}, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body) // makes net/http send 100 when asked to
 		for _, link := range []string{"</a>", "</b>"} {
 			w.Header().Set("Link", link)
@@ -156,7 +157,7 @@ func testInterimResponses(t *testing.T, e engine) {
 		_, _ = io.WriteString(w, "final")
 	}))
 	var got []string
-	r := newRequest(t, "POST", g.url+"/", strings.NewReader("body"))
+	r := loopback.NewRequest(t, "POST", g.URL+"/", strings.NewReader("body"))
 	r.Header.Set("Expect", "100-continue")
 	r = r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
 		Got1xxResponse: func(code int, h textproto.MIMEHeader) error {
@@ -167,7 +168,7 @@ func testInterimResponses(t *testing.T, e engine) {
 			return nil
 		},
 	}))
-	resp, body := do(t, g.client(), r)
+	resp, body := loopback.Do(t, g.client(), r)
 	if resp.StatusCode != 200 || body != "final" || resp.Header.Get("Link") != "" {
 		t.Errorf("%d %q %v", resp.StatusCode, body, resp.Header)
 	}
@@ -180,7 +181,7 @@ func testInterimResponses(t *testing.T, e engine) {
 func TestExpectContinue(t *testing.T) { conformance(t, testExpectContinue) }
 
 func testExpectContinue(t *testing.T, e engine) {
-	g := startGateway(t, e, nil, startInstance(t, echo))
+	g := startGateway(t, e, nil, loopback.Instance(t, sniffing{loopback.Listen(t)}, echo))
 	c := g.dial()
 	for range 2 {
 		c.send("POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n")
@@ -192,7 +193,7 @@ func testExpectContinue(t *testing.T, e engine) {
 			t.Errorf("%d %q", resp.StatusCode, body)
 		}
 	}
-	g.apply() // now the body is never asked for
+	g.Apply() // now the body is never asked for
 	c.send("POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n")
 	if resp, _ := c.response("POST"); resp.StatusCode != 503 {
 		t.Errorf("status %d", resp.StatusCode)
@@ -204,7 +205,7 @@ func testExpectContinue(t *testing.T, e engine) {
 func TestBothWaysAtOnce(t *testing.T) { everywhere(t, testBothWaysAtOnce) }
 
 func testBothWaysAtOnce(t *testing.T, e engine) {
-	g := startGateway(t, e, nil, startInstance(t, func(w http.ResponseWriter, r *http.Request) {
+	g := startGateway(t, e, nil, loopback.Instance(t, sniffing{loopback.Listen(t)}, func(w http.ResponseWriter, r *http.Request) {
 		rc := http.NewResponseController(w)
 		_ = rc.EnableFullDuplex()
 		_ = rc.Flush()
@@ -219,7 +220,7 @@ func testBothWaysAtOnce(t *testing.T, e engine) {
 		}
 	}))
 	pr, pw := io.Pipe()
-	resp, err := g.client().Do(newRequest(t, "POST", g.url+"/", pr))
+	resp, err := g.client().Do(loopback.NewRequest(t, "POST", g.URL+"/", pr))
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
@@ -248,8 +249,8 @@ func testEarlyAnswer(t *testing.T, e engine) {
 		"and closes":     "HTTP/1.1 403 No\r\nConnection: close\r\nContent-Length: 4\r\n\r\nmuch",
 		"until it hangs": "HTTP/1.1 403 No\r\nConnection: close\r\n\r\nmuch",
 	} {
-		addr := startRaw(t, func(_ int, c net.Conn, r *bufio.Reader) {
-			if _, err := readHead(r); err == nil {
+		addr := loopback.Raw(t, sniffing{loopback.Listen(t)}, func(_ int, c net.Conn, r *bufio.Reader) {
+			if _, err := loopback.ReadHead(r); err == nil {
 				_, _ = io.WriteString(c, answer)
 				if strings.Contains(answer, "close") {
 					_ = c.(interface{ CloseWrite() error }).CloseWrite()
@@ -266,7 +267,7 @@ func testEarlyAnswer(t *testing.T, e engine) {
 				t.Errorf("%s: %s %q", name, resp.Status, body)
 			}
 		}
-		g.waitIdle()
+		g.WaitIdle()
 	}
 }
 
@@ -276,8 +277,8 @@ func testEarlyAnswer(t *testing.T, e engine) {
 func TestAnswerAsTheUploadEnds(t *testing.T) { conformance(t, testAnswerAsTheUploadEnds) }
 
 func testAnswerAsTheUploadEnds(t *testing.T, e engine) {
-	addr := startRaw(t, func(_ int, c net.Conn, r *bufio.Reader) {
-		if _, err := readHead(r); err == nil {
+	addr := loopback.Raw(t, sniffing{loopback.Listen(t)}, func(_ int, c net.Conn, r *bufio.Reader) {
+		if _, err := loopback.ReadHead(r); err == nil {
 			_, _ = io.WriteString(c, "HTTP/1.1 400 Bad\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno")
 			_, _ = io.Copy(io.Discard, r)
 		}
@@ -291,14 +292,14 @@ func testAnswerAsTheUploadEnds(t *testing.T, e engine) {
 		}
 		c.Close()
 	}
-	g.waitIdle()
+	g.WaitIdle()
 }
 
 // TestEarlyAnswerToALargeUpload has a client that sends all the time.
 func TestEarlyAnswerToALargeUpload(t *testing.T) { everywhere(t, testEarlyAnswerToALargeUpload) }
 
 func testEarlyAnswerToALargeUpload(t *testing.T, e engine) {
-	g := startGateway(t, e, nil, startInstance(t, func(w http.ResponseWriter, r *http.Request) {
+	g := startGateway(t, e, nil, loopback.Instance(t, sniffing{loopback.Listen(t)}, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.CopyN(io.Discard, r.Body, 1000)
 		w.Header().Set("Content-Length", "4") // the answer is whole: HTTP/2 clients send no more after it
 		w.WriteHeader(http.StatusRequestEntityTooLarge)
@@ -320,9 +321,9 @@ func testEarlyAnswerToALargeUpload(t *testing.T, e engine) {
 func (g *gateway) push(n, length int64) (*http.Response, string) {
 	g.t.Helper()
 	if g.speaks.UnencryptedHTTP2() {
-		r := newRequest(g.t, "POST", g.url+"/", io.LimitReader(zeros{}, n))
+		r := loopback.NewRequest(g.t, "POST", g.URL+"/", io.LimitReader(zeros{}, n))
 		r.ContentLength = length
-		return do(g.t, g.client(), r)
+		return loopback.Do(g.t, g.client(), r)
 	}
 	c := g.dial()
 	var writer sync.WaitGroup
@@ -353,8 +354,8 @@ func (zeros) Read(p []byte) (int, error) { return len(p), nil }
 func TestInstanceGoneDuringUpload(t *testing.T) { conformance(t, testInstanceGoneDuringUpload) }
 
 func testInstanceGoneDuringUpload(t *testing.T, e engine) {
-	g := startGateway(t, e, nil, startRaw(t, func(_ int, _ net.Conn, r *bufio.Reader) {
-		if _, err := readHead(r); err == nil {
+	g := startGateway(t, e, nil, loopback.Raw(t, sniffing{loopback.Listen(t)}, func(_ int, _ net.Conn, r *bufio.Reader) {
+		if _, err := loopback.ReadHead(r); err == nil {
 			_, _ = r.ReadByte()
 		}
 	}))
@@ -371,7 +372,7 @@ func testInstanceGoneDuringUpload(t *testing.T, e engine) {
 
 func testClientGoneCancelsTheInstance(t *testing.T, e engine) {
 	arrived, canceled := make(chan struct{}, 1), make(chan struct{}, 1)
-	g := startGateway(t, e, nil, startInstance(t, func(w http.ResponseWriter, r *http.Request) {
+	g := startGateway(t, e, nil, loopback.Instance(t, sniffing{loopback.Listen(t)}, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/head" {
 			_ = http.NewResponseController(w).Flush()
 		}
@@ -380,7 +381,7 @@ func testClientGoneCancelsTheInstance(t *testing.T, e engine) {
 		canceled <- struct{}{}
 	}))
 	for _, path := range []string{"/", "/head"} {
-		r := newRequest(t, "GET", g.url+path, nil)
+		r := loopback.NewRequest(t, "GET", g.URL+path, nil)
 		ctx, cancel := context.WithCancel(r.Context())
 		done := make(chan struct{})
 		go func() {
@@ -390,12 +391,12 @@ func testClientGoneCancelsTheInstance(t *testing.T, e engine) {
 				resp.Body.Close()
 			}
 		}()
-		await(t, "the request at the instance", arrived)
+		loopback.Await(t, "the request at the instance", arrived)
 		cancel()
-		await(t, "the end of the instance's request", canceled)
-		await(t, "the client", done)
+		loopback.Await(t, "the end of the instance's request", canceled)
+		loopback.Await(t, "the client", done)
 	}
-	g.waitIdle()
+	g.WaitIdle()
 }
 
 // TestClientGoneDuringUpload has a client that dies in the middle of its
@@ -404,7 +405,7 @@ func TestClientGoneDuringUpload(t *testing.T) { conformance(t, testClientGoneDur
 
 func testClientGoneDuringUpload(t *testing.T, e engine) {
 	arrived, failed := make(chan struct{}, 1), make(chan error, 1)
-	g := startGateway(t, e, nil, startInstance(t, func(_ http.ResponseWriter, r *http.Request) {
+	g := startGateway(t, e, nil, loopback.Instance(t, sniffing{loopback.Listen(t)}, func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.ReadFull(r.Body, make([]byte, 4))
 		arrived <- struct{}{}
 		_, err := io.Copy(io.Discard, r.Body)
@@ -413,32 +414,32 @@ func testClientGoneDuringUpload(t *testing.T, e engine) {
 	for _, framing := range []string{"Content-Length: 10\r\n\r\nsome", "Transfer-Encoding: chunked\r\n\r\n4\r\nsome\r\n"} {
 		c := g.dial()
 		c.send("POST / HTTP/1.1\r\nHost: x\r\n" + framing)
-		await(t, "the request at the instance", arrived)
+		loopback.Await(t, "the request at the instance", arrived)
 		c.Close()
-		if err := await(t, "the end of the request", failed); err == nil {
+		if err := loopback.Await(t, "the end of the request", failed); err == nil {
 			t.Errorf("%.10s: the instance took a part of the body for all of it", framing)
 		}
 	}
-	g.waitIdle()
+	g.WaitIdle()
 }
 
 func TestBrokenChunksFromTheClient(t *testing.T) { conformance(t, testBrokenChunksFromTheClient) }
 
 func testBrokenChunksFromTheClient(t *testing.T, e engine) {
 	arrived, failed := make(chan struct{}), make(chan error, 1)
-	g := startGateway(t, e, nil, startInstance(t, func(_ http.ResponseWriter, r *http.Request) {
+	g := startGateway(t, e, nil, loopback.Instance(t, sniffing{loopback.Listen(t)}, func(_ http.ResponseWriter, r *http.Request) {
 		close(arrived)
 		_, err := io.Copy(io.Discard, r.Body)
 		failed <- err
 	}))
 	c := g.dial()
 	c.send("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nsome\r\n")
-	await(t, "the request at the instance", arrived)
+	loopback.Await(t, "the request at the instance", arrived)
 	c.send("nonsense\r\n")
 	if resp, body := c.response("POST"); resp.StatusCode != 400 || !strings.Contains(body, "malformed") {
 		t.Errorf("%d %s", resp.StatusCode, body)
 	}
-	if err := await(t, "the instance's error", failed); err == nil {
+	if err := loopback.Await(t, "the instance's error", failed); err == nil {
 		t.Error("the instance took a part of the body for all of it")
 	}
 }
@@ -446,15 +447,15 @@ func testBrokenChunksFromTheClient(t *testing.T, e engine) {
 func TestBodyOverTheRoutesBound(t *testing.T) { everywhere(t, testBodyOverTheRoutesBound) }
 
 func testBodyOverTheRoutesBound(t *testing.T, e engine) {
-	g := startGateway(t, e, func(r *proxy.Route, _ *options) { r.MaxBody = 1000 }, startInstance(t, echo))
+	g := startGateway(t, e, func(r *proxy.Route, _ *options) { r.MaxBody = 1000 }, loopback.Instance(t, sniffing{loopback.Listen(t)}, echo))
 	for _, c := range []struct {
 		size   int
 		status int
 	}{{1000, 200}, {1001, 413}, {300_000, 413}} {
 		for _, length := range []int64{int64(c.size), -1} {
-			r := newRequest(t, "POST", g.url+"/", io.LimitReader(zeros{}, int64(c.size)))
+			r := loopback.NewRequest(t, "POST", g.URL+"/", io.LimitReader(zeros{}, int64(c.size)))
 			r.ContentLength = length
-			if resp, body := do(t, g.client(), r); resp.StatusCode != c.status {
+			if resp, body := loopback.Do(t, g.client(), r); resp.StatusCode != c.status {
 				t.Errorf("%d bytes, length %d: %d %.100s", c.size, length, resp.StatusCode, body)
 			}
 		}

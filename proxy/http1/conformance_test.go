@@ -1,47 +1,29 @@
 package http1_test
 
 import (
-	"bufio"
 	"context"
-	"io"
-	"log"
 	"net"
 	"net/http"
 	"net/netip"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
-	"github.com/lictor/lictor/catalog"
-	"github.com/lictor/lictor/limits"
 	"github.com/lictor/lictor/proxy"
 	"github.com/lictor/lictor/proxy/http1"
 	"github.com/lictor/lictor/proxy/nethttp"
-	"github.com/lictor/lictor/proxy/router"
-	"github.com/lictor/lictor/proxy/upstream"
+	"github.com/lictor/lictor/proxy/trial/loopback"
 )
-
-// patience is how long a test waits for what must happen. It is never reached
-// by a test that passes.
-const patience = time.Minute
 
 // gateway is the whole request path on a loopback socket: server, pipeline,
 // pool, forwarder.
 type gateway struct {
-	t        testing.TB
-	addr     string
-	url      string
-	proxy    *proxy.Proxy
-	server   server
-	listener *proxy.Listener
-	set      *upstream.Set
-	pool     *upstream.Pool
-	route    *proxy.Route
-	back     proxy.Forwarder
-	speaks   http.Protocols // of its clients; zero for HTTP/1.1
+	*loopback.Gateway
+	t      testing.TB
+	server server
+	back   proxy.Forwarder
+	speaks http.Protocols // of its clients; zero for HTTP/1.1
 }
 
 // server is what an engine's half for clients looks like to whoever assembles a
@@ -168,87 +150,20 @@ type setup func(*proxy.Route, *options)
 
 func startGateway(t testing.TB, e engine, set setup, instances ...string) *gateway {
 	t.Helper()
-	g := &gateway{t: t, listener: &proxy.Listener{Name: "test", Port: 80}}
-	g.set = upstream.NewSet(upstream.Options{Sources: []string{"test"}, Seed: 1})
-	g.route = &proxy.Route{
-		Rule: router.Rule{Name: "web", PathPrefix: "/"}, Service: "web",
-		Timeout: patience, ConnectTimeout: patience, IdleTimeout: patience,
-	}
-	o := options{ReadHeaderTimeout: patience, IdleTimeout: patience, Balance: "round_robin"}
+	g := &gateway{t: t, Gateway: loopback.New(t)}
+	o := options{ReadHeaderTimeout: loopback.Patience, IdleTimeout: loopback.Patience, Balance: "round_robin"}
 	if set != nil {
-		set(g.route, &o)
+		set(g.Route, &o)
 	}
-	var err error
-	if g.pool, err = g.set.Pool(upstream.PoolSpec{Service: "web", Balance: o.Balance}); err != nil {
-		t.Fatal(err)
-	}
-	g.apply(instances...)
-	g.route.Pool = g.pool
-	table, err := proxy.NewTable(1, nil, []*proxy.Route{g.route})
-	if err != nil {
-		t.Fatal(err)
-	}
-	o.Route, o.Client = g.route, &g.speaks
-	front, back := e(g.listener, o)
+	g.Balance(o.Balance, instances...)
+	o.Route, o.Client = g.Route, &g.speaks
+	front, back := e(g.Listener, o)
 	g.back = back
-	g.proxy = proxy.New(limits.NewClock(), back)
-	g.proxy.Swap(table)
-	g.server = front(g.proxy)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	g.addr, g.url = ln.Addr().String(), "http://"+ln.Addr().String()
-	var served sync.WaitGroup
-	served.Go(func() {
-		if err := g.server.Serve(ln); err != nil {
-			t.Errorf("Serve: %v", err)
-		}
-	})
-	t.Cleanup(func() {
-		g.server.Close()
-		g.proxy.CloseTunnels()
-		served.Wait()
-		g.waitIdle()
-		g.apply() // retires the endpoints, which closes their connections
+	g.Start(back, func(h proxy.Handler) loopback.Server {
+		g.server = front(h)
+		return g.server
 	})
 	return g
-}
-
-// snapshot makes the instances the service's only ones.
-func (g *gateway) snapshot(instances ...catalog.Instance) {
-	v := &catalog.Service{Name: "web", Instances: instances}
-	g.set.Apply(&catalog.Snapshot{Source: "test", Services: map[string]*catalog.Service{"web": v}})
-}
-
-// apply makes the instances at the addresses the service's only ones.
-func (g *gateway) apply(addresses ...string) {
-	var all []catalog.Instance
-	for i, a := range addresses {
-		in := catalog.Instance{Key: "node/" + string(rune('a'+i)), Weight: 1, Local: true}
-		if path, ok := strings.CutPrefix(a, "unix:"); ok {
-			in.Socket = path
-		} else {
-			ap := netip.MustParseAddrPort(a)
-			in.Address, in.Port = ap.Addr().String(), int(ap.Port())
-		}
-		all = append(all, in)
-	}
-	g.snapshot(all...)
-}
-
-// waitIdle waits until nothing is in flight, and fails when an endpoint thinks
-// otherwise.
-func (g *gateway) waitIdle() {
-	g.t.Helper()
-	eventually(g.t, "nothing in flight", func() bool { return g.proxy.InFlight() == 0 })
-	for _, s := range g.set.Describe(time.Now()) {
-		for _, e := range s.Endpoints {
-			if e.InFlight != 0 {
-				g.t.Errorf("endpoint %s has %d in flight at the end", e.Target, e.InFlight)
-			}
-		}
-	}
 }
 
 // lost says that a connection to an instance was not kept, and returns whether that
@@ -263,103 +178,6 @@ func (g *gateway) lost() bool {
 	return own
 }
 
-// eventually polls for what has no event to wait for.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !ok(); {
-		if time.Now().After(end) {
-			t.Fatalf("waited in vain: %s", what)
-		}
-		time.Sleep(time.Millisecond)
-	}
-}
-
-// await returns what the channel brings.
-func await[T any](t testing.TB, what string, c <-chan T) T {
-	t.Helper()
-	select {
-	case v := <-c:
-		return v
-	case <-time.After(patience):
-		t.Fatalf("waited in vain: %s", what)
-		panic("unreachable")
-	}
-}
-
-// startInstance serves h on a loopback socket.
-func startInstance(t testing.TB, h http.HandlerFunc) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return serveInstance(t, ln, h)
-}
-
-func serveInstance(t testing.TB, ln net.Listener, h http.HandlerFunc) string {
-	t.Helper()
-	s := &http.Server{Handler: h, ReadHeaderTimeout: patience, ErrorLog: log.New(io.Discard, "", 0)}
-	var served sync.WaitGroup
-	served.Go(func() { _ = s.Serve(sniffing{ln}) })
-	t.Cleanup(func() {
-		s.Close()
-		served.Wait()
-	})
-	return ln.Addr().String()
-}
-
-// startRaw runs script for each connection, one goroutine each.
-func startRaw(t testing.TB, script func(n int, c net.Conn, r *bufio.Reader)) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all sync.WaitGroup
-	var mu sync.Mutex
-	open := map[net.Conn]bool{}
-	all.Go(func() {
-		for n := 0; ; n++ {
-			c, err := sniffing{ln}.Accept()
-			if err != nil {
-				return
-			}
-			mu.Lock()
-			open[c] = true
-			mu.Unlock()
-			all.Go(func() {
-				defer c.Close()
-				script(n, c, bufio.NewReader(c))
-			})
-		}
-	})
-	t.Cleanup(func() {
-		ln.Close()
-		mu.Lock()
-		for c := range open {
-			c.Close()
-		}
-		mu.Unlock()
-		all.Wait()
-	})
-	return ln.Addr().String()
-}
-
-// readHead reads a message's head, without its last empty line.
-func readHead(r *bufio.Reader) (string, error) {
-	var b strings.Builder
-	for {
-		line, err := r.ReadString('\n')
-		if err != nil {
-			return b.String(), err
-		}
-		if line == "\r\n" {
-			return b.String(), nil
-		}
-		b.WriteString(line)
-	}
-}
-
 // client returns a client with connections of its own.
 func (g *gateway) client() *http.Client {
 	g.t.Helper()
@@ -369,30 +187,4 @@ func (g *gateway) client() *http.Client {
 	}
 	g.t.Cleanup(tr.CloseIdleConnections)
 	return &http.Client{Transport: tr, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-}
-
-// do sends a request and reads the whole answer.
-func do(t testing.TB, c *http.Client, r *http.Request) (*http.Response, string) {
-	t.Helper()
-	resp, err := c.Do(r)
-	if err != nil {
-		t.Fatalf("%s %s: %v", r.Method, r.URL, err)
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatalf("%s %s: reading the body: %v", r.Method, r.URL, err)
-	}
-	return resp, string(b)
-}
-
-func newRequest(t testing.TB, method, url string, body io.Reader) *http.Request {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	t.Cleanup(cancel)
-	r, err := http.NewRequestWithContext(ctx, method, url, body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
 }

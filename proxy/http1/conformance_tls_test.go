@@ -3,53 +3,23 @@ package http1_test
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"io"
-	"log"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/lictor/lictor/proxy"
 	"github.com/lictor/lictor/proxy/accesslog"
+	"github.com/lictor/lictor/proxy/trial/loopback"
 )
-
-// verifying is a way of TLS. Its name is empty for the instance's own address.
-type verifying struct {
-	name  string
-	roots *x509.CertPool
-}
-
-// ClientConfig implements proxy.UpstreamTLS.
-func (v *verifying) ClientConfig(host string) *tls.Config {
-	if v.name != "" {
-		host = v.name
-	}
-	return &tls.Config{RootCAs: v.roots, ServerName: host, MinVersion: tls.VersionTLS12}
-}
-
-// startSecure serves by TLS with a certificate for example.com and 127.0.0.1,
-// and returns its address and authority.
-func startSecure(t *testing.T, h http.HandlerFunc) (*httptest.Server, *x509.CertPool) {
-	t.Helper()
-	s := httptest.NewUnstartedServer(h)
-	s.Config.ErrorLog = log.New(io.Discard, "", 0) // refused handshakes are what the tests are about
-	s.EnableHTTP2 = true                           // which the gateway must not fall for
-	s.StartTLS()
-	t.Cleanup(s.Close)
-	pool := x509.NewCertPool()
-	pool.AddCert(s.Certificate())
-	return s, pool
-}
 
 func TestUpstreamTLS(t *testing.T) { everywhere(t, tUpstreamTLS) }
 
 func tUpstreamTLS(t *testing.T, e engine) {
 	var names sync.Map // asked for by SNI
-	instance, pool := startSecure(t, func(w http.ResponseWriter, r *http.Request) {
+	instance, pool := loopback.Secure(t, func(w http.ResponseWriter, r *http.Request) {
 		names.Store(r.TLS.ServerName, r.Proto)
 		n, _ := io.Copy(io.Discard, r.Body)
 		w.Header().Set("X-Body", strings.Repeat("x", int(n)))
@@ -58,20 +28,20 @@ func tUpstreamTLS(t *testing.T, e engine) {
 	address := instance.Listener.Addr().String()
 	for _, c := range []struct {
 		name   string
-		secure *verifying
+		secure *loopback.Verifying
 		sni    string
 		want   string // of the error in the log, "" for a 200
 	}{
-		{"by name", &verifying{"example.com", pool}, "example.com", ""},
-		{"by address", &verifying{"", pool}, "", ""},
-		{"another name", &verifying{"other.test", pool}, "", "not other.test"},
-		{"another authority", &verifying{"example.com", x509.NewCertPool()}, "", "unknown authority"},
-		{"the system's authorities", &verifying{"example.com", nil}, "", "x509"},
+		{"by name", &loopback.Verifying{Name: "example.com", Roots: pool}, "example.com", ""},
+		{"by address", &loopback.Verifying{Name: "", Roots: pool}, "", ""},
+		{"another name", &loopback.Verifying{Name: "other.test", Roots: pool}, "", "not other.test"},
+		{"another authority", &loopback.Verifying{Name: "example.com", Roots: x509.NewCertPool()}, "", "unknown authority"},
+		{"the system's authorities", &loopback.Verifying{Name: "example.com", Roots: nil}, "", "x509"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := startGateway(t, e, func(r *proxy.Route, _ *options) { r.UpstreamTLS = c.secure }, address)
 			logged := startLog(t, g)
-			resp, body := do(t, g.client(), newRequest(t, "POST", g.url+"/", strings.NewReader("abc")))
+			resp, body := loopback.Do(t, g.client(), loopback.NewRequest(t, "POST", g.URL+"/", strings.NewReader("abc")))
 			switch {
 			case c.want == "":
 				if resp.StatusCode != http.StatusOK || body != "hello" || resp.Header.Get("X-Body") != "xxx" {
@@ -84,7 +54,7 @@ func tUpstreamTLS(t *testing.T, e engine) {
 				if resp.StatusCode != http.StatusBadGateway || !strings.Contains(body, "instance-refused") {
 					t.Errorf("got %d %q", resp.StatusCode, body)
 				}
-				g.waitIdle()
+				g.WaitIdle()
 				if got := logged(); !strings.Contains(got, c.want) || !strings.Contains(got, address) {
 					t.Errorf("the log says %q, want %q", got, c.want)
 				}
@@ -102,9 +72,9 @@ func TestInClearToTLS(t *testing.T) {
 }
 
 func tInClearToTLS(t *testing.T, e engine) {
-	instance, _ := startSecure(t, nil)
+	instance, _ := loopback.Secure(t, nil)
 	g := startGateway(t, e, nil, instance.Listener.Addr().String())
-	resp, body := do(t, g.client(), newRequest(t, "GET", g.url+"/", nil))
+	resp, body := loopback.Do(t, g.client(), loopback.NewRequest(t, "GET", g.URL+"/", nil))
 	if resp.StatusCode != http.StatusBadRequest || !strings.Contains(body, "HTTPS") {
 		t.Errorf("got %d %q, want the instance's complaint", resp.StatusCode, body)
 	}
@@ -115,15 +85,15 @@ func tInClearToTLS(t *testing.T, e engine) {
 func TestUpstreamTLSKeepsApart(t *testing.T) { conformance(t, tUpstreamTLSKeepsApart) }
 
 func tUpstreamTLSKeepsApart(t *testing.T, e engine) {
-	instance, pool := startSecure(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.RemoteAddr) })
-	good, same, bad := &verifying{"example.com", pool}, &verifying{"", pool}, &verifying{"example.com", x509.NewCertPool()}
+	instance, pool := loopback.Secure(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.RemoteAddr) })
+	good, same, bad := &loopback.Verifying{Name: "example.com", Roots: pool}, &loopback.Verifying{Name: "", Roots: pool}, &loopback.Verifying{Name: "example.com", Roots: x509.NewCertPool()}
 	g := startGateway(t, e, nil, instance.Listener.Addr().String())
 	routes := []*proxy.Route{}
 	for _, r := range []struct {
 		path   string
 		secure proxy.UpstreamTLS
 	}{{"/good", good}, {"/again", good}, {"/same", same}, {"/bad", bad}} {
-		route := *g.route
+		route := *g.Route
 		route.Rule.Name, route.Rule.PathPrefix, route.UpstreamTLS, route.Metrics = r.path[1:], r.path, r.secure, nil
 		routes = append(routes, &route)
 	}
@@ -131,18 +101,18 @@ func tUpstreamTLSKeepsApart(t *testing.T, e engine) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.proxy.Swap(table)
+	g.Proxy.Swap(table)
 	c := g.client()
 	get := func(path string) string {
 		t.Helper()
-		resp, body := do(t, c, newRequest(t, "GET", g.url+path, nil))
+		resp, body := loopback.Do(t, c, loopback.NewRequest(t, "GET", g.URL+path, nil))
 		if resp.StatusCode != http.StatusOK {
 			return resp.Status
 		}
-		g.waitIdle() // by then the connection is kept
+		g.WaitIdle() // by then the connection is kept
 		return body
 	}
-	eventually(t, "a connection is kept", func() bool { return get("/good") == get("/again") || g.lost() })
+	loopback.Eventually(t, "a connection is kept", func() bool { return get("/good") == get("/again") || g.lost() })
 	first := get("/good")
 	if other := get("/same"); other == first {
 		t.Error("another way of TLS: the connection was shared")
@@ -156,7 +126,7 @@ func tUpstreamTLSKeepsApart(t *testing.T, e engine) {
 func TestUpstreamTLSWebSocket(t *testing.T) { conformance(t, tUpstreamTLSWebSocket) }
 
 func tUpstreamTLSWebSocket(t *testing.T, e engine) {
-	instance, pool := startSecure(t, func(w http.ResponseWriter, _ *http.Request) {
+	instance, pool := loopback.Secure(t, func(w http.ResponseWriter, _ *http.Request) {
 		c, rw, err := w.(http.Hijacker).Hijack()
 		if err != nil {
 			return
@@ -165,8 +135,10 @@ func tUpstreamTLSWebSocket(t *testing.T, e engine) {
 		_, _ = io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
 		_, _ = io.Copy(c, rw)
 	})
-	g := startGateway(t, e, func(r *proxy.Route, _ *options) { r.UpstreamTLS = &verifying{"example.com", pool} }, instance.Listener.Addr().String())
-	r := newRequest(t, "GET", g.url+"/", nil)
+	g := startGateway(t, e, func(r *proxy.Route, _ *options) {
+		r.UpstreamTLS = &loopback.Verifying{Name: "example.com", Roots: pool}
+	}, instance.Listener.Addr().String())
+	r := loopback.NewRequest(t, "GET", g.URL+"/", nil)
 	r.Header.Set("Connection", "Upgrade")
 	r.Header.Set("Upgrade", "websocket")
 	resp, err := g.client().Do(r)
@@ -201,7 +173,7 @@ func startLog(t *testing.T, g *gateway) func() string {
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- sink.Run(ctx, func() (io.WriteCloser, error) { return out, nil }) }()
-	g.proxy.SetLog(&proxy.Log{Sink: sink})
+	g.Proxy.SetLog(&proxy.Log{Sink: sink})
 	end := sync.OnceValue(func() string {
 		stop()
 		if err := <-done; err != nil {

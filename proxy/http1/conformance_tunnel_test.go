@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/lictor/lictor/proxy"
+	"github.com/lictor/lictor/proxy/trial/loopback"
 )
 
 const (
@@ -20,8 +21,8 @@ const (
 // line back in upper case.
 func startSocket(t *testing.T) (addr string, heads chan string) {
 	heads = make(chan string, 16)
-	return startRaw(t, func(_ int, c net.Conn, r *bufio.Reader) {
-		h, err := readHead(r)
+	return loopback.Raw(t, sniffing{loopback.Listen(t)}, func(_ int, c net.Conn, r *bufio.Reader) {
+		h, err := loopback.ReadHead(r)
 		if err != nil {
 			return
 		}
@@ -52,7 +53,7 @@ func testTunnel(t *testing.T, e engine) {
 			t.Errorf("want one %q in\n%s", want, head)
 		}
 	}
-	head = await(t, "the instance's request", heads)
+	head = loopback.Await(t, "the instance's request", heads)
 	for _, want := range []string{"Connection: Upgrade\r\n", "Upgrade: websocket\r\n", "Sec-WebSocket-Key: a2V5\r\n", "Sec-WebSocket-Version: 13\r\n", "Sec-WebSocket-Protocol: chat\r\n"} {
 		if strings.Count(strings.ToLower(head), strings.ToLower(want)) != 1 {
 			t.Errorf("want one %q in\n%s", want, head)
@@ -69,22 +70,22 @@ func testTunnel(t *testing.T, e engine) {
 	big := strings.Repeat("x", 200_000) + "\n"
 	go c.send(big)
 	expect(strings.ToUpper(big))
-	if n := g.proxy.InFlight(); n != 1 {
+	if n := g.Proxy.InFlight(); n != 1 {
 		t.Errorf("%d in flight while the tunnel is open", n)
 	}
-	if n := g.listener.Open.Load(); n != 1 {
+	if n := g.Listener.Open.Load(); n != 1 {
 		t.Errorf("%d connections open", n)
 	}
 	c.Close()
-	g.waitIdle()
-	eventually(t, "the connection counts no more", func() bool { return g.listener.Open.Load() == 0 })
+	g.WaitIdle()
+	loopback.Eventually(t, "the connection counts no more", func() bool { return g.Listener.Open.Load() == 0 })
 }
 
 func TestTunnelEndsWithTheInstance(t *testing.T) { conformance(t, testTunnelEndsWithTheInstance) }
 
 func testTunnelEndsWithTheInstance(t *testing.T, e engine) {
-	addr := startRaw(t, func(_ int, c net.Conn, r *bufio.Reader) {
-		if _, err := readHead(r); err == nil {
+	addr := loopback.Raw(t, sniffing{loopback.Listen(t)}, func(_ int, c net.Conn, r *bufio.Reader) {
+		if _, err := loopback.ReadHead(r); err == nil {
 			_, _ = io.WriteString(c, switching+"bye")
 		}
 	})
@@ -116,7 +117,7 @@ func testTunnelsOutliveShutdownAndEndWithTheProxy(t *testing.T, e engine) {
 			t.Fatalf("got %q, %v, want %q", line, err, want)
 		}
 	}
-	g.proxy.CloseTunnels()
+	g.Proxy.CloseTunnels()
 	if _, err := c.r.ReadByte(); err == nil {
 		t.Error("the tunnel is still open")
 	}
@@ -160,13 +161,13 @@ func testOtherUpgradesAreNotPassedOn(t *testing.T, e engine) {
 	} {
 		c.send("GET / HTTP/1.1\r\nHost: x\r\n" + fields + "\r\n")
 		c.response("GET")
-		if head := await(t, "the instance's request", heads); strings.Contains(head, "pgrade") || strings.Contains(head, "Settings") {
+		if head := loopback.Await(t, "the instance's request", heads); strings.Contains(head, "pgrade") || strings.Contains(head, "Settings") {
 			t.Errorf("%q became\n%s", fields, head)
 		}
 	}
 	c.send("POST / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 0\r\n\r\n")
 	c.response("POST")
-	if head := await(t, "the instance's request", heads); strings.Contains(head, "pgrade") {
+	if head := loopback.Await(t, "the instance's request", heads); strings.Contains(head, "pgrade") {
 		t.Errorf("a POST was upgraded:\n%s", head)
 	}
 }
@@ -177,8 +178,8 @@ func TestHalfOpenTunnel(t *testing.T) { conformance(t, testHalfOpenTunnel) }
 
 func testHalfOpenTunnel(t *testing.T, e engine) {
 	heard := make(chan string, 1)
-	addr := startRaw(t, func(n int, c net.Conn, r *bufio.Reader) {
-		if _, err := readHead(r); err != nil {
+	addr := loopback.Raw(t, sniffing{loopback.Listen(t)}, func(n int, c net.Conn, r *bufio.Reader) {
+		if _, err := loopback.ReadHead(r); err != nil {
 			return
 		}
 		_, _ = io.WriteString(c, switching)
@@ -205,7 +206,7 @@ func testHalfOpenTunnel(t *testing.T, e engine) {
 		if err := c.Conn.(*net.TCPConn).CloseWrite(); err != nil {
 			t.Fatal(err)
 		}
-		if got := await(t, "the question", heard); got != "question" {
+		if got := loopback.Await(t, "the question", heard); got != "question" {
 			t.Errorf("the instance got %q", got)
 		}
 		b, err := io.ReadAll(c.r)
@@ -213,6 +214,6 @@ func testHalfOpenTunnel(t *testing.T, e engine) {
 			t.Errorf("the client got %d bytes, %v, want %d", len(b), err, want)
 		}
 	}
-	g.waitIdle()
-	eventually(t, "no connection counts", func() bool { return g.listener.Open.Load() == 0 })
+	g.WaitIdle()
+	loopback.Eventually(t, "no connection counts", func() bool { return g.Listener.Open.Load() == 0 })
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lictor/lictor/proxy"
+	"github.com/lictor/lictor/proxy/trial/loopback"
 	"github.com/lictor/lictor/proxy/upstream"
 )
 
@@ -55,7 +56,7 @@ func (f framing) trickle(clients ...*rawClient) {
 
 func testUploadLongerThanTheTimeout(t *testing.T, e engine) {
 	atOnce(t, framings, func(t *testing.T, f framing) {
-		g := startGateway(t, e, short, startInstance(t, echo))
+		g := startGateway(t, e, short, loopback.Instance(t, sniffing{loopback.Listen(t)}, echo))
 		c := f.begin(g, "POST")
 		f.trickle(c)
 		if resp, body := c.response("POST"); resp.StatusCode != 200 || body != "uploaded" {
@@ -68,7 +69,7 @@ func testUploadLongerThanTheTimeout(t *testing.T, e engine) {
 func testTimeoutBeginsAfterTheUpload(t *testing.T, e engine) {
 	stuck := make(chan struct{})
 	defer close(stuck)
-	addr := startInstance(t, func(_ http.ResponseWriter, r *http.Request) {
+	addr := loopback.Instance(t, sniffing{loopback.Listen(t)}, func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		<-stuck
 	})
@@ -87,7 +88,7 @@ func testTimeoutBeginsAfterTheUpload(t *testing.T, e engine) {
 func testSlowUploadIsTriedElsewhere(t *testing.T, e engine) {
 	atOnce(t, framings, func(t *testing.T, f framing) {
 		addr, lines := startBreaker(t, false)
-		g := startGateway(t, e, short, addr, startInstance(t, echo))
+		g := startGateway(t, e, short, addr, loopback.Instance(t, sniffing{loopback.Listen(t)}, echo))
 		clients := []*rawClient{f.begin(g, "PUT"), f.begin(g, "PUT")} // round robin: one goes to the breaker first
 		f.trickle(clients...)
 		for _, c := range clients {
@@ -104,8 +105,8 @@ func testSlowUploadIsTriedElsewhere(t *testing.T, e engine) {
 // testEarlyAnswerToASlowUpload has an instance that thinks for longer than the
 // timeout, and answers before it has all.
 func testEarlyAnswerToASlowUpload(t *testing.T, e engine) {
-	addr := startRaw(t, func(_ int, c net.Conn, r *bufio.Reader) {
-		if _, err := readHead(r); err != nil {
+	addr := loopback.Raw(t, sniffing{loopback.Listen(t)}, func(_ int, c net.Conn, r *bufio.Reader) {
+		if _, err := loopback.ReadHead(r); err != nil {
 			return
 		}
 		<-time.After(longTime)
@@ -124,7 +125,7 @@ func testEarlyAnswerToASlowUpload(t *testing.T, e engine) {
 // testAnswerBesideALongUpload has an instance that sends its head at once, and its
 // body when it has all of the upload, which takes longer than it may be silent.
 func testAnswerBesideALongUpload(t *testing.T, e engine) {
-	addr := startInstance(t, func(w http.ResponseWriter, r *http.Request) {
+	addr := loopback.Instance(t, sniffing{loopback.Listen(t)}, func(w http.ResponseWriter, r *http.Request) {
 		rc := http.NewResponseController(w)
 		_ = rc.EnableFullDuplex()
 		_ = rc.Flush()
@@ -147,11 +148,11 @@ func testAnswerBesideALongUpload(t *testing.T, e engine) {
 func testClientThatStopsSending(t *testing.T, e engine) {
 	type bounds struct{ timeout, idle time.Duration }
 	atOnce(t, map[string]bounds{
-		"a short timeout": {shortTime, 2 * shortTime}, "a long timeout": {patience, shortTime}, "no timeout": {0, shortTime},
+		"a short timeout": {shortTime, 2 * shortTime}, "a long timeout": {loopback.Patience, shortTime}, "no timeout": {0, shortTime},
 	}, func(t *testing.T, b bounds) {
 		atOnce(t, framings, func(t *testing.T, f framing) {
 			failed := make(chan error, 1)
-			g := startGateway(t, e, func(r *proxy.Route, _ *options) { r.Timeout, r.IdleTimeout = b.timeout, b.idle }, startInstance(t, func(_ http.ResponseWriter, r *http.Request) {
+			g := startGateway(t, e, func(r *proxy.Route, _ *options) { r.Timeout, r.IdleTimeout = b.timeout, b.idle }, loopback.Instance(t, sniffing{loopback.Listen(t)}, func(_ http.ResponseWriter, r *http.Request) {
 				_, err := io.Copy(io.Discard, r.Body)
 				failed <- err
 				panic(http.ErrAbortHandler) // else there would be an early answer
@@ -162,7 +163,7 @@ func testClientThatStopsSending(t *testing.T, e engine) {
 			if resp.StatusCode != 408 || !strings.Contains(body, "urn:lictor:problem:request-timeout") || !resp.Close {
 				t.Errorf("%d %s, close %v", resp.StatusCode, body, resp.Close)
 			}
-			if err := await(t, "the end of the instance's request", failed); err == nil {
+			if err := loopback.Await(t, "the end of the instance's request", failed); err == nil {
 				t.Error("the instance took a part of the body for all of it")
 			}
 			g.blames(upstream.Causes{})
@@ -174,8 +175,8 @@ func testClientThatStopsSending(t *testing.T, e engine) {
 func testInstanceThatStopsReading(t *testing.T, e engine) {
 	stuck := make(chan struct{})
 	defer close(stuck)
-	addr := startRaw(t, func(_ int, _ net.Conn, r *bufio.Reader) {
-		_, _ = readHead(r)
+	addr := loopback.Raw(t, sniffing{loopback.Listen(t)}, func(_ int, _ net.Conn, r *bufio.Reader) {
+		_, _ = loopback.ReadHead(r)
 		<-stuck
 	})
 	atOnce(t, map[string]int64{"with a length": 1 << 40, "in chunks": -1}, func(t *testing.T, length int64) {
@@ -190,8 +191,8 @@ func testInstanceThatStopsReading(t *testing.T, e engine) {
 // blames fails unless those are the failures of the only service's instances.
 func (g *gateway) blames(want upstream.Causes) {
 	g.t.Helper()
-	g.waitIdle()
-	if got := g.set.Describe(time.Now())[0].Failures; got != want {
+	g.WaitIdle()
+	if got := g.Set.Describe(time.Now())[0].Failures; got != want {
 		g.t.Errorf("the instances are blamed for %+v, want %+v", got, want)
 	}
 }

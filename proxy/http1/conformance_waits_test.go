@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// The tests below have bounds that are short beside a test's patience, but long
+// The tests below have bounds that are short beside a test's loopback.Patience, but long
 // enough for a machine that stands still for a while, and take longer. They mostly
 // wait, so all of them do at once.
 const (

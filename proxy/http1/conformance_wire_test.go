@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lictor/lictor/proxy"
+	"github.com/lictor/lictor/proxy/trial/loopback"
 )
 
 // rawClient is a client's connection, byte for byte.
@@ -22,11 +23,11 @@ type rawClient struct {
 
 func (g *gateway) dial() *rawClient {
 	g.t.Helper()
-	c, err := net.Dial("tcp", g.addr)
+	c, err := net.Dial("tcp", g.Addr)
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := c.SetDeadline(time.Now().Add(loopback.Patience)); err != nil {
 		g.t.Fatal(err)
 	}
 	g.t.Cleanup(func() { c.Close() })
@@ -43,7 +44,7 @@ func (c *rawClient) send(s string) {
 // head reads the next head.
 func (c *rawClient) head() string {
 	c.t.Helper()
-	h, err := readHead(c.r)
+	h, err := loopback.ReadHead(c.r)
 	if err != nil {
 		c.t.Fatalf("reading a head: %v after %q", err, h)
 	}
@@ -68,9 +69,9 @@ func (c *rawClient) response(method string) (*http.Response, string) {
 // heads as they came.
 func startRecorder(t testing.TB, response string) (addr string, heads chan string) {
 	heads = make(chan string, 64)
-	return startRaw(t, func(_ int, c net.Conn, r *bufio.Reader) {
+	return loopback.Raw(t, sniffing{loopback.Listen(t)}, func(_ int, c net.Conn, r *bufio.Reader) {
 		for {
-			h, err := readHead(r)
+			h, err := loopback.ReadHead(r)
 			if err != nil {
 				return
 			}
@@ -98,7 +99,7 @@ func testTargetIsForwardedOctetForOctet(t *testing.T, e engine) {
 	} {
 		c.send("GET " + target + " HTTP/1.1\r\nHost: example.com\r\n\r\n")
 		c.response("GET")
-		got, _, _ := strings.Cut(await(t, "the instance's request", heads), "\r\n")
+		got, _, _ := strings.Cut(loopback.Await(t, "the instance's request", heads), "\r\n")
 		if want := "GET " + target + " HTTP/1.1"; got != want {
 			t.Errorf("instance got %q, want %q", got, want)
 		}
@@ -108,7 +109,7 @@ func testTargetIsForwardedOctetForOctet(t *testing.T, e engine) {
 	} {
 		c.send("GET " + sent + " HTTP/1.1\r\nHost: example.com\r\n\r\n")
 		c.response("GET")
-		head := await(t, "the instance's request", heads)
+		head := loopback.Await(t, "the instance's request", heads)
 		if !strings.HasPrefix(head, "GET "+want+" HTTP/1.1\r\nHost: other.example\r\n") {
 			t.Errorf("%s became %q", sent, head)
 		}
@@ -132,7 +133,7 @@ func testFieldsTowardsTheInstance(t *testing.T, e engine) {
 		"Keep-Alive: timeout=5\r\nProxy-Authorization: secret\r\nProxy-Connection: keep-alive\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n" +
 		"X-Twice: 1\r\nX-Twice: 2\r\nAccept: */*\r\n\r\n")
 	c.response("GET")
-	head := await(t, "the instance's request", heads)
+	head := loopback.Await(t, "the instance's request", heads)
 	lower := strings.ToLower(head)
 	for _, bad := range []string{
 		"6.6.6.", "forged", "nominated", "keep-alive", "secret", "upgrade", "http2-settings", "user-agent", "accept-encoding", "connection", "content-length", "transfer-encoding",
@@ -188,7 +189,7 @@ func testHostHeaderAndEmptyBody(t *testing.T, e engine) {
 	for _, framing := range []string{"Content-Length: 0\r\n", ""} {
 		c.send("POST / HTTP/1.1\r\nHost: x\r\nUser-Agent: mine\r\n" + framing + "\r\n")
 		c.response("POST")
-		head := await(t, "the instance's request", heads)
+		head := loopback.Await(t, "the instance's request", heads)
 		for _, want := range []string{"Host: inner.example\r\n", "Content-Length: 0\r\n", "User-Agent: mine\r\n", "X-Forwarded-Host: x\r\n"} {
 			if !strings.Contains(head, want) {
 				t.Errorf("the instance did not get %q in\n%s", want, head)
@@ -214,7 +215,7 @@ func testHTTP10Client(t *testing.T, e engine) {
 	if s := string(b); !(strings.HasPrefix(s, "HTTP/1.1 200 OK\r\n") || strings.HasPrefix(s, "HTTP/1.0 200 OK\r\n")) || !strings.HasSuffix(s, "\r\n\r\nabc") || strings.Contains(s, "chunked") {
 		t.Errorf("an HTTP/1.0 client got %q", s)
 	}
-	if head := await(t, "the instance's request", heads); !strings.Contains(head, "HTTP/1.1\r\n") || !strings.Contains(head, "Via: 1.0 lictor\r\n") {
+	if head := loopback.Await(t, "the instance's request", heads); !strings.Contains(head, "HTTP/1.1\r\n") || !strings.Contains(head, "Via: 1.0 lictor\r\n") {
 		t.Errorf("the instance got %q", head)
 	}
 }
@@ -240,16 +241,16 @@ func testStatusesWithoutABody(t *testing.T, e engine) {
 func TestConnectionsAreUsedAgain(t *testing.T) { conformance(t, testConnectionsAreUsedAgain) }
 
 func testConnectionsAreUsedAgain(t *testing.T, e engine) {
-	eventually(t, "connections are used again", func() bool { return connectionsAreUsedAgain(t, e) })
+	loopback.Eventually(t, "connections are used again", func() bool { return connectionsAreUsedAgain(t, e) })
 }
 
 func connectionsAreUsedAgain(t *testing.T, e engine) bool {
 	t.Helper()
 	connections := make(chan int, 16)
-	addr := startRaw(t, func(n int, c net.Conn, r *bufio.Reader) {
+	addr := loopback.Raw(t, sniffing{loopback.Listen(t)}, func(n int, c net.Conn, r *bufio.Reader) {
 		connections <- n
 		for {
-			if _, err := readHead(r); err != nil {
+			if _, err := loopback.ReadHead(r); err != nil {
 				return
 			}
 			_, _ = io.WriteString(c, ok)
@@ -261,7 +262,7 @@ func connectionsAreUsedAgain(t *testing.T, e engine) bool {
 		c.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 		c.response("GET")
 	}
-	if n := g.listener.Accepted.Load(); n != 1 {
+	if n := g.Listener.Accepted.Load(); n != 1 {
 		t.Errorf("%d connections from the client, want 1", n)
 	}
 	return len(connections) == 1 || g.lost()
@@ -318,7 +319,7 @@ func testSmallResponseIsOneWrite(t *testing.T, e engine) {
 		writes := make(chan int, 64)
 		served := make(chan error, 1)
 		go func() { served <- g.server.Serve(writeCounter{ln, writes}) }()
-		g.addr = ln.Addr().String()
+		g.Addr = ln.Addr().String()
 		c := g.dial()
 		for range 3 {
 			c.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -330,7 +331,7 @@ func testSmallResponseIsOneWrite(t *testing.T, e engine) {
 			t.Errorf("%s: 3 small responses took %d writes", name, n)
 		}
 		g.server.Close()
-		if err := await(t, "Serve", served); err != nil {
+		if err := loopback.Await(t, "Serve", served); err != nil {
 			t.Error(err)
 		}
 	}

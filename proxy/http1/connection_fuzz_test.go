@@ -16,6 +16,7 @@ import (
 
 	"github.com/lictor/lictor/proxy"
 	"github.com/lictor/lictor/proxy/http1"
+	"github.com/lictor/lictor/proxy/trial/loopback"
 )
 
 // recorder answers every request and remembers it. It asks for the body only
@@ -143,7 +144,7 @@ func play(t *testing.T, h proxy.Handler, raw []byte, piece int) []byte {
 	go func() { served <- s.Serve(ln) }()
 	select {
 	case <-c.closed:
-	case <-time.After(patience):
+	case <-time.After(loopback.Patience):
 		t.Fatalf("the connection does not end: %q", raw)
 	}
 	s.Close()

@@ -14,13 +14,14 @@ import (
 	"time"
 
 	"github.com/lictor/lictor/proxy"
+	"github.com/lictor/lictor/proxy/trial/loopback"
 )
 
 // TestCuts has clients and instances that break off anywhere, over raw sockets,
 // with requests pipelined. Every answer names its request: nobody may get
 // another one's, whole or in part, and nothing may stay in flight.
 func TestCuts(t *testing.T) {
-	addr := startRaw(t, func(n int, c net.Conn, r *bufio.Reader) {
+	addr := loopback.Raw(t, sniffing{loopback.Listen(t)}, func(n int, c net.Conn, r *bufio.Reader) {
 		dice := rand.New(rand.NewPCG(7, uint64(n)))
 		for {
 			req, err := http.ReadRequest(r)
@@ -60,7 +61,7 @@ func TestCuts(t *testing.T) {
 		})
 	}
 	clients.Wait()
-	g.waitIdle()
+	g.WaitIdle()
 }
 
 // answerTo repeats the id, in one framing or another.
@@ -81,13 +82,13 @@ func answerTo(id string, dice *rand.Rand) string {
 
 // cutClient sends a few requests on one connection, and cuts it now and then.
 func cutClient(t *testing.T, g *gateway, dice *rand.Rand, name string) {
-	c, err := net.Dial("tcp", g.addr)
+	c, err := net.Dial("tcp", g.Addr)
 	if err != nil {
 		t.Error(err)
 		return
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(patience))
+	_ = c.SetDeadline(time.Now().Add(loopback.Patience))
 	n := 1 + dice.IntN(4)
 	var b strings.Builder
 	for k := range n {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lictor/lictor/proxy"
+	"github.com/lictor/lictor/proxy/trial/loopback"
 )
 
 // TestUnsolicitedBytesReachNobody has an instance that says more than it was
@@ -35,9 +36,9 @@ func tUnsolicitedBytesReachNobody(t *testing.T, e engine) {
 		"an end":          {answer: ok, later: "close"},
 	} {
 		said, seen := make(chan struct{}, 16), make(chan struct{})
-		addr := startRaw(t, func(n int, c2 net.Conn, r *bufio.Reader) {
+		addr := loopback.Raw(t, sniffing{loopback.Listen(t)}, func(n int, c2 net.Conn, r *bufio.Reader) {
 			for {
-				if _, err := readHead(r); err != nil {
+				if _, err := loopback.ReadHead(r); err != nil {
 					return
 				}
 				answer := ok
@@ -63,7 +64,7 @@ func tUnsolicitedBytesReachNobody(t *testing.T, e engine) {
 		conn.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 		conn.response("GET")
 		close(seen)
-		await(t, "the instance", said)
+		loopback.Await(t, "the instance", said)
 		for range 3 {
 			conn.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
 			if resp, body := conn.response("POST"); resp.StatusCode != 200 || body != "ok" {
@@ -79,7 +80,7 @@ func TestManyInterimResponsesAndLargeHeads(t *testing.T) {
 
 func tManyInterimResponsesAndLargeHeads(t *testing.T, e engine) {
 	large := strings.Repeat("x", 60_000)
-	g := startGateway(t, e, nil, startInstance(t, func(w http.ResponseWriter, r *http.Request) {
+	g := startGateway(t, e, nil, loopback.Instance(t, sniffing{loopback.Listen(t)}, func(w http.ResponseWriter, r *http.Request) {
 		for range 3 {
 			w.Header().Set("Link", "</a>")
 			w.WriteHeader(http.StatusEarlyHints)
@@ -106,7 +107,7 @@ func tManyInterimResponsesAndLargeHeads(t *testing.T, e engine) {
 // thinks, with another request pipelined, which hides it, and without.
 func testGoneClientFreesTheInstance(t *testing.T, e engine) {
 	arrived, canceled := make(chan struct{}), make(chan struct{})
-	g := startGateway(t, e, nil, startInstance(t, func(_ http.ResponseWriter, r *http.Request) {
+	g := startGateway(t, e, nil, loopback.Instance(t, sniffing{loopback.Listen(t)}, func(_ http.ResponseWriter, r *http.Request) {
 		arrived <- struct{}{}
 		<-r.Context().Done()
 		canceled <- struct{}{}
@@ -114,14 +115,14 @@ func testGoneClientFreesTheInstance(t *testing.T, e engine) {
 	for _, reset := range []bool{false, true} {
 		c := g.dial()
 		c.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-		await(t, "the request", arrived)
+		loopback.Await(t, "the request", arrived)
 		if reset {
 			_ = c.Conn.(*net.TCPConn).SetLinger(0)
 		}
 		c.Close()
-		await(t, "the end of the instance's request", canceled)
+		loopback.Await(t, "the end of the instance's request", canceled)
 	}
-	g.waitIdle()
+	g.WaitIdle()
 }
 
 // testLateDeadlinesDisturbNobody has bodies that take longer than their heads
@@ -129,7 +130,7 @@ func testGoneClientFreesTheInstance(t *testing.T, e engine) {
 func testLateDeadlinesDisturbNobody(t *testing.T, e engine) {
 	g := startGateway(t, e, func(r *proxy.Route, _ *options) {
 		r.Timeout, r.IdleTimeout = shortTime, 0
-	}, startInstance(t, func(w http.ResponseWriter, r *http.Request) {
+	}, loopback.Instance(t, sniffing{loopback.Listen(t)}, func(w http.ResponseWriter, r *http.Request) {
 		_ = http.NewResponseController(w).Flush()
 		if r.URL.Path == "/slow" {
 			time.Sleep(longTime) // is the subject here

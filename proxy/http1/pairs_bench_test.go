@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"syscall"
 	"testing"
+
+	"github.com/lictor/lictor/proxy/trial/loopback"
 )
 
 // BenchmarkPairs measures the processor time of a request of 1 KiB each way over
@@ -24,7 +26,7 @@ func BenchmarkPairs(b *testing.B) {
 	} {
 		for _, method := range []string{"GET", "POST"} {
 			b.Run(pair.name+"/"+method, func(b *testing.B) {
-				g := startGateway(b, pair.e, nil, startInstance(b, func(w http.ResponseWriter, r *http.Request) {
+				g := startGateway(b, pair.e, nil, loopback.Instance(b, sniffing{loopback.Listen(b)}, func(w http.ResponseWriter, r *http.Request) {
 					_, _ = io.Copy(io.Discard, r.Body)
 					_, _ = w.Write(kib)
 				}))
@@ -35,11 +37,11 @@ func BenchmarkPairs(b *testing.B) {
 					if method == "POST" {
 						body = bytes.NewReader(kib)
 					}
-					r, err := http.NewRequestWithContext(b.Context(), method, g.url+"/", body)
+					r, err := http.NewRequestWithContext(b.Context(), method, g.URL+"/", body)
 					if err != nil {
 						b.Fatal(err)
 					}
-					if resp, got := do(b, c, r); resp.StatusCode != 200 || len(got) != len(kib) {
+					if resp, got := loopback.Do(b, c, r); resp.StatusCode != 200 || len(got) != len(kib) {
 						b.Fatalf("%d, %d bytes", resp.StatusCode, len(got))
 					}
 				}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/lictor/lictor/proxy"
+	"github.com/lictor/lictor/proxy/trial/loopback"
 )
 
 // TestClientThatDoesNotRead pipelines requests until the kernel takes no more of
@@ -23,7 +24,7 @@ func TestClientThatDoesNotRead(t *testing.T) {
 func tClientThatDoesNotRead(t *testing.T, e engine) {
 	const requests, size = 3000, 3000 // an answer fits beside its head
 	body := strings.Repeat("b", size)
-	g := startGateway(t, e, nil, startInstance(t, func(w http.ResponseWriter, r *http.Request) {
+	g := startGateway(t, e, nil, loopback.Instance(t, sniffing{loopback.Listen(t)}, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Number", r.URL.Path)
 		_, _ = io.WriteString(w, body)
 	}))
@@ -42,7 +43,7 @@ func tClientThatDoesNotRead(t *testing.T, e engine) {
 			}
 		}
 	})
-	await(t, "half of the requests", half)
+	loopback.Await(t, "half of the requests", half)
 	for n := range requests {
 		resp, got := c.response("GET")
 		if resp.StatusCode != 200 || resp.Header.Get("X-Number") != fmt.Sprintf("/%d", n) || got != body {
@@ -55,9 +56,9 @@ func tClientThatDoesNotRead(t *testing.T, e engine) {
 func TestHeadLargerThanTheKernelTakes(t *testing.T) {
 	const size = 12 << 20
 	sent, got := make(chan struct{}), make(chan int, 1)
-	addr := startRaw(t, func(_ int, c net.Conn, r *bufio.Reader) {
+	addr := loopback.Raw(t, sniffing{loopback.Listen(t)}, func(_ int, c net.Conn, r *bufio.Reader) {
 		<-sent
-		h, err := readHead(r)
+		h, err := loopback.ReadHead(r)
 		if err != nil {
 			return
 		}
@@ -71,13 +72,13 @@ func TestHeadLargerThanTheKernelTakes(t *testing.T) {
 	if resp, body := c.response("GET"); resp.StatusCode != 200 || body != "ok" {
 		t.Errorf("%d %q", resp.StatusCode, body)
 	}
-	if n := await(t, "the head", got); n < size {
+	if n := loopback.Await(t, "the head", got); n < size {
 		t.Errorf("the instance got %d bytes of %d", n, size)
 	}
 }
 
 func TestUnixListener(t *testing.T) {
-	g := startGateway(t, ours, nil, startInstance(t, echo))
+	g := startGateway(t, ours, nil, loopback.Instance(t, sniffing{loopback.Listen(t)}, echo))
 	ln, err := net.Listen("unix", t.TempDir()+"/front")
 	if err != nil {
 		t.Fatal(err)
@@ -97,7 +98,7 @@ func TestUnixListener(t *testing.T) {
 		}
 	}
 	g.server.Close()
-	if err := await(t, "Serve", served); err != nil {
+	if err := loopback.Await(t, "Serve", served); err != nil {
 		t.Error(err)
 	}
 }

@@ -149,7 +149,7 @@ func startFull(t testing.TB, e engine, instance string) (*gateway, *accesslog.Si
 			t.Error(err)
 		}
 	})
-	g.proxy.SetLog(&proxy.Log{Sink: sink})
+	g.Proxy.SetLog(&proxy.Log{Sink: sink})
 	return g, sink
 }
 
@@ -160,7 +160,7 @@ func TestNothingIsAllocated(t *testing.T) {
 	for _, r := range roundTrips {
 		t.Run(r.name, func(t *testing.T) {
 			g, sink := startFull(t, ours, r.start(t))
-			once := r.client(t, g.addr)
+			once := r.client(t, g.Addr)
 			for range 20 {
 				if answer := once(); !bytes.HasPrefix(answer, []byte("HTTP/1.1 200 OK\r\n")) || !bytes.Contains(answer, []byte("\r\nRateLimit: ")) {
 					t.Fatalf("the client got %q", answer)
@@ -172,7 +172,7 @@ func TestNothingIsAllocated(t *testing.T) {
 			if err := sink.Flush(t.Context()); err != nil || sink.Lines() == 0 {
 				t.Errorf("no log line came through: %v", err)
 			}
-			if all, failed := g.route.Metrics.Requests(); all == 0 || failed > 0 {
+			if all, failed := g.Route.Metrics.Requests(); all == 0 || failed > 0 {
 				t.Errorf("%d requests were counted, %d of them failures", all, failed)
 			}
 		})
@@ -197,7 +197,7 @@ func BenchmarkFull(b *testing.B) {
 			}
 			b.Run(r.name+"/"+name, func(b *testing.B) {
 				g, _ := startFull(b, e, r.start(b))
-				once := r.client(b, g.addr)
+				once := r.client(b, g.Addr)
 				once()
 				b.ReportAllocs()
 				for b.Loop() {

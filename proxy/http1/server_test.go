@@ -15,12 +15,13 @@ import (
 	"github.com/lictor/lictor/proxy"
 	"github.com/lictor/lictor/proxy/http1"
 	"github.com/lictor/lictor/proxy/nethttp"
+	"github.com/lictor/lictor/proxy/trial/loopback"
 )
 
 func TestPipelining(t *testing.T) { conformance(t, tPipelining) }
 
 func tPipelining(t *testing.T, e engine) {
-	g := startGateway(t, e, nil, startInstance(t, echo))
+	g := startGateway(t, e, nil, loopback.Instance(t, sniffing{loopback.Listen(t)}, echo))
 	c := g.dial()
 	go c.send("GET /1 HTTP/1.1\r\nHost: x\r\n\r\n" +
 		"POST /2 HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\ntwo" +
@@ -46,7 +47,7 @@ func tPipelining(t *testing.T, e engine) {
 func TestHTTP10KeepAlive(t *testing.T) { conformance(t, tHTTP10KeepAlive) }
 
 func tHTTP10KeepAlive(t *testing.T, e engine) {
-	g := startGateway(t, e, nil, startInstance(t, echo))
+	g := startGateway(t, e, nil, loopback.Instance(t, sniffing{loopback.Listen(t)}, echo))
 	c := g.dial()
 	for range 3 {
 		c.send("POST / HTTP/1.0\r\nHost: x\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok")
@@ -87,7 +88,7 @@ func tUnreadBodies(t *testing.T, e engine) {
 		if resp, _ := conn.response("POST"); resp.StatusCode != 503 {
 			t.Errorf("%s: status %d", name, resp.StatusCode)
 		}
-		if err := await(t, "the end of the upload", sent); err != nil && c.goesOn {
+		if err := loopback.Await(t, "the end of the upload", sent); err != nil && c.goesOn {
 			t.Errorf("%s: %v", name, err)
 		}
 		if !c.goesOn {
@@ -117,7 +118,7 @@ func TestHalfClosedClientGetsItsAnswers(t *testing.T) {
 }
 
 func tHalfClosedClientGetsItsAnswers(t *testing.T, e engine) {
-	g := startGateway(t, e, nil, startInstance(t, echo))
+	g := startGateway(t, e, nil, loopback.Instance(t, sniffing{loopback.Listen(t)}, echo))
 	c := g.dial()
 	c.send("GET /1 HTTP/1.1\r\nHost: x\r\n\r\nPOST /2 HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nok")
 	if err := c.Conn.(*net.TCPConn).CloseWrite(); err != nil {
@@ -130,7 +131,7 @@ func tHalfClosedClientGetsItsAnswers(t *testing.T, e engine) {
 	if _, err := c.r.ReadByte(); err != io.EOF {
 		t.Errorf("after the last answer: %v", err)
 	}
-	eventually(t, "the connection is closed", func() bool { return g.listener.Open.Load() == 0 })
+	loopback.Eventually(t, "the connection is closed", func() bool { return g.Listener.Open.Load() == 0 })
 }
 
 // TestRefusals has what is no request. It is answered by the pipeline all the
@@ -138,7 +139,7 @@ func tHalfClosedClientGetsItsAnswers(t *testing.T, e engine) {
 func TestRefusals(t *testing.T) { bothWays(t, tRefusals) }
 
 func tRefusals(t *testing.T, e engine) {
-	g := startGateway(t, e, func(_ *proxy.Route, o *options) { o.MaxHeaderBytes = 4096 }, startInstance(t, echo))
+	g := startGateway(t, e, func(_ *proxy.Route, o *options) { o.MaxHeaderBytes = 4096 }, loopback.Instance(t, sniffing{loopback.Listen(t)}, echo))
 	for name, c := range map[string]struct {
 		raw     string
 		status  int
@@ -170,9 +171,9 @@ func tRefusals(t *testing.T, e engine) {
 			t.Errorf("%s: after the answer: %v", name, err)
 		}
 	}
-	g.waitIdle()
+	g.WaitIdle()
 	n := uint64(0)
-	g.proxy.EachAnswerCount(func(_ string, k uint64) { n += k })
+	g.Proxy.EachAnswerCount(func(_ string, k uint64) { n += k })
 	if n != 10 {
 		t.Errorf("%d answers of the gateway's own were counted, want 10", n)
 	}
@@ -202,11 +203,11 @@ func serveOne(t *testing.T, s *http1.Server) *rawClient {
 	go func() { served <- s.Serve(ln) }()
 	t.Cleanup(func() {
 		s.Close()
-		if err := await(t, "Serve", served); err != nil {
+		if err := loopback.Await(t, "Serve", served); err != nil {
 			t.Error(err)
 		}
 	})
-	return (&gateway{t: t, addr: ln.Addr().String()}).dial()
+	return (&gateway{t: t, Gateway: &loopback.Gateway{T: t, Addr: ln.Addr().String()}}).dial()
 }
 
 // dribble sends bytes one by one until the other end is tired of it.
@@ -221,7 +222,7 @@ func dribble(c *rawClient, s string) {
 
 // testSlowHeadsAreGivenUp has clients that keep a connection busy with little.
 func testSlowHeadsAreGivenUp(t *testing.T, e engine) {
-	g := startGateway(t, e, func(_ *proxy.Route, o *options) { o.ReadHeaderTimeout = shortTime }, startInstance(t, echo))
+	g := startGateway(t, e, func(_ *proxy.Route, o *options) { o.ReadHeaderTimeout = shortTime }, loopback.Instance(t, sniffing{loopback.Listen(t)}, echo))
 	forever := "GET / HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("A: b\r\n", 100_000)
 	type slow struct {
 		first bool
@@ -231,7 +232,7 @@ func testSlowHeadsAreGivenUp(t *testing.T, e engine) {
 		"nothing": {}, "a part": {send: "GET / HT"}, "bit by bit": {send: forever},
 		"a part of the second": {first: true, send: "GET / HT"}, "the second bit by bit": {first: true, send: forever},
 	}, func(t *testing.T, s slow) {
-		conn := (&gateway{t: t, addr: g.addr}).dial()
+		conn := (&gateway{t: t, Gateway: &loopback.Gateway{T: t, Addr: g.Addr}}).dial()
 		if s.first {
 			conn.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 			conn.response("GET")
@@ -244,13 +245,13 @@ func testSlowHeadsAreGivenUp(t *testing.T, e engine) {
 		conn.Close()
 		all.Wait()
 	})
-	eventually(t, "the connections are closed", func() bool { return g.listener.Open.Load() == 0 })
+	loopback.Eventually(t, "the connections are closed", func() bool { return g.Listener.Open.Load() == 0 })
 }
 
 func TestIdleConnectionsAreClosed(t *testing.T) { bothWays(t, tIdleConnectionsAreClosed) }
 
 func tIdleConnectionsAreClosed(t *testing.T, e engine) {
-	g := startGateway(t, e, func(_ *proxy.Route, o *options) { o.IdleTimeout = 20 * time.Millisecond }, startInstance(t, echo))
+	g := startGateway(t, e, func(_ *proxy.Route, o *options) { o.IdleTimeout = 20 * time.Millisecond }, loopback.Instance(t, sniffing{loopback.Listen(t)}, echo))
 	c := g.dial()
 	c.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 	c.response("GET")
@@ -262,7 +263,7 @@ func tIdleConnectionsAreClosed(t *testing.T, e engine) {
 // testSlowExchangeDoesNotEndTheConnection has an exchange that takes longer than
 // the connection may be idle.
 func testSlowExchangeDoesNotEndTheConnection(t *testing.T, e engine) {
-	g := startGateway(t, e, func(_ *proxy.Route, o *options) { o.IdleTimeout = shortTime }, startInstance(t, func(w http.ResponseWriter, r *http.Request) {
+	g := startGateway(t, e, func(_ *proxy.Route, o *options) { o.IdleTimeout = shortTime }, loopback.Instance(t, sniffing{loopback.Listen(t)}, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/slow" {
 			time.Sleep(longTime) // is the subject here
 		}
@@ -279,13 +280,13 @@ func testSlowExchangeDoesNotEndTheConnection(t *testing.T, e engine) {
 
 // testStalledDownloadIsGivenUp has a client that takes nothing any more.
 func testStalledDownloadIsGivenUp(t *testing.T, e engine) {
-	g := startGateway(t, e, func(r *proxy.Route, _ *options) { r.IdleTimeout = shortTime }, startInstance(t, func(w http.ResponseWriter, _ *http.Request) {
+	g := startGateway(t, e, func(r *proxy.Route, _ *options) { r.IdleTimeout = shortTime }, loopback.Instance(t, sniffing{loopback.Listen(t)}, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.CopyN(w, zeros{}, 64<<20)
 	}))
 	c := g.dial()
 	c.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 	c.head()
-	eventually(t, "the exchange is over", func() bool { return g.proxy.InFlight() == 0 })
+	loopback.Eventually(t, "the exchange is over", func() bool { return g.Proxy.InFlight() == 0 })
 }
 
 func TestShutdownClosesIdleConnectionsAtOnce(t *testing.T) {
@@ -293,12 +294,12 @@ func TestShutdownClosesIdleConnectionsAtOnce(t *testing.T) {
 }
 
 func tShutdownClosesIdleConnectionsAtOnce(t *testing.T, e engine) {
-	g := startGateway(t, e, nil, startInstance(t, echo))
+	g := startGateway(t, e, nil, loopback.Instance(t, sniffing{loopback.Listen(t)}, echo))
 	used, fresh, partial := g.dial(), g.dial(), g.dial()
 	used.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 	used.response("GET")
 	partial.send("GET / HTTP/1.1\r\nHo")
-	eventually(t, "three connections", func() bool { return g.listener.Open.Load() == 3 })
+	loopback.Eventually(t, "three connections", func() bool { return g.Listener.Open.Load() == 3 })
 	down := make(chan error, 1)
 	go func() { down <- g.server.Shutdown(t.Context()) }()
 	for _, c := range []*rawClient{used, fresh} {
@@ -310,7 +311,7 @@ func tShutdownClosesIdleConnectionsAtOnce(t *testing.T, e engine) {
 	if resp, _ := partial.response("GET"); resp.StatusCode != 200 || !resp.Close {
 		t.Errorf("%d %v", resp.StatusCode, resp.Header)
 	}
-	if err := await(t, "Shutdown", down); err != nil {
+	if err := loopback.Await(t, "Shutdown", down); err != nil {
 		t.Error(err)
 	}
 }
@@ -319,20 +320,20 @@ func TestCloseEndsWhatIsInFlight(t *testing.T) { bothWays(t, tCloseEndsWhatIsInF
 
 func tCloseEndsWhatIsInFlight(t *testing.T, e engine) {
 	arrived, canceled := make(chan struct{}), make(chan struct{})
-	g := startGateway(t, e, nil, startInstance(t, func(_ http.ResponseWriter, r *http.Request) {
+	g := startGateway(t, e, nil, loopback.Instance(t, sniffing{loopback.Listen(t)}, func(_ http.ResponseWriter, r *http.Request) {
 		close(arrived)
 		<-r.Context().Done()
 		close(canceled)
 	}))
 	c := g.dial()
 	c.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-	await(t, "the request", arrived)
+	loopback.Await(t, "the request", arrived)
 	g.server.Close()
-	await(t, "the end of the request at the instance", canceled)
+	loopback.Await(t, "the end of the request at the instance", canceled)
 	if _, err := c.r.ReadByte(); err == nil {
 		t.Error("an answer came")
 	}
-	g.waitIdle()
+	g.WaitIdle()
 }
 
 // TestShutdownCutsNoAnswer has clients that send one request after the other
@@ -342,7 +343,7 @@ func TestShutdownCutsNoAnswer(t *testing.T) { bothWays(t, tShutdownCutsNoAnswer)
 
 func tShutdownCutsNoAnswer(t *testing.T, e engine) {
 	body := string(pattern(100_000))
-	g := startGateway(t, e, nil, startInstance(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) }))
+	g := startGateway(t, e, nil, loopback.Instance(t, sniffing{loopback.Listen(t)}, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) }))
 	var clients sync.WaitGroup
 	warm := make(chan struct{}, 8)
 	for range 8 {
@@ -374,7 +375,7 @@ func tShutdownCutsNoAnswer(t *testing.T, e engine) {
 		})
 	}
 	for range 8 {
-		await(t, "clients at work", warm)
+		loopback.Await(t, "clients at work", warm)
 	}
 	if err := g.server.Shutdown(t.Context()); err != nil {
 		t.Error(err)
@@ -407,7 +408,7 @@ func (l *chanListener) Close() error {
 // TestHTTP2IsHandedOver has both engines behind one port, with and without TLS.
 func TestHTTP2IsHandedOver(t *testing.T) {
 	for _, secure := range []bool{false, true} {
-		g := startGateway(t, ours, nil, startInstance(t, func(w http.ResponseWriter, r *http.Request) {
+		g := startGateway(t, ours, nil, loopback.Instance(t, sniffing{loopback.Listen(t)}, func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.WriteString(w, r.Header.Get("X-Forwarded-Proto")+" "+r.Header.Get("Via"))
 		}))
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -416,7 +417,7 @@ func TestHTTP2IsHandedOver(t *testing.T) {
 		}
 		handed := &chanListener{Listener: ln, conns: make(chan net.Conn, 4), done: make(chan struct{})}
 		l := &proxy.Listener{Name: "both", Port: 80}
-		o := http1.Options{Listener: l, ReadHeaderTimeout: patience, H2: func(c net.Conn) { handed.conns <- c }}
+		o := http1.Options{Listener: l, ReadHeaderTimeout: loopback.Patience, H2: func(c net.Conn) { handed.conns <- c }}
 		protocols := new(http.Protocols)
 		protocols.SetUnencryptedHTTP2(!secure)
 		protocols.SetHTTP1(true)
@@ -424,13 +425,13 @@ func TestHTTP2IsHandedOver(t *testing.T) {
 		second := interface {
 			Serve(net.Listener) error
 			Close() error
-		}(nethttp.New(g.proxy, nethttp.Options{Listener: l}))
+		}(nethttp.New(g.Proxy, nethttp.Options{Listener: l}))
 		if secure {
 			url, name = "https://", "https"
-			o.TLS = &tls.Config{Certificates: []tls.Certificate{selfSigned(t)}, MinVersion: tls.VersionTLS12}
+			o.TLS = &tls.Config{Certificates: []tls.Certificate{loopback.SelfSigned(t)}, MinVersion: tls.VersionTLS12}
 			second = http2Only(t)
 		}
-		first := http1.New(g.proxy, o)
+		first := http1.New(g.Proxy, o)
 		var served sync.WaitGroup
 		served.Go(func() { _ = first.Serve(ln) })
 		served.Go(func() { _ = second.Serve(handed) })
@@ -442,7 +443,7 @@ func TestHTTP2IsHandedOver(t *testing.T) {
 			client := g.client()
 			client.Transport = &http.Transport{Protocols: p, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 			for range 2 {
-				resp, body := do(t, client, newRequest(t, "GET", url+ln.Addr().String()+"/", nil))
+				resp, body := loopback.Do(t, client, loopback.NewRequest(t, "GET", url+ln.Addr().String()+"/", nil))
 				want := fmt.Sprintf("%s %d.", name, version)
 				if resp.ProtoMajor != version || !strings.HasPrefix(body, want) {
 					t.Errorf("HTTP/%d: %s, the instance saw %q, want %q", version, resp.Proto, body, want)
@@ -453,7 +454,7 @@ func TestHTTP2IsHandedOver(t *testing.T) {
 		first.Close()
 		second.Close()
 		served.Wait()
-		eventually(t, "no connection counts", func() bool { return l.Open.Load() == 0 })
+		loopback.Eventually(t, "no connection counts", func() bool { return l.Open.Load() == 0 })
 		if n := l.Accepted.Load(); !secure && n != 2 {
 			t.Errorf("%d connections were counted, want 2", n)
 		}
@@ -463,17 +464,17 @@ func TestHTTP2IsHandedOver(t *testing.T) {
 // http2Only stands for an engine that takes connections whose handshake is done.
 func http2Only(t *testing.T) *http.Server {
 	t.Helper()
-	return &http.Server{ReadHeaderTimeout: patience, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return &http.Server{ReadHeaderTimeout: loopback.Patience, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "https %d.0", r.ProtoMajor)
 	}), TLSConfig: &tls.Config{NextProtos: []string{"h2"}, MinVersion: tls.VersionTLS12}}
 }
 
 func testTLS(t *testing.T, e engine) {
 	l := &proxy.Listener{Name: "test", Port: 443}
-	g := startGateway(t, e, nil, startInstance(t, echo))
-	s := http1.New(g.proxy, http1.Options{
-		Listener: l, ReadHeaderTimeout: shortTime, IdleTimeout: patience,
-		TLS: &tls.Config{Certificates: []tls.Certificate{selfSigned(t)}, MinVersion: tls.VersionTLS12},
+	g := startGateway(t, e, nil, loopback.Instance(t, sniffing{loopback.Listen(t)}, echo))
+	s := http1.New(g.Proxy, http1.Options{
+		Listener: l, ReadHeaderTimeout: shortTime, IdleTimeout: loopback.Patience,
+		TLS: &tls.Config{Certificates: []tls.Certificate{loopback.SelfSigned(t)}, MinVersion: tls.VersionTLS12},
 	})
 	c := serveOne(t, s)
 	tc := tls.Client(c.Conn, &tls.Config{InsecureSkipVerify: true})
@@ -487,7 +488,7 @@ func testTLS(t *testing.T, e engine) {
 			}
 		}
 	}
-	slow := (&gateway{t: t, addr: c.RemoteAddr().String()}).dial()
+	slow := (&gateway{t: t, Gateway: &loopback.Gateway{T: t, Addr: c.RemoteAddr().String()}}).dial()
 	if _, err := slow.r.ReadByte(); err != io.EOF {
 		t.Errorf("who never shakes hands: %v", err)
 	}

@@ -4,15 +4,17 @@ import (
 	"io"
 	"net/http"
 	"testing"
+
+	"github.com/lictor/lictor/proxy/trial/loopback"
 )
 
 // A body that turns out to be broken ends the wait for an answer that will never
 // come, whichever of the two happens first. The route's timeout is as long as the
-// test's patience, so a wake-up that is lost shows.
+// test's loopback.Patience, so a wake-up that is lost shows.
 func TestBrokenBodyEndsTheWait(t *testing.T) {
 	t.Parallel()
 	conformance(t, func(t *testing.T, e engine) {
-		addr := startInstance(t, func(_ http.ResponseWriter, r *http.Request) {
+		addr := loopback.Instance(t, sniffing{loopback.Listen(t)}, func(_ http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body) // the gateway breaks it off
 		})
 		g := startGateway(t, e, nil, addr)

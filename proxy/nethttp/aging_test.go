@@ -10,11 +10,12 @@ import (
 
 	"github.com/lictor/lictor/proxy"
 	"github.com/lictor/lictor/proxy/nethttp"
+	"github.com/lictor/lictor/proxy/trial/loopback"
 )
 
 // ageing is a way of TLS whose connections are fresh until they are told.
 type ageing struct {
-	*verifying
+	*loopback.Verifying
 	old atomic.Bool
 }
 
@@ -23,16 +24,16 @@ func (a *ageing) Fresh(time.Duration) bool { return !a.old.Load() }
 
 // An old connection takes one more request, its last, of any kind.
 func TestConnectionsAge(t *testing.T) {
-	instance, roots := startSecure(t, func(w http.ResponseWriter, r *http.Request) {
+	instance, roots := loopback.Secure(t, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		_, _ = io.WriteString(w, r.RemoteAddr)
 	})
-	secure := &ageing{verifying: &verifying{"example.com", roots}}
+	secure := &ageing{Verifying: &loopback.Verifying{Name: "example.com", Roots: roots}}
 	g := startGateway(t, func(r *proxy.Route, _ *nethttp.Options, _ *nethttp.ForwarderOptions) { r.UpstreamTLS = secure }, instance.Listener.Addr().String())
 	c := newClient(t, nil)
 	ask := func(method string) string {
 		t.Helper()
-		resp, body := do(t, c, newRequest(t, method, g.url+"/", strings.NewReader("a body")))
+		resp, body := loopback.Do(t, c, loopback.NewRequest(t, method, g.URL+"/", strings.NewReader("a body")))
 		if resp.StatusCode != http.StatusOK {
 			t.Fatalf("%s: %s", method, resp.Status)
 		}

@@ -7,8 +7,6 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
-	"io"
-	"log"
 	"math/big"
 	"net"
 	"net/http"
@@ -20,35 +18,8 @@ import (
 
 	"github.com/lictor/lictor/proxy"
 	"github.com/lictor/lictor/proxy/nethttp"
+	"github.com/lictor/lictor/proxy/trial/loopback"
 )
-
-// verifying is a way of TLS. Its name is empty for the instance's own address.
-type verifying struct {
-	name  string
-	roots *x509.CertPool
-}
-
-// ClientConfig implements proxy.UpstreamTLS.
-func (v *verifying) ClientConfig(host string) *tls.Config {
-	if v.name != "" {
-		host = v.name
-	}
-	return &tls.Config{RootCAs: v.roots, ServerName: host, MinVersion: tls.VersionTLS12}
-}
-
-// startSecure serves by TLS with a certificate for example.com and 127.0.0.1,
-// and returns its address and authority.
-func startSecure(t *testing.T, h http.HandlerFunc) (*httptest.Server, *x509.CertPool) {
-	t.Helper()
-	s := httptest.NewUnstartedServer(h)
-	s.Config.ErrorLog = log.New(io.Discard, "", 0) // refused handshakes are what the tests are about
-	s.EnableHTTP2 = true                           // which the gateway must not fall for
-	s.StartTLS()
-	t.Cleanup(s.Close)
-	pool := x509.NewCertPool()
-	pool.AddCert(s.Certificate())
-	return s, pool
-}
 
 // bothEnds returns a certificate for clients and for 127.0.0.1, and itself as
 // the authority.
@@ -116,7 +87,7 @@ func TestClientCert(t *testing.T) {
 			h := &certHandler{conns: map[*proxy.Conn]bool{}}
 			ln := httptest.NewUnstartedServer(nil).Listener
 			s := nethttp.New(h, nethttp.Options{
-				Listener: &proxy.Listener{Name: "test"}, ReadHeaderTimeout: patience,
+				Listener: &proxy.Listener{Name: "test"}, ReadHeaderTimeout: loopback.Patience,
 				TLS: &tls.Config{Certificates: []tls.Certificate{cert}, ClientAuth: c.auth, ClientCAs: pool, MinVersion: tls.VersionTLS12},
 			})
 			var served sync.WaitGroup
@@ -130,7 +101,7 @@ func TestClientCert(t *testing.T) {
 			}
 			client.Transport.(*http.Transport).TLSClientConfig = config
 			for range 3 {
-				do(t, client, newRequest(t, "GET", "https://"+ln.Addr().String()+"/", nil))
+				loopback.Do(t, client, loopback.NewRequest(t, "GET", "https://"+ln.Addr().String()+"/", nil))
 			}
 			h.mu.Lock()
 			defer h.mu.Unlock()
