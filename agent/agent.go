@@ -26,6 +26,7 @@ import (
 	"github.com/lictor/lictor/proxy/step/basicauth"
 	"github.com/lictor/lictor/proxy/step/externalauth"
 	"github.com/lictor/lictor/proxy/step/jwt"
+	"github.com/lictor/lictor/proxy/tracing"
 	"github.com/lictor/lictor/proxy/upstream"
 )
 
@@ -62,8 +63,9 @@ type Agent struct {
 	passwords  *basicauth.Verifier
 	asks       *http.Client // services that decide what may pass
 	sink       *accesslog.Sink
-	firstLog   io.WriteCloser // what New has opened for the sink, until it runs
-	login      *consul.Login  // nil when the token comes otherwise
+	traces     *tracing.Recorder // nil when nothing is traced
+	firstLog   io.WriteCloser    // what New has opened for the sink, until it runs
+	login      *consul.Login     // nil when the token comes otherwise
 	sources    []*source
 	kv         *kvPolicies  // nil when no policies lie in Consul
 	tags       *tagRoutes   // nil when tags of services make no routes
@@ -162,6 +164,9 @@ func (a *Agent) open(c *config.Config, files *config.Files) (err error) {
 	if a.store, err = a.openStore(c.Store); err != nil {
 		return err
 	}
+	if a.traces, err = a.openTracing(c); err != nil {
+		return err
+	}
 	g, err := a.firstGeneration(c, files)
 	if err != nil {
 		return err
@@ -220,6 +225,7 @@ func (a *Agent) Run(ctx, hurry context.Context) error {
 	if a.sink != nil {
 		logDone.Go(func() { a.runAccessLog(logCtx) })
 	}
+	logDone.Go(func() { a.runTracing(logCtx) })
 	for _, s := range a.sources {
 		wg.Go(func() {
 			if err := s.Run(base, &s.feed); err != nil {

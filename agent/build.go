@@ -271,6 +271,7 @@ func (a *Agent) commit(g *generation) {
 	a.identities.Adopt(g.providers)
 	a.proxy.Swap(g.table)
 	a.proxy.SetErrorPages(errorPages(g.config))
+	a.sample(g.config)
 	a.current.Store(g)
 	a.set.Retain(g.pools)
 	a.showCertificates(g)

@@ -27,7 +27,7 @@ type collector struct {
 	decisions, keys, fleet                          *prometheus.Desc
 	holders                                         holders
 	answers, age, changes                           *prometheus.Desc
-	reloads, generation, logDropped                 *prometheus.Desc
+	reloads, generation, logDropped, spans          *prometheus.Desc
 	connections, accepted                           *prometheus.Desc
 	verifications, stepResults                      *prometheus.Desc
 	kvAge, kvRefused                                *prometheus.Desc
@@ -64,6 +64,7 @@ func newCollector(a *Agent, prefix string) *collector {
 		places:        newPlaceDescs(desc),
 		generation:    desc("generation", "Generation of the policies that serve."),
 		logDropped:    desc("access_log_dropped_total", "Access log lines that were lost."),
+		spans:         desc("trace_spans_total", "Spans of traces by what became of them.", "result"),
 		connections:   desc("connections", "Client connections by what they are at present.", "listener", "state"),
 		accepted:      desc("connections_total", "Client connections that came in, by whether max_connections let them.", "listener", "result"),
 	}
@@ -126,6 +127,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	if a.sink != nil {
 		counter(out, c.logDropped, float64(a.sink.Dropped()))
 	}
+	c.collectTraces(out)
 	for _, s := range a.servers {
 		gauge(out, c.connections, float64(s.listener.Open.Load()), s.listener.Name, "open")
 		counter(out, c.accepted, float64(s.listener.Accepted.Load()), s.listener.Name, "accepted")

@@ -210,3 +210,20 @@ func (r *Reader) Size(a *hcl.Attribute, def, least, most int64) int64 {
 	}
 	return def
 }
+
+// Number reads a number from least to most, or the default.
+func (r *Reader) Number(a *hcl.Attribute, def, least, most float64) float64 {
+	if a == nil {
+		return def
+	}
+	v, ok := r.Value(a.Expr, cty.Number, "A number")
+	if !ok {
+		return def
+	}
+	n, _ := v.AsBigFloat().Float64()
+	if n < least || n > most {
+		r.Errorf(a.Expr.Range(), "Invalid "+a.Name, "A number from %v to %v is required here.", least, most)
+		return def
+	}
+	return n
+}

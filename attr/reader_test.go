@@ -36,6 +36,7 @@ func TestReader(t *testing.T) {
 	enum := func(r *attr.Reader, a *hcl.Attribute) any { return r.Enum(a, "on", "on", "off") }
 	boolean := func(r *attr.Reader, a *hcl.Attribute) any { return r.Bool(a, true) }
 	integer := func(r *attr.Reader, a *hcl.Attribute) any { return r.Int(a, 7, 1, 1<<63-1) }
+	number := func(r *attr.Reader, a *hcl.Attribute) any { return r.Number(a, 0.5, 0, 1) }
 	duration := func(r *attr.Reader, a *hcl.Attribute) any { return r.Duration(a, time.Second, time.Second, 0) }
 	bounded := func(r *attr.Reader, a *hcl.Attribute) any {
 		return r.Duration(a, time.Second, time.Second, time.Minute)
@@ -57,6 +58,13 @@ func TestReader(t *testing.T) {
 		want      any
 		complaint string
 	}{
+		{"number", number, "0.25", 0.25, ""},
+		{"a number in quotes", number, `"0.25"`, 0.25, ""},
+		{"no number", number, "", 0.5, ""},
+		{"a null number", number, "null", 0.5, ""},
+		{"a number out of bounds", number, "1.01", 0.5, "A number from 0 to 1"},
+		{"a negative number", number, "-1", 0.5, "A number from 0 to 1"},
+		{"a word for a number", number, `"half"`, 0.5, "A number is required"},
 		{"text", text, `"x"`, "x", ""},
 		{"no text", text, ``, "default", ""},
 		{"null text", text, `null`, "default", ""},

@@ -157,6 +157,7 @@ type Exchange struct {
 	Scratch any
 
 	p         *Proxy
+	trace     Trace
 	attempt   upstream.Attempt
 	kept      keptBody
 	headOut   bool // the response's head went out
@@ -240,6 +241,7 @@ func (x *Exchange) begin(p *Proxy) {
 	x.headOut, x.complete, x.explained = false, false, false
 	x.requestID, x.received, x.matched = nil, x.Request.Path, nil
 	x.origin = nil
+	x.resetTrace()
 	if x.pathText == nil {
 		x.pathText = x.pathSpace[:0]
 	}

@@ -25,16 +25,19 @@ func (x *Exchange) forward() {
 		x.Endpoint, x.UpstreamStart = ep, now
 		x.Retries = x.attempt.Tries() - 1
 		x.lent = true
+		x.beginAttempt(ep, now)
 		err := x.p.forwarder.Forward(x, ep)
 		x.lent = err == nil
 		x.UpstreamEnd = x.p.clock.Now().Mono
 		if err == nil {
+			x.endAttempt(nil)
 			x.answered(nil)
 			x.respond()
 			x.attempt.Release()
 			return
 		}
 		fe := asForwardError(err)
+		x.endAttempt(fe)
 		x.answered(fe)
 		x.report(outcome(fe), x.UpstreamEnd)
 		x.attempt.Release()

@@ -58,12 +58,7 @@ func (x *Exchange) editRequest() {
 	}
 	x.addPrefix(f, kept.prefix)
 	f.Add(XRequestID, x.requestID)
-	if kept.trace != nil {
-		f.Add(Traceparent, kept.trace)
-	} else {
-		f.Del(Tracestate)
-		f.Close(appendTraceparent(f.Open(Traceparent)))
-	}
+	x.addTrace(f, kept.trace)
 	f.AddString(ViaField, via(x.Request.Protocol))
 }
 
@@ -178,6 +173,25 @@ func (x *Exchange) addPrefix(f *Fields, kept []byte) {
 	b := f.Open(XForwardedPrefix)
 	b = append(b, kept...)
 	f.Close(append(b, strip...))
+}
+
+// addTrace tells the instance of the trace that the request is a part of. kept is a
+// trusted peer's word.
+func (x *Exchange) addTrace(f *Fields, kept []byte) {
+	t := &x.trace
+	if kept != nil && t.passes() {
+		f.Add(Traceparent, kept)
+		return
+	}
+	if kept == nil {
+		f.Del(Tracestate)
+	}
+	b := f.Open(Traceparent)
+	if t.by != nil {
+		f.Close(t.appendParent(b))
+	} else {
+		f.Close(appendTraceparent(b))
+	}
 }
 
 // appendTraceparent starts a trace (W3C Trace Context section 3.2) that nobody

@@ -49,6 +49,7 @@ func (x *Exchange) identify() {
 		f.Del(id)
 	}
 	dropLookalikes(f)
+	x.beginTrace(f)
 }
 
 // maxKeptID bounds a request id taken over from a trusted peer, in bytes.

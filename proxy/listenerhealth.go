@@ -7,6 +7,7 @@ func (x *Exchange) answerHealth() bool {
 	if l.HealthPath == "" || string(x.Request.Path) != l.HealthPath {
 		return false
 	}
+	x.trace.unsample()
 	if l.Ready != nil && !l.Ready() {
 		x.Answer(NotReady, "", nil)
 		return true

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"encoding/hex"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -128,8 +129,17 @@ func (l *Log) appendJSON(e *logLine, now limits.Time) {
 	b = append(b, q.Protocol.String()...)
 	b = append(b, `","error":`...)
 	b = appendJSONString(b, e.clip(stringBytes(x.errorText())))
+	if t := &x.trace; t.Sampled {
+		b = hex.AppendEncode(append(b, `,"trace_id":"`...), t.ID[:])
+		b = hex.AppendEncode(append(b, `","span_id":"`...), t.Span[:])
+		b = append(b, '"')
+	}
 	e.b = append(b, '}', '\n')
 }
+
+// ErrorText says why an exchange went wrong, as the log has it: the kind of answer,
+// and the cause. It is empty for one that did not.
+func (x *Exchange) ErrorText() string { return x.errorText() }
 
 // errorText says why an exchange went wrong: the kind of answer, and the cause.
 func (x *Exchange) errorText() string {

@@ -14,6 +14,7 @@ type Proxy struct {
 	forwarder Forwarder
 	table     atomic.Pointer[Table]
 	log       atomic.Pointer[Log]
+	tracing   atomic.Pointer[Tracing]
 	inFlight  atomic.Int64
 	tunnels   tunnels
 	pages     atomic.Pointer[map[int]ErrorPage]
@@ -166,6 +167,9 @@ func (p *Proxy) finish(x *Exchange) {
 	if l := p.log.Load(); l != nil {
 		l.line(x, now, p.table.Load().SecretParameters)
 	}
+	if x.trace.Sampled {
+		x.trace.by.tracer.Record(x, now)
+	}
 	x.forget()
 	p.inFlight.Add(-1)
 }
@@ -179,5 +183,6 @@ func (x *Exchange) forget() {
 	x.Err = nil
 	clear(x.Verdicts)
 	x.Verdicts = x.verdicts0[:0]
+	clear(x.trace.Attempts)
 	x.kept.release()
 }

@@ -58,6 +58,20 @@ func (x *Exchange) SetQuery(query []byte) {
 	x.Request.Query, x.Request.HasQuery = x.queryOut, len(query) > 0
 }
 
+// AppendLoggedQuery appends the query as the client has sent it, without the values
+// of secret parameters.
+func (x *Exchange) AppendLoggedQuery(b []byte) []byte {
+	return x.AppendRedacted(b, x.loggedQuery())
+}
+
+// AppendRedacted appends a query without the values of secret parameters.
+func (x *Exchange) AppendRedacted(b, query []byte) []byte {
+	return appendRedacted(b, query, x.p.table.Load().SecretParameters, func(b, s []byte) []byte { return append(b, s...) })
+}
+
+// Received is the path as the client has sent it.
+func (x *Exchange) Received() []byte { return x.received }
+
 // loggedQuery is the query as the client has sent it, but for tokens.
 func (x *Exchange) loggedQuery() []byte {
 	if x.requeried {

@@ -88,6 +88,7 @@ func (r *reader) agent(s *section, o *Options) (*Config, []attr.Item) {
 		Services:  r.services(s.blocks["service"], o),
 		Drain:     r.drain(s.one("drain"), o),
 		Telemetry: r.telemetry(s.one("telemetry"), o),
+		Tracing:   r.tracing(s.one("tracing"), o),
 		AccessLog: r.accessLog(s.one("access_log"), o),
 
 		ErrorPages: r.errorPages(s.blocks["error_page"], o),

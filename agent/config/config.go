@@ -30,6 +30,7 @@ type Config struct {
 	Policies  Policies
 	Drain     Drain
 	Telemetry Telemetry
+	Tracing   Tracing
 	AccessLog AccessLog
 	// ErrorPages replace the bodies of answers that the gateway makes itself.
 	ErrorPages []ErrorPage

@@ -144,6 +144,9 @@ func TestDefaults(t *testing.T) {
 		Policies:  Policies{Watch: true},
 		Drain:     Drain{Timeout: 30 * time.Second},
 		Telemetry: Telemetry{MetricsPrefix: "lictor", Prometheus: true},
+		Tracing: Tracing{
+			SampleRatio: 0.01, ParentBased: true, ServiceName: "lictor", Timeout: 10 * time.Second, Queue: 4096, Compression: "gzip",
+		},
 		AccessLog: AccessLog{Path: "-", Format: FormatJSON},
 	}
 	if !reflect.DeepEqual(c, want) {

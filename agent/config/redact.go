@@ -37,7 +37,8 @@ func (c *Config) Redacted() map[string]any {
 			"metrics_prefix": c.Telemetry.MetricsPrefix, "prometheus": c.Telemetry.Prometheus,
 			"statsd_address": c.Telemetry.StatsdAddress, "dogstatsd_addr": c.Telemetry.DogstatsdAddr,
 		},
-		"policy": c.Policy.Redacted(),
+		"tracing": c.Tracing.redacted(),
+		"policy":  c.Policy.Redacted(),
 	}
 	if len(c.ErrorPages) > 0 {
 		out["error_page"] = errorPagesRedacted(c.ErrorPages)

@@ -73,6 +73,8 @@ func TestRedactedIsComplete(t *testing.T) {
 			v.SetBool(!v.Bool())
 		case reflect.Int, reflect.Int64:
 			v.SetInt(v.Int() + 1)
+		case reflect.Float64:
+			v.SetFloat(v.Float() + 1)
 		case reflect.Uint8, reflect.Uint16:
 			v.SetUint(v.Uint() + 1)
 		case reflect.Map:

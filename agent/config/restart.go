@@ -10,8 +10,8 @@ import (
 // RestartNeeded names the settings, in the names of the configuration language,
 // that differ between two configurations of one agent and that a reload can't
 // change. What a reload does change is the policy, the paths of policies, the
-// static services, the log level, and what a listener with TLS
-// shows and asks for.
+// static services, the log level, which requests are traced, and what a listener with
+// TLS shows and asks for.
 func RestartNeeded(running, next *Config) []string {
 	var out []string
 	for _, s := range []struct {
@@ -29,6 +29,7 @@ func RestartNeeded(running, next *Config) []string {
 		{"policies.watch", running.Policies.Watch, next.Policies.Watch},
 		{"drain", running.Drain, next.Drain},
 		{"telemetry", running.Telemetry, next.Telemetry},
+		{"tracing", running.Tracing.withoutSampling(), next.Tracing.withoutSampling()},
 		{"access_log", running.AccessLog, next.AccessLog},
 	} {
 		if !reflect.DeepEqual(s.a, s.b) {

@@ -29,6 +29,7 @@ func TestRestartNeeded(t *testing.T) {
 		"Policies":   {func(c *Config) { c.Policies = Policies{Paths: []string{"x"}, Watch: true} }, []string{"policies.watch"}},
 		"Drain":      {func(c *Config) { c.Drain.Delay = 1 }, []string{"drain"}},
 		"Telemetry":  {func(c *Config) { c.Telemetry.Prometheus = true }, []string{"telemetry"}},
+		"Tracing":    {func(c *Config) { c.Tracing.Endpoint = "http://127.0.0.1:4318/v1/traces" }, []string{"tracing"}},
 		"AccessLog":  {func(c *Config) { c.AccessLog.Format = FormatOff }, []string{"access_log"}},
 		"ErrorPages": {func(c *Config) { c.ErrorPages = []ErrorPage{{Status: []int{404}}} }, nil},
 		"Policy":     {func(c *Config) { c.Policy.Limits = []limit.Spec{{Name: "x"}} }, nil},
@@ -50,6 +51,14 @@ func TestRestartNeeded(t *testing.T) {
 		if got := RestartNeeded(base(), next); !slices.Equal(got, c.want) {
 			t.Errorf("%s: got %v, want %v", f.Name, got, c.want)
 		}
+	}
+}
+
+// TestReloadSamples: how much is traced can be changed while it is needed.
+func TestReloadSamples(t *testing.T) {
+	a, b := &Config{}, &Config{Tracing: Tracing{SampleRatio: 1, ParentBased: true}}
+	if got := RestartNeeded(a, b); got != nil {
+		t.Errorf("got %v", got)
 	}
 }
 

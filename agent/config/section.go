@@ -25,6 +25,7 @@ func agentSchema() *hcl.BodySchema {
 			{Type: "policies"},
 			{Type: "drain"},
 			{Type: "telemetry"},
+			{Type: "tracing"},
 			{Type: "access_log"},
 			{Type: "error_page"},
 		},
@@ -48,7 +49,7 @@ func policySchema(o *Options) *hcl.BodySchema {
 }
 
 // single are the blocks of which there is at most one over all files.
-var single = []string{"admin", "consul", "policies", "drain", "telemetry", "access_log", "store", "gateway", "defaults"}
+var single = []string{"admin", "consul", "policies", "drain", "telemetry", "tracing", "access_log", "store", "gateway", "defaults"}
 
 // section is the tops of several files together, by name.
 type section struct {

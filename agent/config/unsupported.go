@@ -19,9 +19,7 @@ var notYet = []struct {
 	label []string
 	attr  string   // or an attribute
 	ok    []string // the values of the attribute that are supported
-}{
-	{in: "", block: "tracing"},
-}
+}{}
 
 // unsupportedBlocks returns the block types of notYet that belong into the
 // block and that nobody has registered.

@@ -83,6 +83,16 @@ var floors = []floor{
 		because:   "steps are handed to the pipeline by the agent",
 	},
 	{
+		packages:  []string{"proxy", "proxy/http1/...", "proxy/nethttp/...", "proxy/step/..."},
+		forbidden: []string{"go.opentelemetry.io/..."},
+		because:   "only what is sampled comes to the tracing SDK, by way of proxy/tracing",
+	},
+	{
+		packages:  []string{"cmd/...", "agent/...", "proxy/..."},
+		forbidden: []string{"google.golang.org/grpc/..."},
+		because:   "OTLP goes over HTTP; gRPC would add a sixth to the binary",
+	},
+	{
 		packages:  []string{"agent/..."},
 		forbidden: []string{"cmd/..."},
 		because:   "the command runs the agent, not the other way round",

@@ -95,6 +95,9 @@ func New(ctx context.Context, routes ...*proxy.Route) (*Gateway, error) {
 	return g, nil
 }
 
+// SetTracing changes which requests are recorded.
+func (g *Gateway) SetTracing(t *proxy.Tracing) { g.proxy.SetTracing(t) }
+
 // Ask sends a request to an address such as "example.com/a?b=c". Fields are
 // "Name: value".
 func (g *Gateway) Ask(method, address string, fields ...string) Answer {
@@ -153,4 +156,10 @@ func header(f *proxy.Fields) http.Header {
 		}
 	}
 	return h
+}
+
+// Network is the network that an address alone makes up.
+func Network(address string) netip.Prefix {
+	a := netip.MustParseAddr(address)
+	return netip.PrefixFrom(a, a.BitLen())
 }
