@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/lictor/lictor/agent/config"
+	"github.com/lictor/lictor/agent/ui"
 )
 
 // admin serves the JSON API, metrics and profiles on an address of its own.
@@ -24,6 +25,7 @@ type admin struct {
 	addr   netip.AddrPort
 	server *http.Server
 	guard  guard
+	views  *ui.Sampler // what the dashboard is fed by
 }
 
 func (a *Agent) listenAdmin(c *config.Config) error {
@@ -36,6 +38,7 @@ func (a *Agent) listenAdmin(c *config.Config) error {
 		return fmt.Errorf("admin listener: %w", err)
 	}
 	ad := &admin{agent: a, ln: ln, addr: addrPort(ln.Addr()), guard: guard{token: token, hosts: c.Admin.Hosts}}
+	ad.guard.ui, ad.views = a.openDashboard(&ad.guard, ad.addr.Port())
 	ad.server = &http.Server{
 		Handler: ad.guard.protect(ad.routes(c)), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute,
 		ErrorLog: a.log.Named("admin").StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
@@ -67,6 +70,7 @@ func (ad *admin) routes(c *config.Config) http.Handler {
 	mux.HandleFunc("GET /v1/routes", ad.listRoutes)
 	mux.HandleFunc("GET /v1/services", ad.listServices)
 	mux.HandleFunc("GET /v1/limits", ad.listLimits)
+	mux.HandleFunc("GET /v1/unknown", ad.listUnknown)
 	mux.HandleFunc("GET /v1/policies", ad.listPolicies)
 	mux.HandleFunc("GET /v1/config", ad.showConfig)
 	mux.HandleFunc("PUT /v1/reload", ad.reload)
@@ -100,15 +104,19 @@ func (ad *admin) ready(w http.ResponseWriter, _ *http.Request) {
 	if len(why) > 0 {
 		status = http.StatusServiceUnavailable
 	}
-	warnings := []string{}
-	for _, s := range ad.agent.sources {
-		warnings = append(warnings, s.Status().Warnings...)
+	writeJSON(w, status, map[string]any{"ready": len(why) == 0, "reasons": orEmpty(why), "warnings": ad.agent.warnings()})
+}
+
+// warnings are what a person should see to, though traffic flows.
+func (a *Agent) warnings() []string {
+	list := []string{}
+	for _, s := range a.sources {
+		list = append(list, s.Status().Warnings...)
 	}
-	warnings = append(warnings, ad.agent.loginWarnings()...)
-	warnings = append(warnings, ad.agent.registrationWarnings()...)
-	warnings = append(warnings, ad.agent.kv.warnings(ad.agent.current.Load())...)
-	warnings = append(warnings, ad.agent.tags.warnings()...)
-	writeJSON(w, status, map[string]any{"ready": len(why) == 0, "reasons": orEmpty(why), "warnings": warnings})
+	list = append(list, a.loginWarnings()...)
+	list = append(list, a.registrationWarnings()...)
+	list = append(list, a.kv.warnings(a.current.Load())...)
+	return append(list, a.tags.warnings()...)
 }
 
 func (ad *admin) reload(w http.ResponseWriter, _ *http.Request) {

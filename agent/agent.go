@@ -84,11 +84,13 @@ type Agent struct {
 	reloading    sync.Mutex
 	current      atomic.Pointer[generation]
 	reloads      reloadCounts
+	loaded       atomic.Pointer[LoadReport]
 	read         readFiles
 	ready        readiness
 	registration atomic.Pointer[consul.Registration] // nil without one
 	shadows      shadowWarnings
 	missing      missingWarnings
+	nearest      nearestRoutes
 	datacenter   atomic.Value  // string: our own, once it is known
 	placed       chan struct{} // capacity 1: it is known now
 }
@@ -137,6 +139,7 @@ func New(o Options) (*Agent, error) {
 		a.abandon()
 		return nil, err
 	}
+	a.loadedAs(true, ReloadReport{Generation: a.current.Load().number, Diagnostics: render(files, diags)})
 	return a, nil
 }
 
@@ -256,6 +259,7 @@ func (a *Agent) Run(ctx, hurry context.Context) error {
 	wg.Go(func() { a.watchCertificates(base) })
 	wg.Go(func() { a.register(base) })
 	wg.Go(func() { a.admin.serve(base) })
+	wg.Go(func() { a.admin.views.Run(base) })
 	for _, s := range a.servers {
 		wg.Go(func() {
 			if err := s.Serve(); err != nil {

@@ -211,21 +211,11 @@ const topKeys = 10
 func (ad *admin) listLimits(w http.ResponseWriter, _ *http.Request) {
 	a := ad.agent
 	g := a.current.Load()
-	p := &g.config.Policy
-	routes := map[string][]string{}
-	for i := range p.Routes {
-		for _, n := range p.EffectiveLimits(&p.Routes[i]) {
-			routes[n] = append(routes[n], p.Routes[i].Name)
-		}
-	}
-	gateway := map[string]bool{}
-	for _, n := range p.Gateway {
-		gateway[n] = true
-	}
+	by := limitUsers(g)
 	list := make([]LimitInfo, 0, len(g.limits))
 	for _, l := range g.limits {
-		v := a.limitInfo(l)
-		v.Routes, v.Gateway = orEmpty(routes[l.Spec.Name]), gateway[l.Spec.Name]
+		v := a.limitFigures(l)
+		v.Routes, v.Gateway, v.Top = orEmpty(by.routes[v.Name]), by.gateway[v.Name], a.topKeys(l)
 		list = append(list, v)
 	}
 	answer := map[string]any{"generation": g.number, "limits": list}
@@ -238,7 +228,8 @@ func (ad *admin) listLimits(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, answer)
 }
 
-func (a *Agent) limitInfo(l *limit.Limit) LimitInfo {
+// limitFigures is all that is soon told of a limit.
+func (a *Agent) limitFigures(l *limit.Limit) LimitInfo {
 	p, c := l.Limiter.Policy(), l.Counters
 	v := LimitInfo{
 		Name: l.Spec.Name, Algorithm: l.Spec.Algorithm, Key: l.Info.KeyClass, Quota: p.Quota, Unit: l.Info.Policy.Unit, WindowMS: p.Window.Milliseconds(),
@@ -253,8 +244,14 @@ func (a *Agent) limitInfo(l *limit.Limit) LimitInfo {
 	if f, ok := l.Limiter.(*fleet.Limiter); ok {
 		v.Share = f.Share().String()
 	}
-	for _, k := range l.Limiter.Top(topKeys, a.clock.Now()) {
-		v.Top = append(v.Top, KeyInfo{Key: k.Digest, Remaining: k.Remaining, ResetMS: k.Reset.Milliseconds()})
-	}
 	return v
+}
+
+// topKeys looks at every key of a limit.
+func (a *Agent) topKeys(l *limit.Limit) []KeyInfo {
+	top := []KeyInfo{}
+	for _, k := range l.Limiter.Top(topKeys, a.clock.Now()) {
+		top = append(top, KeyInfo{Key: k.Digest, Remaining: k.Remaining, ResetMS: k.Reset.Milliseconds()})
+	}
+	return top
 }

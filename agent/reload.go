@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/hcl/v2"
@@ -22,6 +23,18 @@ type ReloadReport struct {
 	Diagnostics string `json:"diagnostics,omitempty"`
 	// Notes tell what the reload could not keep or could not change.
 	Notes []string `json:"notes,omitempty"`
+}
+
+// LoadReport is the last reload, or the start when there was none.
+type LoadReport struct {
+	Time time.Time `json:"time"`
+	OK   bool      `json:"ok"`
+	ReloadReport
+}
+
+// loadedAs takes down how the last load went.
+func (a *Agent) loadedAs(ok bool, r ReloadReport) {
+	a.loaded.Store(&LoadReport{Time: time.Now().UTC(), OK: ok, ReloadReport: r})
 }
 
 // reloadCounts are the figures of lictor_reloads_total.
@@ -64,6 +77,7 @@ func (a *Agent) Reload() (ReloadReport, error) {
 	a.kv.accepted(a, docs)
 	a.reloads.ok.Add(1)
 	report := ReloadReport{Generation: g.number, Diagnostics: render(files, diags), Notes: g.notes}
+	a.loadedAs(true, report)
 	a.log.Info("configuration reloaded", "generation", g.number, "routes", len(g.table.Routes), "limits", len(g.limits))
 	for _, n := range g.notes {
 		a.log.Warn("reload note", "note", n)
@@ -103,6 +117,7 @@ func (a *Agent) reloadFailed(old *generation, err error) (ReloadReport, error) {
 	if _, ok := errors.AsType[*DiagnosticsError](err); !ok {
 		report.Diagnostics = "Error: " + err.Error() + "\n"
 	}
+	a.loadedAs(false, report)
 	return report, err
 }
 

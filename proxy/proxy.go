@@ -1,10 +1,12 @@
 package proxy
 
 import (
+	"hash/maphash"
 	"sync/atomic"
 
 	"github.com/lictor/lictor/limits"
 	"github.com/lictor/lictor/proxy/router"
+	"github.com/lictor/lictor/proxy/unknown"
 )
 
 // Proxy is the pipeline: it serves exchanges by the current table. It implements
@@ -22,11 +24,15 @@ type Proxy struct {
 	Unmatched *RouteMetrics
 	// Answers counts the gateway's own answers by kind.
 	answers [problems]atomic.Uint64
+	// Unknown are the paths that no route takes and that are asked for most.
+	Unknown *unknown.Paths
+	recent  recentAnswers
 }
 
 // New returns a pipeline that has an empty table: it answers 404.
 func New(clock *limits.Clock, f Forwarder) *Proxy {
-	p := &Proxy{clock: clock, forwarder: f, Unmatched: NewRouteMetrics("-")}
+	p := &Proxy{clock: clock, forwarder: f, Unmatched: NewRouteMetrics("-"), Unknown: unknown.New(unknownPaths)}
+	p.recent.seed = maphash.MakeSeed()
 	t, err := NewTable(0, nil, nil)
 	if err != nil {
 		panic("proxy: an empty table does not compile: " + err.Error())
@@ -163,6 +169,10 @@ func (p *Proxy) finish(x *Exchange) {
 	m.observe(x, now.Mono-x.Start.Mono)
 	if x.Problem != nil {
 		p.answers[x.Problem.index].Add(1)
+		p.recent.note(x)
+		if x.Problem == NoRoute {
+			p.noteUnknown(x)
+		}
 	}
 	if l := p.log.Load(); l != nil {
 		l.line(x, now, p.table.Load().SecretParameters)

@@ -36,6 +36,7 @@ func commands() []command {
 		{"routes", "[-json]", "list the routes of the running gateway", runRoutes},
 		{"services", "[-json]", "list its services and their instances", runServices},
 		{"limits", "[-json]", "list its limits and what they decided", runLimits},
+		{"unknown", "[-json]", "list the paths asked for most that no route takes", runUnknown},
 		{"explain", "[-method M] [-header 'K: V']... [-token-file F] [-from IP] URL", "tell what would become of a request, and why", runExplain},
 		{"policies", "push|pull|diff DIR", "keep the policies in Consul's KV store and a folder alike", runPolicies},
 		{"api-key", "[-expires DATE] NAME", "make a key, and the line of a keys_file that knows it", runAPIKey},

@@ -189,9 +189,10 @@ func (d *demo) show(tour []line) {
 # Change a policy, save it, and the gateway takes it up without a failed request
 %s
 
+The dashboard is at http://%s/ui/ : watch it while you try these.
 The logs are in %s; Consul's own pages are at http://%s/ui.
 Ctrl-C ends everything and removes it.
-`, d.dir+"/policies/limits.hcl", d.dir, d.consul.Address())
+`, d.dir+"/policies/limits.hcl", d.admin, d.dir, d.consul.Address())
 }
 
 // check tries every line in the order in which they are printed.

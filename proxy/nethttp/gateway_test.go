@@ -14,7 +14,6 @@ import (
 type gateway struct {
 	*loopback.Gateway
 	server *nethttp.Server
-	secure bool // by TLS
 }
 
 // setup changes a gateway before it starts.

@@ -1,7 +1,6 @@
 package nethttp
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -36,13 +35,6 @@ type Options struct {
 	// hang, and a balancer in front would not learn that we are full. 0 means
 	// no bound.
 	MaxConnections int
-	// MaxConcurrentStreams bounds the requests of HTTP/2 that are open at a time on
-	// one connection; 0 stands for net/http's 250.
-	MaxConcurrentStreams int
-	// MaxWastedFrames is how many frames of HTTP/2 that bring no request any further
-	// (resets, PING, SETTINGS, empty DATA and the like) a client may send ahead of
-	// those that do, before its connection is closed. 0 means no bound.
-	MaxWastedFrames int
 	// Logger gets net/http's complaints about clients at debug, and failures to
 	// accept at warn. Nil logs nothing.
 	Logger hclog.Logger
@@ -60,12 +52,10 @@ type Server struct {
 	handler  proxy.Handler
 	listener *proxy.Listener
 	most     int
-	wasted   int
 	secure   bool
 	log      hclog.Logger
-	http     *http.Server // of what Serve accepts
-	h2       *http.Server // of what Take is given, and of what turns out to be HTTP/2 by TLS
-	work     sync.Pool    // of *work
+	http     *http.Server
+	work     sync.Pool // of *work
 	taken    takenConns
 }
 
@@ -74,41 +64,27 @@ func New(h proxy.Handler, o Options) *Server {
 	if o.Logger == nil {
 		o.Logger = hclog.NewNullLogger()
 	}
-	s := &Server{handler: h, listener: o.Listener, most: o.MaxConnections, wasted: o.MaxWastedFrames, secure: o.TLS != nil, log: o.Logger}
+	s := &Server{handler: h, listener: o.Listener, most: o.MaxConnections, secure: o.TLS != nil, log: o.Logger}
 	s.work.New = func() any { return newWork() }
 	s.taken.queue, s.taken.done = make(chan net.Conn), make(chan struct{})
-	s.http = s.newHTTP(&o, func(p *http.Protocols) {
-		p.SetHTTP1(true)
-		p.SetHTTP2(o.TLS != nil)
-		p.SetUnencryptedHTTP2(o.TLS == nil)
-	})
-	s.h2 = s.newHTTP(&o, func(p *http.Protocols) { p.SetUnencryptedHTTP2(true) })
-	if o.TLS != nil {
-		s.http.TLSConfig = offering(o.TLS)
-		s.http.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){"h2": s.inherit}
-	}
-	return s
-}
-
-// newHTTP returns one of the two servers behind a Server.
-func (s *Server) newHTTP(o *Options, offer func(*http.Protocols)) *http.Server {
 	protocols := new(http.Protocols)
-	offer(protocols)
-	return &http.Server{
-		Handler:           s,
-		ConnState:         s.connState,
-		Protocols:         protocols,
-		ReadHeaderTimeout: o.ReadHeaderTimeout,
-		IdleTimeout:       o.IdleTimeout,
-		MaxHeaderBytes:    o.MaxHeaderBytes,
-		HTTP2: &http.HTTP2Config{
-			MaxConcurrentStreams: o.MaxConcurrentStreams,
-			SendPingTimeout:      pingAfter, PingTimeout: pingTimeout, WriteByteTimeout: o.IdleTimeout,
-		},
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(o.TLS != nil)
+	protocols.SetUnencryptedHTTP2(o.TLS == nil)
+	s.http = &http.Server{
+		Handler:                      s,
+		TLSConfig:                    offering(o.TLS),
+		ConnState:                    s.connState,
+		Protocols:                    protocols,
+		ReadHeaderTimeout:            o.ReadHeaderTimeout,
+		IdleTimeout:                  o.IdleTimeout,
+		MaxHeaderBytes:               o.MaxHeaderBytes,
+		HTTP2:                        &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
 		DisableGeneralOptionsHandler: true,
 		ConnContext:                  s.connContext,
 		ErrorLog:                     complaints(o.Logger),
 	}
+	return s
 }
 
 // complaints turns net/http's logger into lines of ours.
@@ -121,22 +97,12 @@ func complaints(l hclog.Logger) *log.Logger {
 // It may be called for several listeners.
 func (s *Server) Serve(ln net.Listener) error {
 	gate := newGate(ln, s.listener, s.most, s.log)
-	if !s.secure {
-		return ended(s.http.Serve(watchedListener{gate, s}))
+	var err error
+	if s.secure { // net/http makes up a TLSConfig of its own for HTTP/2
+		err = s.http.ServeTLS(gate, "", "")
+	} else {
+		err = s.http.Serve(gate)
 	}
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	failed := make(chan error, 1)
-	wg.Go(func() { failed <- s.ServeTaken() })
-	if err := ended(s.http.ServeTLS(gate, "", "")); err != nil {
-		_ = s.h2.Close() // there is an error to report already
-		return err
-	}
-	return <-failed
-}
-
-// ended returns nil for what a server returns that was shut down.
-func ended(err error) error {
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
@@ -145,18 +111,11 @@ func ended(err error) error {
 
 // Shutdown stops accepting, tells clients that each answer is the last one on
 // its connection, and waits for what is in flight. The error is ctx's. Tunnels
-// of HTTP/1.1 are not waited for: the pipeline owns them.
-func (s *Server) Shutdown(ctx context.Context) error {
-	var wg sync.WaitGroup
-	var first, second error
-	wg.Go(func() { first = s.http.Shutdown(ctx) })
-	wg.Go(func() { second = s.h2.Shutdown(ctx) })
-	wg.Wait()
-	return errors.Join(first, second)
-}
+// are not waited for: the pipeline owns them.
+func (s *Server) Shutdown(ctx context.Context) error { return s.http.Shutdown(ctx) }
 
-// Close ends everything but tunnels of HTTP/1.1 at once.
-func (s *Server) Close() error { return errors.Join(s.http.Close(), s.h2.Close()) }
+// Close ends everything but tunnels at once.
+func (s *Server) Close() error { return s.http.Close() }
 
 // connContext describes a connection once, for all of its requests.
 func (s *Server) connContext(ctx context.Context, c net.Conn) context.Context {
@@ -195,18 +154,16 @@ func (s *Server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	x := &w.x
 	k := r.Context().Value(clientKey{}).(*client)
 	x.Conn = k.conn
-	if state := cmp.Or(r.TLS, k.tls); state != nil && len(state.VerifiedChains) > 0 {
-		k.conn.SetClientCert(state.PeerCertificates[0].Raw)
+	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
+		k.conn.SetClientCert(r.TLS.PeerCertificates[0].Raw)
 	}
 	w.b.begin(rw, r)
 	w.w.begin(rw, r, &w.b)
 	x.W = &w.w
-	if err := unsound(r); err != nil {
-		s.refuse(x, proxy.Malformed, err)
-	} else if w.readRequest(r) {
+	if w.readRequest(r) {
 		s.handler.Serve(x)
 	} else {
-		s.refuse(x, proxy.HeadTooLarge, errTooManyFields)
+		s.refuse(x)
 	}
 	aborted := w.w.aborted
 	if k.entry != nil && r.ProtoMajor == 1 && w.closesEarly() {
@@ -241,12 +198,11 @@ type refuser interface {
 	Refuse(x *proxy.Exchange, why *proxy.Problem, detail string, err error)
 }
 
-// refuse answers a request that is none, or that has more fields than an Exchange
-// holds.
-func (s *Server) refuse(x *proxy.Exchange, why *proxy.Problem, err error) {
+// refuse answers a request that has more fields than an Exchange holds.
+func (s *Server) refuse(x *proxy.Exchange) {
 	x.Request.Fields.Reset(nil)
 	if h, ok := s.handler.(refuser); ok {
-		h.Refuse(x, why, "", err)
+		h.Refuse(x, proxy.HeadTooLarge, "", errTooManyFields)
 		return
 	}
 	x.W.Abort()
