@@ -21,6 +21,9 @@ import (
 type engine interface {
 	// Serve accepts connections until Shutdown or Close, and returns nil then.
 	Serve(ln net.Listener) error
+	// Retire has clients leave with their next answers. Serve returns nil when the
+	// listener is closed afterwards.
+	Retire()
 	// Shutdown stops accepting and waits for what is in flight.
 	Shutdown(ctx context.Context) error
 	// Close ends everything but tunnels at once.
@@ -74,6 +77,11 @@ func (b *both) Shutdown(ctx context.Context) error {
 	wg.Go(func() { std = b.std.Shutdown(ctx) })
 	wg.Wait()
 	return errors.Join(own, std)
+}
+
+func (b *both) Retire() {
+	b.own.Retire()
+	b.std.Retire()
 }
 
 func (b *both) Close() error { return errors.Join(b.own.Close(), b.std.Close()) }

@@ -51,6 +51,7 @@ type Listener struct {
 	closed  chan struct{}
 	once    sync.Once
 	all     sync.WaitGroup
+	readers sync.WaitGroup // of headers; part of all
 }
 
 type accepted struct {
@@ -102,11 +103,18 @@ func (l *Listener) Close() error {
 func (l *Listener) accept() {
 	for {
 		c, err := l.Listener.Accept()
-		if err != nil {
-			l.hand(accepted{err: err})
-			if l.isClosed() || errors.Is(err, net.ErrClosed) {
-				return
+		switch {
+		case l.isClosed():
+			if c != nil {
+				c.Close()
 			}
+			return
+		case errors.Is(err, net.ErrClosed): // who has been let in is not turned away
+			l.readers.Wait()
+			l.hand(accepted{err: err})
+			return
+		case err != nil:
+			l.hand(accepted{err: err})
 			continue
 		}
 		switch trusted := l.trusts(c); {
@@ -117,7 +125,9 @@ func (l *Listener) accept() {
 		default:
 			select {
 			case l.waiting <- struct{}{}:
+				l.readers.Add(1)
 				l.all.Go(func() {
+					defer l.readers.Done()
 					defer func() { <-l.waiting }()
 					l.read(c)
 				})

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -19,6 +20,7 @@ const patience = 20 * time.Second
 type fakeListener struct {
 	conns  chan net.Conn
 	closed chan struct{}
+	once   sync.Once
 }
 
 func (l *fakeListener) Accept() (net.Conn, error) {
@@ -29,7 +31,7 @@ func (l *fakeListener) Accept() (net.Conn, error) {
 		return nil, net.ErrClosed
 	}
 }
-func (l *fakeListener) Close() error   { close(l.closed); return nil }
+func (l *fakeListener) Close() error   { l.once.Do(func() { close(l.closed) }); return nil }
 func (l *fakeListener) Addr() net.Addr { return &net.TCPAddr{} }
 
 type fromConn struct {
@@ -183,6 +185,23 @@ func TestListenerClose(t *testing.T) {
 	}
 	f.refused(slow)
 	f.refused(unaccepted)
+	if _, err := f.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestListenerBelowCloses: whoever was let in by then is handed out, and then nobody.
+func TestListenerBelowCloses(t *testing.T) {
+	f := newFront(t, Required, patience)
+	slow := f.connect(balancer)
+	if _, err := io.WriteString(slow, "PROXY TCP4 "); err != nil {
+		t.Fatal(err)
+	}
+	f.fake.Close()
+	f.send(slow, "192.0.2.1 192.0.2.2 1234 443\r\nhello")
+	if who, got := f.accepted(5); who != "192.0.2.1:1234" || got != "hello" {
+		t.Errorf("got %q from %s", got, who)
+	}
 	if _, err := f.Accept(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("got %v", err)
 	}

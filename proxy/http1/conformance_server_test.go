@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"os"
 	"strings"
 	"sync"
@@ -85,6 +86,38 @@ func testShutdownWaitsForWhatIsInFlight(t *testing.T, e engine) {
 		t.Errorf("Shutdown: %v", err)
 	}
 	cancel()
+}
+
+func TestRetireAnswersWhoHasAConnection(t *testing.T) {
+	everywhere(t, testRetireAnswersWhoHasAConnection)
+}
+
+func testRetireAnswersWhoHasAConnection(t *testing.T, e engine) {
+	g := startGateway(t, e, nil, loopback.Instance(t, sniffing{loopback.Listen(t)}, echo))
+	client := g.client()
+	loopback.Do(t, client, loopback.NewRequest(t, "GET", g.URL+"/", nil))
+	loopback.Eventually(t, "the connection waits for its next request", func() bool { return g.Proxy.InFlight() == 0 })
+	g.server.Retire()
+	g.Listening.Close()
+
+	var reused bool
+	r := loopback.NewRequest(t, "GET", g.URL+"/", nil)
+	r = r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) { reused = i.Reused }}))
+	resp, _ := loopback.Do(t, client, r)
+	if resp.StatusCode != http.StatusOK || !reused {
+		t.Errorf("%s over a connection that was open already: %t", resp.Status, reused)
+	}
+	if resp.ProtoMajor == 1 && !resp.Close {
+		t.Error("the last answer on a connection does not say so")
+	}
+	loopback.Eventually(t, "the client has to go elsewhere", func() bool {
+		resp, err := client.Do(loopback.NewRequest(t, "GET", g.URL+"/", nil))
+		if err == nil {
+			resp.Body.Close()
+		}
+		return err != nil
+	})
+	loopback.Eventually(t, "no connection is left", func() bool { return g.Listener.Open.Load() == 0 })
 }
 
 func TestConnectionsOverTheBoundAreClosed(t *testing.T) {

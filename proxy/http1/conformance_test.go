@@ -30,6 +30,7 @@ type gateway struct {
 // gateway.
 type server interface {
 	Serve(net.Listener) error
+	Retire()
 	Shutdown(context.Context) error
 	Close() error
 }

@@ -110,7 +110,7 @@ func (w *responder) Head(r *proxy.Response) error {
 		return nil // Tunnel writes it
 	}
 	c := w.w.c
-	w.last = w.w.fr.close || c.s.draining.Load() || w.closesEarly(r)
+	w.last = w.w.fr.close || c.s.leaving.Load() || w.closesEarly(r)
 	w.out, w.fr = appendResponse(w.out, &w.x.Request, r, *c.s.date.Load(), w.last)
 	w.last = w.fr.close
 	w.left = w.fr.length

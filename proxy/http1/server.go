@@ -58,6 +58,7 @@ type Server struct {
 	works    sync.Pool // of *work
 	room     spaces
 	pipes    pipes
+	leaving  atomic.Bool // each answer is its connection's last
 	draining atomic.Bool
 	closed   atomic.Bool
 
@@ -130,7 +131,7 @@ func (s *Server) Serve(ln net.Listener) error {
 	for {
 		nc, err := g.accept()
 		if err != nil {
-			if s.draining.Load() {
+			if s.leaving.Load() {
 				return nil
 			}
 			return err
@@ -149,7 +150,7 @@ func (s *Server) Serve(ln net.Listener) error {
 func (s *Server) open(g *gate) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.draining.Load() {
+	if s.leaving.Load() {
 		return false
 	}
 	s.listeners[g] = struct{}{}
@@ -209,6 +210,7 @@ func (s *Server) endLocked() {
 func (s *Server) stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.leaving.Store(true)
 	s.draining.Store(true)
 	for g := range s.listeners {
 		g.Close()
@@ -220,6 +222,13 @@ func (s *Server) stop() {
 	}
 	s.endLocked()
 }
+
+// Retire tells clients that each answer is the last one on its connection, and leaves
+// those alone that wait for their next request: it will be answered. It is for a
+// listener that another process goes on with. The caller closes this process's own,
+// whereupon Serve returns nil, and calls Shutdown once no connection is left or
+// waited for.
+func (s *Server) Retire() { s.leaving.Store(true) }
 
 // Shutdown stops accepting, tells clients that each answer is the last one on
 // its connection, and waits for what is in flight. The error is ctx's. Tunnels

@@ -33,6 +33,7 @@ type responder struct {
 	bodiless bool // no bytes may follow the head
 	chunks   bool // trailers can follow the body
 	aborted  bool
+	leaving  bool      // no other request comes this way
 	last     bool      // the connection closes afterwards, with something unread
 	armed    time.Time // when the write deadline was set last
 }
@@ -108,6 +109,9 @@ func (w *responder) Head(r *proxy.Response) error {
 		// first, unless this is the connection's last answer.
 		h["Connection"] = []string{"close"}
 		w.last = true
+	}
+	if w.leaving { // in HTTP/2 it becomes a GOAWAY
+		h["Connection"] = []string{"close"}
 	}
 	w.rw.WriteHeader(r.Status)
 	return nil

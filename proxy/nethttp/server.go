@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -57,6 +58,7 @@ type Server struct {
 	http     *http.Server
 	work     sync.Pool // of *work
 	taken    takenConns
+	leaving  atomic.Bool // each answer is its connection's last
 }
 
 // New returns a server that lends its exchanges to h.
@@ -103,11 +105,18 @@ func (s *Server) Serve(ln net.Listener) error {
 	} else {
 		err = s.http.Serve(gate)
 	}
-	if errors.Is(err, http.ErrServerClosed) {
+	if errors.Is(err, http.ErrServerClosed) || s.leaving.Load() && errors.Is(err, net.ErrClosed) {
 		return nil
 	}
 	return err
 }
+
+// Retire tells clients that each answer is the last one on its connection, and leaves
+// those alone that wait for their next request: it will be answered. It is for a
+// listener that another process goes on with. The caller closes this process's own,
+// whereupon Serve returns nil, and calls Shutdown once no connection is left or
+// waited for.
+func (s *Server) Retire() { s.leaving.Store(true) }
 
 // Shutdown stops accepting, tells clients that each answer is the last one on
 // its connection, and waits for what is in flight. The error is ctx's. Tunnels
@@ -159,6 +168,7 @@ func (s *Server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 	w.b.begin(rw, r)
 	w.w.begin(rw, r, &w.b)
+	w.w.leaving = s.leaving.Load()
 	x.W = &w.w
 	if w.readRequest(r) {
 		s.handler.Serve(x)

@@ -19,6 +19,7 @@ import (
 type Gateway struct {
 	T         TB
 	Addr, URL string
+	Listening net.Listener // on Addr
 	Proxy     *proxy.Proxy
 	Listener  *proxy.Listener
 	Set       *upstream.Set
@@ -67,6 +68,7 @@ func (g *Gateway) Start(back proxy.Forwarder, front func(proxy.Handler) Server) 
 	g.Proxy.Swap(table)
 	server := front(g.Proxy)
 	ln := Listen(g.T)
+	g.Listening = ln
 	g.Addr, g.URL = ln.Addr().String(), "http://"+ln.Addr().String()
 	var served sync.WaitGroup
 	served.Go(func() {
