@@ -134,6 +134,7 @@ func New(o Options) (*Agent, error) {
 	a.proxy = proxy.New(a.clock, &forwarders{
 		own: http1.NewForwarder(http1.ForwarderOptions{Slot: slotHTTP1, Own: a.own}),
 		std: nethttp.NewForwarder(nethttp.ForwarderOptions{Slot: slotNetHTTP, Own: a.own}),
+		h2:  nethttp.NewH2Forwarder(nethttp.ForwarderOptions{Slot: slotHTTP2, Own: a.own}),
 	})
 	if err := a.open(c, files); err != nil {
 		a.abandon()

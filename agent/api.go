@@ -99,6 +99,7 @@ type InstanceInfo struct {
 	Node     string            `json:"node,omitempty"`
 	Address  string            `json:"address"`
 	Weight   int               `json:"weight"`
+	Protocol string            `json:"protocol,omitempty"` // by its own word
 	Zone     string            `json:"zone,omitempty"`
 	Tags     []string          `json:"tags"`
 	Meta     map[string]string `json:"meta,omitempty"`
@@ -162,7 +163,7 @@ func serviceInfo(st *upstream.ServiceStats, cat catalog.ServiceStatus) ServiceIn
 			address, _ = in.Target("")
 		}
 		v.Instances = append(v.Instances, InstanceInfo{
-			ID: in.Key, Node: in.Node, Address: address, Weight: in.Weight, Zone: in.Zone, Tags: orEmpty(in.Tags), Meta: in.Meta,
+			ID: in.Key, Node: in.Node, Address: address, Weight: in.Weight, Protocol: in.Protocol.String(), Zone: in.Zone, Tags: orEmpty(in.Tags), Meta: in.Meta,
 			Health: in.Health.String(), Output: in.Output, State: e.State.String(), Eligible: in.Eligible(), Why: e.Why,
 			InFlight: e.InFlight, Requests: e.Requests, Failures: e.Failures.Total(),
 		})

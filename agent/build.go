@@ -243,7 +243,7 @@ func (a *Agent) buildRoute(g *generation, r *config.Route, old *generation) (*pr
 		Rule:    r.Rule(),
 		Service: instancesOf(r), Steps: steps,
 		StripPrefix: r.StripPrefix, HostHeader: r.HostHeader,
-		MaxBody: r.MaxBody,
+		MaxBody: r.MaxBody, Protocol: r.Protocol,
 		Timeout: r.Timeout, ConnectTimeout: r.ConnectTimeout, IdleTimeout: r.IdleTimeout,
 	}
 	if err := a.send(g, r, out); err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/lictor/lictor/agent/config"
+	"github.com/lictor/lictor/catalog"
 	"github.com/lictor/lictor/catalog/connect"
 	"github.com/lictor/lictor/proxy"
 	"github.com/lictor/lictor/proxy/http1"
@@ -34,6 +35,7 @@ type engine interface {
 const (
 	slotNetHTTP = iota
 	slotHTTP1
+	slotHTTP2
 )
 
 // newEngine returns what serves a listener; secure is nil in clear.
@@ -86,25 +88,43 @@ func (b *both) Retire() {
 
 func (b *both) Close() error { return errors.Join(b.own.Close(), b.std.Close()) }
 
-// forwarders chooses the client half for each exchange: our own, whatever the
-// client speaks, unless the listener's engine is net/http.
+// forwarders chooses the client half for each exchange: net/http's for instances
+// that speak HTTP/2, and our own for all others, whatever the client speaks, unless
+// the listener's engine is net/http.
 type forwarders struct {
 	own *http1.Forwarder
 	std *nethttp.Forwarder
+	h2  *nethttp.H2Forwarder
 }
 
 func (f *forwarders) Forward(x *proxy.Exchange, ep *upstream.Endpoint) error {
 	if d, ok := x.Route.UpstreamTLS.(*connect.Destination); ok {
 		return f.throughMesh(x, ep, d)
 	}
+	return f.forward(x, ep, ep.Instance().Protocol)
+}
+
+// forward carries an exchange to an instance by the protocol of its route, and else
+// by the one given. A WebSocket begins as HTTP/1.1 with whoever speaks that, too.
+func (f *forwarders) forward(x *proxy.Exchange, ep *upstream.Endpoint, p catalog.Protocol) error {
+	if x.Route.Protocol != catalog.AnyProtocol {
+		p = x.Route.Protocol
+	}
+	if p.Multiplexed() && !x.Request.WebSocket {
+		return f.h2.Forward(x, ep)
+	}
+	x.Upstream = 0
 	return f.of(x).Forward(x, ep)
 }
 
 func (f *forwarders) Done(x *proxy.Exchange, complete bool) { f.of(x).Done(x, complete) }
 
-// of depends on nothing that changes while an exchange lasts.
+// of depends on nothing that changes while an exchange is with an instance.
 func (f *forwarders) of(x *proxy.Exchange) proxy.Forwarder {
-	if x.Conn.Listener.NetHTTP {
+	switch {
+	case x.Upstream == proxy.HTTP2:
+		return f.h2
+	case x.Conn.Listener.NetHTTP:
 		return f.std
 	}
 	return f.own

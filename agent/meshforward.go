@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 
+	"github.com/lictor/lictor/catalog"
 	"github.com/lictor/lictor/catalog/connect"
 	"github.com/lictor/lictor/proxy"
 	"github.com/lictor/lictor/proxy/upstream"
@@ -17,7 +18,11 @@ func (f *forwarders) throughMesh(x *proxy.Exchange, ep *upstream.Endpoint, d *co
 	if err := unspoken(d); err != nil {
 		return err
 	}
-	err := f.of(x).Forward(x, ep)
+	p := ep.Instance().Protocol
+	if p == catalog.AnyProtocol {
+		p, _ = catalog.ParseProtocol(d.Protocol()) // "tcp" leaves it to whoever is asked next
+	}
+	err := f.forward(x, ep, p)
 	fe, ok := errors.AsType[*proxy.ForwardError](err)
 	if !ok {
 		return err

@@ -67,8 +67,11 @@ type Instance struct {
 	// Weight is the instance's share against its siblings, at least 1 for an
 	// eligible instance.
 	Weight int
-	Tags   []string
-	Meta   map[string]string
+	// Protocol is what the instance says that it speaks; the zero value when it
+	// does not.
+	Protocol Protocol
+	Tags     []string
+	Meta     map[string]string
 
 	Health Health
 	// Output is the output of the worst check, empty when all pass. It is for
@@ -113,7 +116,7 @@ func (i *Instance) HasTags(tags []string) bool {
 func (i *Instance) Equal(o *Instance) bool {
 	return i.Key == o.Key && i.Node == o.Node && i.ID == o.ID && i.Kind == o.Kind &&
 		i.Address == o.Address && i.Port == o.Port && i.Socket == o.Socket && i.Zone == o.Zone && i.Local == o.Local &&
-		i.Weight == o.Weight && i.Health == o.Health &&
+		i.Weight == o.Weight && i.Protocol == o.Protocol && i.Health == o.Health &&
 		i.Output == o.Output && i.Ineligible == o.Ineligible &&
 		maps.Equal(i.Ports, o.Ports) && slices.Equal(i.Tags, o.Tags) && maps.Equal(i.Meta, o.Meta)
 }

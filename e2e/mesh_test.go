@@ -133,18 +133,28 @@ func TestMeshAuto(t *testing.T) {
 	}
 }
 
-// A service that speaks what the gateway does not is left alone.
+// A service is spoken to as its service-defaults say, through a sidecar that knows
+// nothing of HTTP, and by intentions.
 func TestMeshProtocol(t *testing.T) {
 	t.Parallel()
 	consul := harness.StartConsul(t)
 	chat := harness.StartInstance(t, "chat", "chat-1")
-	consul.PutConfigEntry(map[string]any{"Kind": "service-defaults", "Name": "chat", "Protocol": "grpc"})
+	consul.PutConfigEntry(map[string]any{"Kind": "service-defaults", "Name": "chat", "Protocol": "http2"})
 	consul.RegisterMeshed(chat)
 	gateway := harness.StartGateway(t, harness.Options{Consul: consul.Address(), ConsulBlock: meshed, Policies: meshRoute("chat", "auto")})
-	harness.Within(t, harness.Patience, "it says so", refused(gateway, "/chat", http.StatusServiceUnavailable, "mesh-unavailable"))
-	served := chat.Served()
-	gateway.Get("/chat")
-	if n := chat.Served(); n != served {
-		t.Errorf("it was spoken to, %d times", n-served)
-	}
+	harness.Within(t, harness.Patience, "it is spoken to by HTTP/2", func() error {
+		answer := gateway.Get("/chat")
+		if answer.Status != http.StatusOK {
+			return fmt.Errorf("%d %s", answer.Status, answer.Body)
+		}
+		if echo := answer.Echo(t); echo.Proto != "HTTP/2.0" {
+			return fmt.Errorf("it was spoken to by %s", echo.Proto)
+		}
+		return nil
+	})
+	consul.PutConfigEntry(map[string]any{
+		"Kind": "service-intentions", "Name": "chat", "Sources": []any{map[string]any{"Name": "edge", "Action": "deny"}},
+	})
+	fresh := harness.StartGateway(t, harness.Options{Consul: consul.Address(), ConsulBlock: meshed, Policies: meshRoute("chat", "auto")})
+	harness.Within(t, harness.Patience, "a connection is denied", refused(fresh, "/chat", http.StatusForbidden, "intention-denied"))
 }

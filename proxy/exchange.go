@@ -146,8 +146,11 @@ type Exchange struct {
 
 	BytesIn, BytesOut int64
 	Retries           int
-	UpstreamStart     time.Duration // monotonic, when the last attempt began; 0 for none
-	UpstreamEnd       time.Duration // monotonic, when the head came
+	// Upstream is which HTTP the endpoint is spoken to by, for the engine that
+	// does; 0 as long as none, or one that does not say, has been asked.
+	Upstream      Protocol
+	UpstreamStart time.Duration // monotonic, when the last attempt began; 0 for none
+	UpstreamEnd   time.Duration // monotonic, when the head came
 	// Problem is the answer that the gateway made itself, nil for a forwarded one.
 	Problem *Problem
 	// Err is the cause behind a Problem or a broken exchange, for the log only.
@@ -234,7 +237,7 @@ func (x *Exchange) begin(p *Proxy) {
 	x.Verdicts = x.verdicts0[:0]
 	x.held = x.held0[:0]
 	x.BytesIn, x.BytesOut = 0, 0
-	x.Retries = 0
+	x.Retries, x.Upstream = 0, 0
 	x.UpstreamStart, x.UpstreamEnd = 0, 0
 	x.Problem, x.Err = nil, nil
 	x.attempt = upstream.Attempt{}

@@ -32,6 +32,7 @@ func (x *Exchange) forward() {
 		if err == nil {
 			x.endAttempt(nil)
 			x.answered(nil)
+			x.kept.settled.Store(true)
 			x.respond()
 			x.attempt.Release()
 			return

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 )
 
 // maxKept bounds the request body that is kept for another attempt, in bytes.
@@ -24,9 +25,32 @@ type keptBody struct {
 	lost    bool // more was read than is kept
 	replay  int  // bytes of copy already handed out again; len(copy) when live
 	copy    *[]byte
+	settled atomic.Bool // no other endpoint will be asked
 }
 
-var keptSpace = sync.Pool{New: func() any { b := make([]byte, 0, maxKept); return &b }}
+// keptSpace lends the room for copies, which grows with what is kept.
+var keptSpace = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
+
+// KeepBody keeps what is read of the request's body from now on, as far as that is
+// affordable, although its method is not idempotent. It is for a forwarder whose
+// instances can say that they have not looked at a request which they have
+// received (RFC 9113 section 8.7), and does nothing once reading has begun.
+func (x *Exchange) KeepBody() {
+	if k := &x.kept; k.body != nil && !k.started && x.Request.Length <= maxKept {
+		k.keep = true
+	}
+}
+
+// Rewind makes the request's body begin at its start again, for a forwarder that
+// asks the same endpoint once more, and knows that nobody reads it. It reports
+// false when that can't be had.
+func (x *Exchange) Rewind() bool {
+	if !x.kept.whole() {
+		return false
+	}
+	x.kept.rewind(x)
+	return true
+}
 
 // wrap puts itself in front of x's body, if there is one.
 func (k *keptBody) wrap(x *Exchange) {
@@ -50,10 +74,17 @@ func (k *keptBody) rewind(x *Exchange) {
 	x.Request.Body = k
 }
 
+// drop gives the copy back: what is long under way is not kept for a retry that
+// can't come any more.
+func (k *keptBody) drop() {
+	*k.copy = (*k.copy)[:0]
+	keptSpace.Put(k.copy)
+	k.copy, k.lost = nil, true
+}
+
 func (k *keptBody) release() {
 	if k.copy != nil {
-		*k.copy = (*k.copy)[:0]
-		keptSpace.Put(k.copy)
+		k.drop()
 	}
 	*k = keptBody{}
 }
@@ -64,6 +95,9 @@ func (k *keptBody) Next() ([]byte, error) {
 		b := (*k.copy)[k.replay:]
 		k.replay = len(*k.copy)
 		return b, nil
+	}
+	if k.copy != nil && k.settled.Load() {
+		k.drop()
 	}
 	if k.ended {
 		return nil, io.EOF

@@ -3,6 +3,7 @@ package proxy
 import (
 	"time"
 
+	"github.com/lictor/lictor/catalog"
 	"github.com/lictor/lictor/proxy/router"
 	"github.com/lictor/lictor/proxy/upstream"
 )
@@ -59,6 +60,10 @@ type Route struct {
 
 	// MaxBody bounds the request's body in bytes; 0 means no bound.
 	MaxBody int64
+
+	// Protocol is which HTTP its instances are spoken to by; the zero value
+	// leaves that to what is known of each.
+	Protocol catalog.Protocol
 
 	// UpstreamTLS is how its instances are spoken to; nil means in clear.
 	UpstreamTLS UpstreamTLS

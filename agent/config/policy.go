@@ -7,6 +7,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/lictor/lictor/agent/certs"
+	"github.com/lictor/lictor/catalog"
 	"github.com/lictor/lictor/proxy/step/limit"
 )
 
@@ -65,6 +66,9 @@ type Route struct {
 	// Datacenters are those whose instances take over from one another, in order.
 	// The gateway's own is the first unless it is listed.
 	Datacenters []string
+	// Protocol is which HTTP its instances are spoken to by; the zero value leaves
+	// that to what is known of each.
+	Protocol catalog.Protocol
 	// UpstreamTLS is how its instances are spoken to; nil means in clear.
 	UpstreamTLS *certs.ClientSpec
 	// Mesh is MeshAuto, MeshOn or MeshOff: whether they are spoken to through

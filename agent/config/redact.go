@@ -177,6 +177,7 @@ func (r *Route) redacted() object {
 		"idle_timeout":    r.IdleTimeout.String(),
 		"max_body":        r.MaxBody,
 		"mesh":            r.Mesh,
+		"protocol":        r.Protocol.String(),
 	}
 	if r.Last {
 		out["last"] = true

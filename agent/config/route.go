@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lictor/lictor/attr"
+	"github.com/lictor/lictor/catalog"
 
 	"github.com/hashicorp/hcl/v2"
 )
@@ -44,6 +45,7 @@ type routeBlock struct {
 	IdleTimeout    *hcl.Attribute `hcl:"idle_timeout,optional"`
 	MaxBody        *hcl.Attribute `hcl:"max_body,optional"`
 	Mesh           *hcl.Attribute `hcl:"mesh,optional"`
+	Protocol       *hcl.Attribute `hcl:"protocol,optional"`
 
 	UpstreamTLS *upstreamTLSBlock `hcl:"upstream_tls,block"`
 }
@@ -101,6 +103,7 @@ func (r *reader) route(b *hcl.Block, o *Options, providers map[string][]string) 
 		ConnectTimeout: r.Duration(in.ConnectTimeout, defaultConnectTimeout, time.Millisecond, 0),
 		IdleTimeout:    r.Duration(in.IdleTimeout, defaultRouteIdle, 0, 0),
 		MaxBody:        r.Size(in.MaxBody, 0, 0, 0),
+		Protocol:       r.protocol(in.Protocol),
 		UpstreamTLS:    r.upstreamTLS(in.UpstreamTLS),
 	}
 	if in.PreparedQuery == nil {
@@ -138,6 +141,12 @@ func (r *reader) service(a *hcl.Attribute, block hcl.Range, steps hcl.Blocks, o 
 		return ""
 	}
 	return r.Required(a, "service", block)
+}
+
+// protocol reads which HTTP a route's instances are spoken to by.
+func (r *reader) protocol(a *hcl.Attribute) catalog.Protocol {
+	p, _ := catalog.ParseProtocol(r.Enum(a, "", "http", "http1", "http2", "grpc"))
+	return p
 }
 
 // empty refuses an attribute that is written down and says nothing.

@@ -48,21 +48,21 @@ func (d *Destination) Protocol() string {
 	return ""
 }
 
-// http1 are the protocols that HTTP/1.1 fits.
-var http1 = []string{"", "tcp", "http"}
+// spoken are the protocols that are HTTP, or may be.
+var spoken = []string{"", "tcp", "http", "http2", "grpc"}
 
 // Unspoken says why the service can't be spoken to at all, nil when it can.
 func (d *Destination) Unspoken() error {
-	if p := d.Protocol(); !slices.Contains(http1, p) {
-		return fmt.Errorf("mesh: service %q speaks %s by its service-defaults, and only HTTP/1.1 is spoken to instances", d.service, p)
+	if p := d.Protocol(); !slices.Contains(spoken, p) {
+		return fmt.Errorf("mesh: service %q speaks %s by its service-defaults, which is not spoken to instances", d.service, p)
 	}
 	return nil
 }
 
 // ClientConfig returns the configuration of a connection that is about to be
 // made. The instance must show a certificate of the service; host names take no
-// part. Nothing is offered by ALPN: what is spoken follows from the service's
-// protocol.
+// part. Nothing is offered by ALPN, though who is going to speak HTTP/2 may: what
+// is spoken follows from the service's protocol.
 func (d *Destination) ClientConfig(string) *tls.Config {
 	c := &tls.Config{
 		MinVersion: tls.VersionTLS12,

@@ -126,7 +126,7 @@ func TestProtocols(t *testing.T) {
 	f.set(rootsPath, rootsOf(a))
 	f.set(leafPath, a.leaf("edge", time.Now().Add(time.Hour)))
 	f.set(chainPath+"web", "http")
-	f.set(chainPath+"chat", "grpc")
+	f.set(chainPath+"chat", "carrier-pigeon")
 	i := f.identity(nil)
 	web, chat := i.Destination("web"), i.Destination("chat")
 	if web != i.Destination("web") {
@@ -134,17 +134,22 @@ func TestProtocols(t *testing.T) {
 	}
 	i.Follow([]string{"web", "chat"})
 	eventually(t, "the protocols are known", func() bool {
-		return web.Protocol() == "http" && chat.Protocol() == "grpc" && i.Check() == nil
+		return web.Protocol() == "http" && chat.Protocol() == "carrier-pigeon" && i.Check() == nil
 	})
 	if err := web.Unspoken(); err != nil {
 		t.Error(err)
 	}
-	if err := chat.Unspoken(); err == nil || !strings.Contains(err.Error(), "grpc") {
+	if err := chat.Unspoken(); err == nil || !strings.Contains(err.Error(), "carrier-pigeon") {
 		t.Error(err)
 	}
-	f.set(chainPath+"chat", "http")
-	i.Follow([]string{"web", "chat"})
-	eventually(t, "a protocol changes", func() bool { return chat.Unspoken() == nil })
+	for _, p := range []string{"grpc", "http2", "tcp", "http"} {
+		f.set(chainPath+"chat", p)
+		i.Follow([]string{"web", "chat"})
+		eventually(t, "a protocol changes", func() bool { return chat.Protocol() == p })
+		if err := chat.Unspoken(); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 func TestFresh(t *testing.T) {

@@ -74,10 +74,30 @@ func (r rules) instance(e *api.ServiceEntry) catalog.Instance {
 	}
 	in.Health, in.Output = health(e.Checks)
 	in.Weight = weight(s.Weights, in.Health)
+	in.Protocol = protocol(s.Meta)
 	reach := catalog.Reach{Local: in.Local, Own: r.own}
 	in.Ports = namedPorts(s.Ports, in.Address, reach)
 	in.Ineligible = r.ineligible(e, &in, reach)
 	return in
+}
+
+// The keys of a service's metadata that say which HTTP it speaks. The first is for
+// us alone; where it is absent or says nothing that we know, the second is asked,
+// which others use too.
+const (
+	ownProtocolMeta = "lictor-protocol"
+	protocolMeta    = "protocol"
+)
+
+// protocol reads what an instance speaks. A word that names no HTTP, such as
+// "tcp", says nothing.
+func protocol(meta map[string]string) catalog.Protocol {
+	for _, key := range [...]string{ownProtocolMeta, protocolMeta} {
+		if p, ok := catalog.ParseProtocol(meta[key]); ok {
+			return p
+		}
+	}
+	return catalog.AnyProtocol
 }
 
 // isHere reports whether the entry's node is the one that our agent runs on.

@@ -46,6 +46,19 @@ func TestInstance(t *testing.T) {
 		{name: "tags and meta", edit: func(e *api.ServiceEntry) {
 			e.Service.Tags, e.Service.Meta = []string{"a"}, map[string]string{"k": "v"}
 		}, want: func(in *catalog.Instance) { in.Tags, in.Meta = []string{"a"}, map[string]string{"k": "v"} }},
+		{name: "protocol", edit: func(e *api.ServiceEntry) {
+			e.Service.Meta = map[string]string{"protocol": "grpc"}
+		}, want: func(in *catalog.Instance) {
+			in.Protocol, in.Meta = catalog.GRPC, map[string]string{"protocol": "grpc"}
+		}},
+		{name: "protocol for us alone", edit: func(e *api.ServiceEntry) {
+			e.Service.Meta = map[string]string{"protocol": "tcp", "lictor-protocol": "http2"}
+		}, want: func(in *catalog.Instance) {
+			in.Protocol, in.Meta = catalog.HTTP2, map[string]string{"protocol": "tcp", "lictor-protocol": "http2"}
+		}},
+		{name: "no protocol of HTTP", edit: func(e *api.ServiceEntry) {
+			e.Service.Meta = map[string]string{"protocol": "tcp", "lictor-protocol": "HTTP2"}
+		}, want: func(in *catalog.Instance) { in.Meta = map[string]string{"protocol": "tcp", "lictor-protocol": "HTTP2"} }},
 		{
 			name: "weights", edit: func(e *api.ServiceEntry) { e.Service.Weights = api.AgentWeights{Passing: 7, Warning: 2} },
 			want: func(in *catalog.Instance) { in.Weight = 7 },

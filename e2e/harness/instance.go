@@ -14,7 +14,8 @@ import (
 	"github.com/lictor/lictor/e2e/datacenter"
 )
 
-// Instance is one instance of a service, in the test's own process. Its standard
+// Instance is one instance of a service, in the test's own process. It speaks
+// HTTP/1.1 and, by prior knowledge, HTTP/2. Its standard
 // handler answers 200 with an Echo as JSON and names itself in X-Instance.
 type Instance struct {
 	Service, ID string
@@ -32,6 +33,7 @@ type Instance struct {
 // Echo is what an instance saw of a request.
 type Echo struct {
 	Service, Instance string
+	Proto             string
 	Method            string
 	Host              string
 	// RequestURI is the target as it stood on the wire.
@@ -55,7 +57,10 @@ func StartInstanceAt(t testing.TB, at, service, id string) *Instance {
 		t.Fatal(err)
 	}
 	i := &Instance{Service: service, ID: id, handlers: map[string]http.HandlerFunc{}}
-	i.server = &httptest.Server{Listener: listener, Config: &http.Server{Handler: i, ReadHeaderTimeout: Patience}}
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	i.server = &httptest.Server{Listener: listener, Config: &http.Server{Handler: i, ReadHeaderTimeout: Patience, Protocols: protocols}}
 	i.server.Start()
 	t.Cleanup(i.Close)
 	address := i.server.Listener.Addr().(*net.TCPAddr)
@@ -135,7 +140,7 @@ func (i *Instance) echo(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(Echo{
-		Service: i.Service, Instance: i.ID, Method: r.Method, Host: r.Host,
+		Service: i.Service, Instance: i.ID, Proto: r.Proto, Method: r.Method, Host: r.Host,
 		RequestURI: r.RequestURI, Header: r.Header, BodyBytes: n, RemoteAddr: r.RemoteAddr,
 	})
 }

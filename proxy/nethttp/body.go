@@ -135,6 +135,19 @@ func (b *body) arm() bool {
 	return true
 }
 
+// extend lets a client that listens be silent for another while: of two who talk
+// (RFC 9113 section 5), the stream is idle only when both are silent. It may be
+// called while another goroutine is in Next.
+func (b *body) extend(now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.stopped || b.armed.IsZero() || b.whole.Load() {
+		return
+	}
+	b.armed = now
+	_ = b.d.SetReadDeadline(now.Add(idleOf(b.x))) // fails on a closed connection only
+}
+
 // complete takes the deadline away at the end of the body: net/http goes on
 // reading, to notice when the client goes away.
 func (b *body) complete() {

@@ -27,6 +27,8 @@ var (
 type call struct {
 	x      *proxy.Exchange
 	t      *transport
+	many   bool     // by HTTP/2, on a connection that many share
+	mux    *muxConn // which one; nil as long as there is none
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	req    *http.Request
@@ -51,6 +53,10 @@ type call struct {
 	tries  int  // connections asked for
 	sent   bool // to a connection before conn
 
+	// What follows is set on the goroutines of a connection that many share.
+	headSent atomic.Bool // the request's head, or a part of it
+	answered atomic.Bool // an interim response came
+
 	// mu keeps an interim response that comes late away from the client.
 	mu   sync.Mutex
 	over bool // RoundTrip has returned
@@ -61,6 +67,14 @@ func newCall(x *proxy.Exchange, t *transport) *call {
 	c.trace = httptrace.ClientTrace{GetConn: c.getConn, GotConn: c.gotConn, Got1xxResponse: c.interim}
 	ctx := dialContext{x.W.Context(), x.Route.ConnectTimeout}
 	c.ctx, c.cancel = context.WithCancelCause(httptrace.WithClientTrace(ctx, &c.trace))
+	return c
+}
+
+// newMuxCall returns a call by HTTP/2.
+func newMuxCall(x *proxy.Exchange, t *transport) *call {
+	c := &call{x: x, t: t, many: true, idle: x.Route.IdleTimeout}
+	c.trace = httptrace.ClientTrace{WroteHeaders: func() { c.headSent.Store(true) }, Got1xxResponse: c.interim}
+	c.ctx, c.cancel = context.WithCancelCause(httptrace.WithClientTrace(x.W.Context(), &c.trace))
 	return c
 }
 
@@ -87,8 +101,11 @@ func (c dialContext) Value(key any) any {
 func (c *call) begin(left time.Duration, bounded bool) {
 	c.build()
 	c.alarm.ask, c.alarm.end = c.more, c.expire
-	if bounded {
+	switch {
+	case bounded:
 		c.alarm.start(left)
+	case c.many && c.upload != nil && c.idle > 0:
+		c.alarm.start(c.idle) // an instance that takes nothing is not waited for
 	}
 }
 
@@ -98,6 +115,9 @@ func (c *call) begin(left time.Duration, bounded bool) {
 func (c *call) more() time.Duration {
 	if c.upload == nil {
 		return 0
+	}
+	if c.many {
+		return c.moreMux()
 	}
 	most := c.x.Route.Timeout
 	if c.inBody.Load() {
@@ -116,6 +136,10 @@ func (c *call) wrote(httptrace.WroteRequestInfo) {
 }
 
 func (c *call) expire() {
+	if c.many && c.stalled() {
+		c.cancel(errNotTaken)
+		return
+	}
 	if c.inBody.Load() {
 		c.cancel(errIdle)
 		return
@@ -125,7 +149,11 @@ func (c *call) expire() {
 
 // send sends the request and waits for the head of the response.
 func (c *call) send() (*http.Response, error) {
-	resp, err := c.t.RoundTrip(c.req)
+	var rt http.RoundTripper = c.mux
+	if !c.many {
+		rt = c.t.Transport
+	}
+	resp, err := rt.RoundTrip(c.req)
 	c.mu.Lock()
 	c.over = true
 	c.mu.Unlock()
@@ -216,12 +244,12 @@ func under(c net.Conn) *conn {
 // wasSent reports whether some byte of the request may have reached the
 // instance.
 func (c *call) wasSent() bool {
-	return c.sent || (c.conn != nil && c.conn.written.Load() != c.mark)
+	return c.sent || c.headSent.Load() || (c.conn != nil && c.conn.written.Load() != c.mark)
 }
 
 // wasAnswered reports whether some byte of a response was received.
 func (c *call) wasAnswered() bool {
-	return c.conn != nil && c.conn.read.Load() != c.readAt
+	return c.answered.Load() || c.conn != nil && c.conn.read.Load() != c.readAt
 }
 
 // interim passes an interim response on. 100 is between the instance and us.
@@ -229,6 +257,7 @@ func (c *call) interim(status int, h textproto.MIMEHeader) error {
 	if c.conn != nil {
 		c.conn.headEnd.Store(headUnknown)
 	}
+	c.answered.Store(true)
 	if status == http.StatusContinue {
 		return nil
 	}

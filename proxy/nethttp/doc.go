@@ -1,9 +1,12 @@
 // Package nethttp is the engine that stands on the standard library: HTTP/1.1,
-// and HTTP/2 with and without TLS, towards clients, HTTP/1.1 towards instances.
+// and HTTP/2 with and without TLS, towards clients and towards instances.
 //
 //	client ─▶ Server ─Exchange─▶ proxy.Handler ─Exchange─▶ Forwarder ─▶ instance
-//	          http.Server                                  one http.Transport
-//	                                                       an endpoint and way of TLS
+//	          http.Server                      │           one http.Transport
+//	                                           │           an endpoint and way of TLS
+//	                                           └Exchange─▶ H2Forwarder ─▶ instance
+//	                                                       a few http.ClientConn of
+//	                                                       HTTP/2, shared
 //
 // The halves know nothing of each other: either can be joined to a half of
 // another engine.

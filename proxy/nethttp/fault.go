@@ -28,7 +28,7 @@ func (c *call) fault(err error) *proxy.ForwardError {
 		if cause != nil {
 			fe.Err = cause
 		}
-	case c.conn != nil && c.conn.stalled.Load():
+	case errors.Is(cause, errNotTaken), c.conn != nil && c.conn.stalled.Load():
 		fe.Cause, fe.Err = proxy.TimedOut, errNotTaken
 	case errors.Is(cause, errReplays):
 		fe.Err = cause
@@ -36,6 +36,10 @@ func (c *call) fault(err error) *proxy.ForwardError {
 		fe.Cause = proxy.ClientGone
 	case errors.As(err, &dial):
 		fe.Cause = proxy.Refused
+	case c.many:
+		if unprocessed(err) != processed {
+			fe.Sent = false
+		}
 	case c.tries == 0:
 		fe.Cause = proxy.ClientBad // the transport would not even begin with such a request
 	}

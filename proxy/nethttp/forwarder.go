@@ -104,6 +104,9 @@ func (c *call) accept(resp *http.Response) error {
 		c.finish()
 	case resp.Body == http.NoBody:
 		c.finish()
+	case c.many && bodiless(c.x, resp):
+		resp.Body.Close()
+		c.finish()
 	default:
 		r.Body = newReply(c, resp)
 	}
@@ -112,7 +115,9 @@ func (c *call) accept(resp *http.Response) error {
 
 // Done implements proxy.Forwarder. A step that puts a body of its own in front
 // of the instance's must have a method Unwrap that returns the latter.
-func (f *Forwarder) Done(x *proxy.Exchange, complete bool) {
+func (f *Forwarder) Done(x *proxy.Exchange, complete bool) { done(x, complete) }
+
+func done(x *proxy.Exchange, complete bool) {
 	b := x.Response.Body
 	for {
 		switch t := b.(type) {

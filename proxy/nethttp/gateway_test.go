@@ -21,6 +21,12 @@ type setup func(*proxy.Route, *nethttp.Options, *nethttp.ForwarderOptions)
 
 func startGateway(t testing.TB, set setup, instances ...string) *gateway {
 	t.Helper()
+	return startWith(t, func(o nethttp.ForwarderOptions) proxy.Forwarder { return nethttp.NewForwarder(o) }, set, instances...)
+}
+
+// startWith is startGateway with another forwarder.
+func startWith(t testing.TB, forwarder func(nethttp.ForwarderOptions) proxy.Forwarder, set setup, instances ...string) *gateway {
+	t.Helper()
 	g := &gateway{Gateway: loopback.New(t)}
 	g.Balance("round_robin", instances...)
 	so := nethttp.Options{Listener: g.Listener, ReadHeaderTimeout: loopback.Patience, IdleTimeout: loopback.Patience}
@@ -28,7 +34,7 @@ func startGateway(t testing.TB, set setup, instances ...string) *gateway {
 	if set != nil {
 		set(g.Route, &so, &fo)
 	}
-	g.Start(nethttp.NewForwarder(fo), func(h proxy.Handler) loopback.Server {
+	g.Start(forwarder(fo), func(h proxy.Handler) loopback.Server {
 		g.server = nethttp.New(h, so)
 		return g.server
 	})

@@ -19,7 +19,9 @@ func (c *call) build() {
 	if _, ok := h["User-Agent"]; !ok {
 		h["User-Agent"] = nil // else net/http names itself
 	}
-	if q.WebSocket {
+	if c.many {
+		c.buildMux(h)
+	} else if q.WebSocket {
 		h["Connection"] = []string{"Upgrade"}
 		h["Upgrade"] = []string{"websocket"}
 	}
@@ -32,12 +34,13 @@ func (c *call) build() {
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}).WithContext(c.ctx)
 	if q.Body == nil {
-		if q.Verb.Idempotent() {
+		if q.Verb.Idempotent() && !c.many {
 			h[replayable] = nil
 		}
 		return
 	}
 	c.upload = newUpload(x)
+	c.upload.eager = c.many
 	c.trace.WroteRequest = c.wrote
 	c.req.Body = c.upload
 	c.req.ContentLength = q.Length

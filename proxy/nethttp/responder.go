@@ -124,6 +124,9 @@ func (w *responder) arm() {
 	if now := time.Now(); idle > 0 && w.d != nil && now.Sub(w.armed) > idle/4 {
 		w.armed = now
 		_ = w.d.SetWriteDeadline(now.Add(idle)) // fails on a closed connection only
+		if w.r.ProtoMajor >= 2 {
+			w.body.extend(now)
+		}
 	}
 }
 

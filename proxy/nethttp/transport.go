@@ -81,18 +81,25 @@ type transport struct {
 	own    func(netip.AddrPort) bool
 	tls    proxy.UpstreamTLS // nil for in clear
 	aging  proxy.AgingTLS    // the same, if it has a word on a connection's age
+	protos []string          // offered by ALPN; nil offers nothing
 	dialer net.Dialer
 	host   string // names the endpoint where the request has no Host
 	closed atomic.Bool
 }
 
-func newTransport(ep *upstream.Endpoint, own func(netip.AddrPort) bool, secure proxy.UpstreamTLS) *transport {
+// newWay returns a transport that can dial, and carries nothing yet.
+func newWay(ep *upstream.Endpoint, own func(netip.AddrPort) bool, secure proxy.UpstreamTLS) *transport {
 	t := &transport{ep: ep, own: own, tls: secure, host: ep.Target()}
 	if strings.HasPrefix(t.host, unixPrefix) {
 		t.host = "localhost"
 	}
 	t.aging, _ = secure.(proxy.AgingTLS)
 	t.dialer.ControlContext = t.judge
+	return t
+}
+
+func newTransport(ep *upstream.Endpoint, own func(netip.AddrPort) bool, secure proxy.UpstreamTLS) *transport {
+	t := newWay(ep, own, secure)
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	t.Transport = &http.Transport{
@@ -124,6 +131,16 @@ func (t *transport) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 		ctx, cancel = context.WithTimeout(ctx, d)
 		defer cancel()
 	}
+	c, err := t.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &conn{Conn: c, born: time.Now()}, nil
+}
+
+// connect makes a connection to the endpoint, and speaks TLS on it if that is the
+// way. Its errors are of type *dialError.
+func (t *transport) connect(ctx context.Context) (net.Conn, error) {
 	network, address := "tcp", t.ep.Target()
 	if path, ok := strings.CutPrefix(address, unixPrefix); ok {
 		network, address = "unix", path
@@ -141,7 +158,7 @@ func (t *transport) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 			return nil, &dialError{err}
 		}
 	}
-	return &conn{Conn: c, born: time.Now()}, nil
+	return c, nil
 }
 
 // handshake speaks TLS on a connection, and closes it when that fails.
@@ -150,7 +167,11 @@ func (t *transport) handshake(ctx context.Context, c net.Conn) (net.Conn, error)
 	if err != nil {
 		host = t.host
 	}
-	s := tls.Client(c, t.tls.ClientConfig(host))
+	config := t.tls.ClientConfig(host)
+	if t.protos != nil {
+		config.NextProtos = t.protos
+	}
+	s := tls.Client(c, config)
 	if err := s.HandshakeContext(ctx); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("TLS handshake with %s: %w", t.ep.Target(), err)

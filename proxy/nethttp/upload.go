@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/lictor/lictor/proxy"
 )
@@ -21,16 +22,18 @@ type upload struct {
 
 	mu      sync.Mutex
 	idle    sync.Cond
-	reading bool // Read is in src.Next
-	started bool // it has been there
-	closed  bool // it must not go there again
-	broken  bool // it was broken off there, so that the client's body is lost
+	reading bool      // Read is in src.Next
+	started bool      // it has been there
+	closed  bool      // it must not go there again
+	broken  bool      // it was broken off there, so that the client's body is lost
+	eager   bool      // Close breaks it off
+	since   time.Time // when Read returned last, at first when it was made
 	rest    []byte
 	err     error // what src.Next returned at last
 }
 
 func newUpload(x *proxy.Exchange) *upload {
-	u := &upload{x: x, src: x.Request.Body}
+	u := &upload{x: x, src: x.Request.Body, since: time.Now()}
 	u.idle.L = &u.mu
 	if x.Request.Length < 0 {
 		u.trailer = announced(&x.Request.Fields)
@@ -56,6 +59,9 @@ func announced(f *proxy.Fields) http.Header {
 func (u *upload) Read(p []byte) (int, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	if u.eager {
+		defer func() { u.since = time.Now() }()
+	}
 	for len(u.rest) == 0 {
 		if u.closed {
 			return 0, errUploadOver
@@ -101,12 +107,27 @@ func (u *upload) fillTrailer(f *proxy.Fields) {
 	}
 }
 
-// Close implements io.Closer. The transport calls it at the end of its own use.
+// Close implements io.Closer. The transport calls it at the end of its own use. That
+// of HTTP/2 waits for Read to return then.
 func (u *upload) Close() error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	if u.eager {
+		u.interruptLocked()
+	}
 	u.closed = true
 	return nil
+}
+
+// unasked returns for how long nobody has come for more of the body, 0 while the
+// client is waited for.
+func (u *upload) unasked() time.Duration {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.reading {
+		return 0
+	}
+	return time.Since(u.since)
 }
 
 // interrupt ends a wait for the client, if there is one.

@@ -54,3 +54,9 @@ route "static" {
   service = "legacy"
   mesh    = "true"
 }
+
+route "protocol" {
+  path     = "/protocol"
+  service  = "a"
+  protocol = "h2"
+}
