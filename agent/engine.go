@@ -42,7 +42,8 @@ const (
 func (a *Agent) newEngine(c *config.Listener, l *proxy.Listener, secure *tls.Config, log hclog.Logger) engine {
 	std := nethttp.New(a.proxy, nethttp.Options{
 		Listener: l, TLS: secure, ReadHeaderTimeout: c.ReadHeaderTimeout, IdleTimeout: c.IdleTimeout,
-		MaxHeaderBytes: int(c.MaxHeaderBytes), MaxConnections: c.MaxConnections, Logger: log,
+		MaxHeaderBytes: int(c.MaxHeaderBytes), MaxConnections: c.MaxConnections,
+		MaxConcurrentStreams: c.HTTP2.MaxConcurrentStreams, MaxWastedFrames: c.HTTP2.MaxWastedFrames, Logger: log,
 	})
 	if l.NetHTTP = c.Engine == config.EngineNetHTTP; l.NetHTTP {
 		return std

@@ -132,6 +132,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		gauge(out, c.connections, float64(s.listener.Open.Load()), s.listener.Name, "open")
 		counter(out, c.accepted, float64(s.listener.Accepted.Load()), s.listener.Name, "accepted")
 		counter(out, c.accepted, float64(s.listener.Refused.Load()), s.listener.Name, "refused")
+		counter(out, c.accepted, float64(s.listener.Flooding.Load()), s.listener.Name, "flooding")
 	}
 }
 

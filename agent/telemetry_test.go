@@ -181,6 +181,7 @@ func TestMetricsValues(t *testing.T) {
 		`lictor_catalog_changes_total{service="web"}`:                             0,
 		`lictor_connections_total{listener="public",result="accepted"}`:           8,
 		`lictor_connections_total{listener="public",result="refused"}`:            0,
+		`lictor_connections_total{listener="public",result="flooding"}`:           0,
 		`lictor_reloads_total{result="ok"}`:                                       1,
 		`lictor_reloads_total{result="failed"}`:                                   1,
 		`lictor_generation{}`:                                                     2,

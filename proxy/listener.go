@@ -36,9 +36,10 @@ type Listener struct {
 	NetHTTP bool
 
 	// Open and Accepted count connections; Refused those over the bound,
-	// and those that the PROXY protocol kept out.
-	Open              atomic.Int64
-	Accepted, Refused atomic.Uint64
+	// and those that the PROXY protocol kept out; Flooding those that were closed
+	// for too many frames that bring no request any further.
+	Open                        atomic.Int64
+	Accepted, Refused, Flooding atomic.Uint64
 }
 
 func (l *Listener) trusts(a netip.Addr) bool {

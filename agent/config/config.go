@@ -99,6 +99,17 @@ type Listener struct {
 	RedirectPort uint16
 	// HSTS is the value of Strict-Transport-Security; empty for none.
 	HSTS string
+	// HTTP2 bounds what one connection of HTTP/2 may ask for.
+	HTTP2 HTTP2
+}
+
+// HTTP2 bounds what one connection of HTTP/2 may ask for.
+type HTTP2 struct {
+	// MaxConcurrentStreams bounds the requests that are open at a time.
+	MaxConcurrentStreams int
+	// MaxWastedFrames bounds the frames that bring no request any further, ahead
+	// of those that do; 0 means no bound.
+	MaxWastedFrames int
 }
 
 // Admin is the JSON API, metrics and ui.

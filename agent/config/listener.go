@@ -35,6 +35,7 @@ type listenerBlock struct {
 	RedirectPort      *hcl.Attribute `hcl:"redirect_port,optional"`
 	HSTS              *hcl.Attribute `hcl:"hsts,optional"`
 	TLS               *tlsBlock      `hcl:"tls,block"`
+	HTTP2             *http2Block    `hcl:"http2,block"`
 }
 
 // listenerAt returns a listener with nothing but an address.
@@ -49,6 +50,7 @@ func listenerAt(name, address string) Listener {
 		IdleTimeout:       defaultListenerIdle,
 		MaxHeaderBytes:    defaultMaxHeader,
 		Engine:            EngineHTTP1,
+		HTTP2:             HTTP2{MaxConcurrentStreams: defaultConcurrentStreams, MaxWastedFrames: defaultWastedFrames},
 	}
 }
 
@@ -95,6 +97,7 @@ func (r *reader) listener(b *hcl.Block, o *Options) Listener {
 	l.MaxConnections = r.integer(in.MaxConnections, 0, 0, mostConnections)
 	l.Engine = r.Enum(in.Engine, EngineHTTP1, EngineHTTP1, EngineNetHTTP)
 	l.TLS = r.listenerTLS(in.TLS)
+	r.listenerHTTP2(in.HTTP2, &l.HTTP2)
 	r.listenerMesh(in.Mesh, &l)
 	r.listenerHTTPS(&in, &l)
 	return l

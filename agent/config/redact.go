@@ -99,6 +99,10 @@ func (l *Listener) redacted() object {
 		"redirect_to_https":   l.RedirectPort != 0,
 		"redirect_port":       cmp.Or(l.RedirectPort, defaultRedirectPort),
 		"hsts":                l.HSTS,
+		"http2": object{
+			"max_concurrent_streams": l.HTTP2.MaxConcurrentStreams,
+			"max_wasted_frames":      l.HTTP2.MaxWastedFrames,
+		},
 	}
 	if l.TLS != nil {
 		out["tls"] = redactedListenerTLS(l.TLS)

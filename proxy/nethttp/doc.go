@@ -26,4 +26,12 @@
 // net/http itself, in plain text and before there is an Exchange. A body that
 // nobody wanted is drained up to 256 KiB; beyond that the connection closes.
 // The order of fields with different names is not kept.
+//
+// # What is not left to net/http
+//
+// It bounds what a connection of HTTP/2 holds at a time, but not how much work the
+// client makes with frames that bring no request any further. So each connection is
+// watched: the heads of frames are looked at on their way, and a client that has used
+// up its credit is thrown out. And it lets some malformed requests of HTTP/2 through,
+// which go no further than this package.
 package nethttp

@@ -53,7 +53,8 @@ func (e *entry) CloseWrite() error {
 // client is what a context knows of the connection that a request came by.
 type client struct {
 	conn  *proxy.Conn
-	entry *entry // nil for a foreign connection
+	entry *entry               // nil for a foreign connection
+	tls   *tls.ConnectionState // of HTTP/2; net/http knows that of HTTP/1
 }
 
 // clientKey is the context key of a *client.
@@ -61,11 +62,16 @@ type clientKey struct{}
 
 // newClient describes a connection, for all of its requests.
 func newClient(l *proxy.Listener, c net.Conn) *client {
+	k := new(client)
+	from := peer(c.RemoteAddr())
+	if w, ok := c.(*watched); ok {
+		k.tls, c = w.tls, w.Conn
+	}
 	t, secure := c.(*tls.Conn)
-	k := &client{conn: proxy.NewConn(l, peer(c.RemoteAddr()), secure)}
 	if secure {
 		c = t.NetConn()
 	}
+	k.conn = proxy.NewConn(l, from, secure)
 	k.entry, _ = c.(*entry)
 	return k
 }

@@ -14,6 +14,7 @@ import (
 type gateway struct {
 	*loopback.Gateway
 	server *nethttp.Server
+	secure bool // by TLS
 }
 
 // setup changes a gateway before it starts.

@@ -1,6 +1,7 @@
 package nethttp
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -36,6 +37,13 @@ type Options struct {
 	// hang, and a balancer in front would not learn that we are full. 0 means
 	// no bound.
 	MaxConnections int
+	// MaxConcurrentStreams bounds the requests of HTTP/2 that are open at a time on
+	// one connection; 0 stands for net/http's 250.
+	MaxConcurrentStreams int
+	// MaxWastedFrames is how many frames of HTTP/2 that bring no request any further
+	// (resets, PING, SETTINGS, empty DATA and the like) a client may send ahead of
+	// those that do, before its connection is closed. 0 means no bound.
+	MaxWastedFrames int
 	// Logger gets net/http's complaints about clients at debug, and failures to
 	// accept at warn. Nil logs nothing.
 	Logger hclog.Logger
@@ -53,10 +61,12 @@ type Server struct {
 	handler  proxy.Handler
 	listener *proxy.Listener
 	most     int
+	wasted   int
 	secure   bool
 	log      hclog.Logger
-	http     *http.Server
-	work     sync.Pool // of *work
+	http     *http.Server // of what Serve accepts
+	h2       *http.Server // of what Take is given, and of what turns out to be HTTP/2 by TLS
+	work     sync.Pool    // of *work
 	taken    takenConns
 	leaving  atomic.Bool // each answer is its connection's last
 }
@@ -66,27 +76,41 @@ func New(h proxy.Handler, o Options) *Server {
 	if o.Logger == nil {
 		o.Logger = hclog.NewNullLogger()
 	}
-	s := &Server{handler: h, listener: o.Listener, most: o.MaxConnections, secure: o.TLS != nil, log: o.Logger}
+	s := &Server{handler: h, listener: o.Listener, most: o.MaxConnections, wasted: o.MaxWastedFrames, secure: o.TLS != nil, log: o.Logger}
 	s.work.New = func() any { return newWork() }
 	s.taken.queue, s.taken.done = make(chan net.Conn), make(chan struct{})
+	s.http = s.newHTTP(&o, func(p *http.Protocols) {
+		p.SetHTTP1(true)
+		p.SetHTTP2(o.TLS != nil)
+		p.SetUnencryptedHTTP2(o.TLS == nil)
+	})
+	s.h2 = s.newHTTP(&o, func(p *http.Protocols) { p.SetUnencryptedHTTP2(true) })
+	if o.TLS != nil {
+		s.http.TLSConfig = offering(o.TLS)
+		s.http.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){"h2": s.inherit}
+	}
+	return s
+}
+
+// newHTTP returns one of the two servers behind a Server.
+func (s *Server) newHTTP(o *Options, offer func(*http.Protocols)) *http.Server {
 	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
-	protocols.SetHTTP2(o.TLS != nil)
-	protocols.SetUnencryptedHTTP2(o.TLS == nil)
-	s.http = &http.Server{
-		Handler:                      s,
-		TLSConfig:                    offering(o.TLS),
-		ConnState:                    s.connState,
-		Protocols:                    protocols,
-		ReadHeaderTimeout:            o.ReadHeaderTimeout,
-		IdleTimeout:                  o.IdleTimeout,
-		MaxHeaderBytes:               o.MaxHeaderBytes,
-		HTTP2:                        &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
+	offer(protocols)
+	return &http.Server{
+		Handler:           s,
+		ConnState:         s.connState,
+		Protocols:         protocols,
+		ReadHeaderTimeout: o.ReadHeaderTimeout,
+		IdleTimeout:       o.IdleTimeout,
+		MaxHeaderBytes:    o.MaxHeaderBytes,
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: o.MaxConcurrentStreams,
+			SendPingTimeout:      pingAfter, PingTimeout: pingTimeout, WriteByteTimeout: o.IdleTimeout,
+		},
 		DisableGeneralOptionsHandler: true,
 		ConnContext:                  s.connContext,
 		ErrorLog:                     complaints(o.Logger),
 	}
-	return s
 }
 
 // complaints turns net/http's logger into lines of ours.
@@ -99,12 +123,22 @@ func complaints(l hclog.Logger) *log.Logger {
 // It may be called for several listeners.
 func (s *Server) Serve(ln net.Listener) error {
 	gate := newGate(ln, s.listener, s.most, s.log)
-	var err error
-	if s.secure { // net/http makes up a TLSConfig of its own for HTTP/2
-		err = s.http.ServeTLS(gate, "", "")
-	} else {
-		err = s.http.Serve(gate)
+	if !s.secure {
+		return s.ended(s.http.Serve(watchedListener{gate, s}))
 	}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	failed := make(chan error, 1)
+	wg.Go(func() { failed <- s.ServeTaken() })
+	if err := s.ended(s.http.ServeTLS(gate, "", "")); err != nil {
+		_ = s.h2.Close() // there is an error to report already
+		return err
+	}
+	return <-failed
+}
+
+// ended returns nil for what a server returns that was shut down or retired.
+func (s *Server) ended(err error) error {
 	if errors.Is(err, http.ErrServerClosed) || s.leaving.Load() && errors.Is(err, net.ErrClosed) {
 		return nil
 	}
@@ -114,17 +148,24 @@ func (s *Server) Serve(ln net.Listener) error {
 // Retire tells clients that each answer is the last one on its connection, and leaves
 // those alone that wait for their next request: it will be answered. It is for a
 // listener that another process goes on with. The caller closes this process's own,
-// whereupon Serve returns nil, and calls Shutdown once no connection is left or
-// waited for.
+// and calls Shutdown once no connection is left or waited for. Serve returns nil
+// then, by TLS only after the latter: until then connections turn out to be HTTP/2.
 func (s *Server) Retire() { s.leaving.Store(true) }
 
 // Shutdown stops accepting, tells clients that each answer is the last one on
 // its connection, and waits for what is in flight. The error is ctx's. Tunnels
-// are not waited for: the pipeline owns them.
-func (s *Server) Shutdown(ctx context.Context) error { return s.http.Shutdown(ctx) }
+// of HTTP/1.1 are not waited for: the pipeline owns them.
+func (s *Server) Shutdown(ctx context.Context) error {
+	var wg sync.WaitGroup
+	var first, second error
+	wg.Go(func() { first = s.http.Shutdown(ctx) })
+	wg.Go(func() { second = s.h2.Shutdown(ctx) })
+	wg.Wait()
+	return errors.Join(first, second)
+}
 
-// Close ends everything but tunnels at once.
-func (s *Server) Close() error { return s.http.Close() }
+// Close ends everything but tunnels of HTTP/1.1 at once.
+func (s *Server) Close() error { return errors.Join(s.http.Close(), s.h2.Close()) }
 
 // connContext describes a connection once, for all of its requests.
 func (s *Server) connContext(ctx context.Context, c net.Conn) context.Context {
@@ -163,17 +204,19 @@ func (s *Server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	x := &w.x
 	k := r.Context().Value(clientKey{}).(*client)
 	x.Conn = k.conn
-	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
-		k.conn.SetClientCert(r.TLS.PeerCertificates[0].Raw)
+	if state := cmp.Or(r.TLS, k.tls); state != nil && len(state.VerifiedChains) > 0 {
+		k.conn.SetClientCert(state.PeerCertificates[0].Raw)
 	}
 	w.b.begin(rw, r)
 	w.w.begin(rw, r, &w.b)
 	w.w.leaving = s.leaving.Load()
 	x.W = &w.w
-	if w.readRequest(r) {
+	if err := unsound(r); err != nil {
+		s.refuse(x, proxy.Malformed, err)
+	} else if w.readRequest(r) {
 		s.handler.Serve(x)
 	} else {
-		s.refuse(x)
+		s.refuse(x, proxy.HeadTooLarge, errTooManyFields)
 	}
 	aborted := w.w.aborted
 	if k.entry != nil && r.ProtoMajor == 1 && w.closesEarly() {
@@ -208,11 +251,12 @@ type refuser interface {
 	Refuse(x *proxy.Exchange, why *proxy.Problem, detail string, err error)
 }
 
-// refuse answers a request that has more fields than an Exchange holds.
-func (s *Server) refuse(x *proxy.Exchange) {
+// refuse answers a request that is none, or that has more fields than an Exchange
+// holds.
+func (s *Server) refuse(x *proxy.Exchange, why *proxy.Problem, err error) {
 	x.Request.Fields.Reset(nil)
 	if h, ok := s.handler.(refuser); ok {
-		h.Refuse(x, proxy.HeadTooLarge, "", errTooManyFields)
+		h.Refuse(x, why, "", err)
 		return
 	}
 	x.W.Abort()

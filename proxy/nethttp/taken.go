@@ -15,21 +15,49 @@ import (
 func (s *Server) Take(c net.Conn) {
 	s.listener.Accepted.Add(1)
 	s.listener.Open.Add(1)
-	s.taken.conns.Store(c, struct{}{})
-	if !s.taken.push(c) {
-		s.left(c)
-		c.Close()
+	w := s.watch(c)
+	s.taken.conns.Store(w, struct{}{})
+	if !w.adequate() || !s.taken.push(w) {
+		s.left(w)
+		_ = w.Close() // nobody is served by it
 	}
+}
+
+// inherit serves a connection that net/http's own server has found to speak HTTP/2,
+// until it is closed.
+func (s *Server) inherit(_ *http.Server, c *tls.Conn, _ http.Handler) {
+	if w := s.watch(c); w.adequate() && s.taken.push(w) {
+		<-w.closed
+	}
+}
+
+// watch keeps an eye on the frames of a connection.
+func (s *Server) watch(c net.Conn) *watched {
+	return watch(c, s.wasted, func(f frame) {
+		s.listener.Flooding.Add(1)
+		s.log.Debug("closed a connection with too many frames that bring no request any further",
+			"listener", s.listener.Name, "client", c.RemoteAddr().String(), "frame_type", f.kind)
+	})
+}
+
+// watchedListener watches the connections that it accepts.
+type watchedListener struct {
+	net.Listener
+	s *Server
+}
+
+// Accept implements net.Listener.
+func (l watchedListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return l.s.watch(c), nil
 }
 
 // ServeTaken serves what Take is given until Shutdown or Close, and returns nil
 // then.
-func (s *Server) ServeTaken() error {
-	if err := s.http.Serve(&s.taken); err != http.ErrServerClosed {
-		return err
-	}
-	return nil
-}
+func (s *Server) ServeTaken() error { return s.ended(s.h2.Serve(&s.taken)) }
 
 // left takes a connection out of the counts, if it came by Take.
 func (s *Server) left(c net.Conn) {
