@@ -13,6 +13,9 @@ var errTunnelRefused = errors.New("switching protocols without being asked to")
 // respond passes the instance's answer on to the client, head and body, and
 // gives the connection back.
 func (x *Exchange) respond() {
+	if x.notOpened() {
+		return
+	}
 	for _, s := range slices.Backward(x.Route.responses) {
 		s.Response(x)
 	}

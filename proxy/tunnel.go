@@ -15,12 +15,16 @@ const statusSwitching = 101
 func (x *Exchange) tunnel() {
 	up := x.Response.Tunnel
 	defer x.done(false)
-	if !x.Request.WebSocket || up == nil {
+	if !x.Request.WebSocket || up == nil || !x.handshaken() {
+		err := errTunnelRefused
 		if up != nil {
 			up.Close() //nolint:errcheck // it is being thrown away
+			if x.Request.WebSocket {
+				err = errNoHandshake
+			}
 		}
 		x.report(upstream.Broke, x.UpstreamEnd)
-		x.Answer(InstanceBroke, "", errTunnelRefused)
+		x.Answer(InstanceBroke, "", err)
 		return
 	}
 	if err := x.W.Head(&x.Response); err != nil {

@@ -30,6 +30,7 @@ type event struct {
 	status string        // of HEADERS
 	ends   bool          // the stream
 	data   string        // of DATA
+	offers bool          // extended CONNECT, of SETTINGS
 }
 
 // attack connects and says hello, with settings.
@@ -79,6 +80,9 @@ func (a *attacker) listen() {
 				e.code = f.ErrCode
 			case *http2.GoAwayFrame:
 				e.code = f.ErrCode
+			case *http2.SettingsFrame:
+				v, _ := f.Value(settingEnableConnect)
+				e.offers = v == 1
 			case *http2.DataFrame:
 				e.data, e.ends = string(f.Data()), f.StreamEnded()
 			case *http2.MetaHeadersFrame:

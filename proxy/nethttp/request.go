@@ -37,6 +37,10 @@ func (w *work) readRequest(r *http.Request) bool {
 	if !take(f, r.Header) || !takeAnnounced(f, r.Trailer) {
 		return false
 	}
+	if opensWebSocket(r) {
+		websocket(q)
+		return true // HTTP/2 nominates nothing
+	}
 	q.WebSocket = q.Verb == proxy.MethodGet && q.Protocol == proxy.HTTP11 &&
 		f.HasToken(proxy.UpgradeField, "websocket") && f.HasToken(proxy.Connection, "upgrade")
 	f.DropNominated()

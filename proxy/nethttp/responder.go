@@ -88,6 +88,9 @@ func (w *responder) Head(r *proxy.Response) error {
 	if r.Status == http.StatusSwitchingProtocols {
 		return nil // Tunnel writes it
 	}
+	if opensWebSocket(w.r) && r.Status < http.StatusMultipleChoices {
+		return errOpens // the pipeline answers nothing of the kind, but to a health check
+	}
 	w.arm()
 	h := w.rw.Header()
 	fill(h, &r.Fields, toClient)
@@ -187,6 +190,9 @@ var errNoTunnel = errors.New("the client's protocol has no tunnels")
 
 // Tunnel implements proxy.Responder.
 func (w *responder) Tunnel() (io.ReadWriteCloser, error) {
+	if opensWebSocket(w.r) {
+		return w.openStream()
+	}
 	c, rw, err := w.hijack()
 	if err != nil {
 		w.aborted = true
