@@ -16,34 +16,72 @@ var logFormats = map[string]proxy.LogFormat{
 	config.FormatJSON: proxy.JSONLog, config.FormatCommon: proxy.CommonLog, config.FormatCombined: proxy.CombinedLog,
 }
 
-// openAccessLog opens the log, before anything is served.
-func (a *Agent) openAccessLog(c *config.Config) error {
-	format, on := logFormats[c.AccessLog.Format]
-	if !on {
-		return nil
+var logQueries = map[string]proxy.LogQuery{
+	config.QueryRedact: proxy.RedactedQuery, config.QueryKeep: proxy.KeptQuery, config.QueryDrop: proxy.NoQuery,
+}
+
+// accessLog is one place that lines go to.
+type accessLog struct {
+	sink  *accesslog.Sink
+	where string // for the agent's log
+	open  accesslog.Opener
+	first io.WriteCloser // what was opened before anything was served, until it runs
+}
+
+// openAccessLogs opens the logs, before anything is served.
+func (a *Agent) openAccessLogs(c *config.Config) error {
+	var logs []*proxy.Log
+	for i := range c.AccessLogs {
+		l := &c.AccessLogs[i]
+		format, on := logFormats[l.Format]
+		if !on {
+			continue
+		}
+		to := &accessLog{sink: accesslog.NewSink(runtime.GOMAXPROCS(0)), where: l.Path, open: a.logOpener(l)}
+		var err error
+		if to.first, err = to.open(); err != nil {
+			return fmt.Errorf("opening the access log: %w", err)
+		}
+		a.logs = append(a.logs, to)
+		out := &proxy.Log{Sink: to.sink, Format: format, Query: logQueries[l.Query], Sample: logSample(l.Sample)}
+		for _, f := range l.Fields {
+			out.Fields = append(out.Fields, f.Field())
+		}
+		logs = append(logs, out)
 	}
-	f, err := a.accessLogFile(c.AccessLog.Path)
-	if err != nil {
-		return fmt.Errorf("opening the access log: %w", err)
-	}
-	a.firstLog = f
-	a.sink = accesslog.NewSink(runtime.GOMAXPROCS(0))
-	a.proxy.SetLog(&proxy.Log{Sink: a.sink, Format: format})
+	a.proxy.SetLogs(logs...)
 	return nil
 }
 
-// closeAccessLog closes what openAccessLog opened, when the start fails.
-func (a *Agent) closeAccessLog() {
-	if a.firstLog != nil {
-		_ = a.firstLog.Close() // nothing was written
+func logSample(s *config.LogSample) *proxy.LogSample {
+	if s == nil {
+		return nil
+	}
+	out := &proxy.LogSample{OneIn: uint64(s.OneIn), KeepStatus: s.KeepStatus, KeepSlower: s.KeepSlower} //nolint:gosec // never negative
+	if len(s.Routes) > 0 {
+		out.Routes = make(map[string]uint64, len(s.Routes))
+		for name, n := range s.Routes {
+			out.Routes[name] = uint64(n) //nolint:gosec // never negative
+		}
+	}
+	return out
+}
+
+// closeAccessLogs closes what openAccessLogs opened, when the start fails.
+func (a *Agent) closeAccessLogs() {
+	for _, l := range a.logs {
+		_ = l.first.Close() // nothing was written
 	}
 }
 
-func (a *Agent) accessLogFile(path string) (io.WriteCloser, error) {
-	if path == "-" {
-		return unclosed{a.options.Stdout}, nil
+// logOpener returns what opens the place that lines go to, at the start and anew.
+func (a *Agent) logOpener(l *config.AccessLog) accesslog.Opener {
+	if l.Path == "-" {
+		return func() (io.WriteCloser, error) { return unclosed{a.options.Stdout}, nil }
 	}
-	return os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o640) //nolint:gosec // the path is the operator's own
+	return func() (io.WriteCloser, error) {
+		return os.OpenFile(l.Path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o640) //nolint:gosec // the path is the operator's own
+	}
 }
 
 // unclosed is a writer that somebody else closes.
@@ -51,26 +89,33 @@ type unclosed struct{ io.Writer }
 
 func (unclosed) Close() error { return nil }
 
-func (a *Agent) runAccessLog(ctx context.Context) {
-	path := a.config.AccessLog.Path
+func (a *Agent) runAccessLog(ctx context.Context, l *accessLog) {
 	open := func() (io.WriteCloser, error) {
-		if f := a.firstLog; f != nil {
-			a.firstLog = nil
+		if f := l.first; f != nil {
+			l.first = nil
 			return f, nil
 		}
-		return a.accessLogFile(path)
+		return l.open()
 	}
-	if err := a.sink.Run(ctx, open); err != nil {
-		a.log.Error("access log can't be written", "path", path, "error", err)
+	if err := l.sink.Run(ctx, open); err != nil {
+		a.log.Error("access log can't be written", "path", l.where, "error", err)
 	}
 }
 
-// ReopenLogs opens the access log's file anew, after it was rotated away.
+// ReopenLogs opens the access logs' files anew, after they were rotated away.
 func (a *Agent) ReopenLogs(ctx context.Context) {
-	if a.sink == nil {
-		return
+	for _, l := range a.logs {
+		if err := l.sink.Reopen(ctx); err != nil {
+			a.log.Error("access log can't be reopened", "path", l.where, "error", err)
+		}
 	}
-	if err := a.sink.Reopen(ctx); err != nil {
-		a.log.Error("access log can't be reopened", "error", err)
+}
+
+// droppedLines counts the lines that were lost, over all logs.
+func (a *Agent) droppedLines() uint64 {
+	var n uint64
+	for _, l := range a.logs {
+		n += l.sink.Dropped()
 	}
+	return n
 }

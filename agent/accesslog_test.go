@@ -67,7 +67,7 @@ func TestAccessLogCannotBeReopened(t *testing.T) {
 	g := start(t, logTo(filepath.Join(dir, "access.log"), "common")).awaitReady()
 	rename(t, dir, dir+".old")
 	g.ReopenLogs(t.Context())
-	if g.log.count("access log can't be reopened: error=") != 1 {
+	if g.log.count("access log can't be reopened: path=") != 1 {
 		t.Errorf("nothing is said:\n%s", g.log)
 	}
 	g.get("/still")

@@ -20,7 +20,6 @@ import (
 	"github.com/lictor/lictor/limits"
 	"github.com/lictor/lictor/limits/redis"
 	"github.com/lictor/lictor/proxy"
-	"github.com/lictor/lictor/proxy/accesslog"
 	"github.com/lictor/lictor/proxy/http1"
 	"github.com/lictor/lictor/proxy/nethttp"
 	"github.com/lictor/lictor/proxy/step/basicauth"
@@ -62,9 +61,8 @@ type Agent struct {
 	identities *jwt.Registry
 	passwords  *basicauth.Verifier
 	asks       *http.Client // services that decide what may pass
-	sink       *accesslog.Sink
+	logs       []*accessLog
 	traces     *tracing.Recorder // nil when nothing is traced
-	firstLog   io.WriteCloser    // what New has opened for the sink, until it runs
 	login      *consul.Login     // nil when the token comes otherwise
 	sources    []*source
 	kv         *kvPolicies  // nil when no policies lie in Consul
@@ -179,7 +177,7 @@ func (a *Agent) open(c *config.Config, files *config.Files) (err error) {
 	if a.statsd, err = newStatsd(c.Telemetry); err != nil {
 		return err
 	}
-	if err = a.openAccessLog(c); err != nil {
+	if err = a.openAccessLogs(c); err != nil {
 		return err
 	}
 	if err = a.listen(g); err != nil {
@@ -192,7 +190,7 @@ func (a *Agent) open(c *config.Config, files *config.Files) (err error) {
 // abandon closes what was opened by an agent that will not run.
 func (a *Agent) abandon() {
 	a.closeListeners()
-	a.closeAccessLog()
+	a.closeAccessLogs()
 	a.statsd.close()
 	a.closeStore()
 	a.closeLogin()
@@ -226,8 +224,8 @@ func (a *Agent) Run(ctx, hurry context.Context) error {
 	var logDone sync.WaitGroup
 	defer logDone.Wait()
 	defer stopLog()
-	if a.sink != nil {
-		logDone.Go(func() { a.runAccessLog(logCtx) })
+	for _, l := range a.logs {
+		logDone.Go(func() { a.runAccessLog(logCtx, l) })
 	}
 	logDone.Go(func() { a.runTracing(logCtx) })
 	for _, s := range a.sources {

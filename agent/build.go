@@ -105,7 +105,7 @@ func (a *Agent) build(c *config.Config, files *config.Files, old *generation) (*
 	if g.table, err = proxy.NewTable(g.number, append(ipAccess(c.Policy.GatewaySteps), a.phase(g, c.Policy.Gateway, nil)...), routes); err != nil {
 		return nil, err
 	}
-	g.table.SecretParameters = keyParameters(c)
+	g.table.SecretParameters = append(keyParameters(c), c.RedactedParameters()...)
 	for _, s := range jwtSpecs(c) {
 		for _, l := range s.Locations {
 			if l.Place == jwt.QueryPlace {

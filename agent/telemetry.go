@@ -124,8 +124,8 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	c.kv(out, g)
 	c.mesh.collect(out, a.mesh)
 	c.places.collect(out, a, g)
-	if a.sink != nil {
-		counter(out, c.logDropped, float64(a.sink.Dropped()))
+	if len(a.logs) > 0 {
+		counter(out, c.logDropped, float64(a.droppedLines()))
 	}
 	c.collectTraces(out)
 	for _, s := range a.servers {

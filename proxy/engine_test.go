@@ -27,6 +27,7 @@ import (
 // just what its requests hold, and does nothing on its own that allocates, so
 // that what is measured is the pipeline.
 type memory struct {
+	ended func() // when the connection is given back
 	x     proxy.Exchange
 	reply []byte // what the instance answers, a head with its body
 	// script plays the instance instead, when it is not nil. It is told which
@@ -245,6 +246,9 @@ func (m *memory) answer(x *proxy.Exchange, raw []byte) {
 func (m *memory) Done(_ *proxy.Exchange, complete bool) {
 	m.done = append(m.done, complete)
 	m.note("done")
+	if m.ended != nil {
+		m.ended()
+	}
 }
 
 // setup is what tests vary of a gateway.
@@ -258,6 +262,7 @@ type setup struct {
 	unknown   bool // no source has answered
 	gateway   []proxy.Step
 	secrets   []string
+	log       func(*proxy.Log) // edits the access log
 	format    proxy.LogFormat
 	silent    bool // no access log
 }
@@ -344,12 +349,12 @@ func newGateway(t testing.TB, m *memory, options ...func(*setup)) *gateway {
 	g.proxy.Swap(table)
 	g.conn = proxy.NewConn(&s.listener, netip.MustParseAddrPort(s.peer), s.tls)
 	if !s.silent {
-		g.startLog(s.format)
+		g.startLog(s.format, s.log)
 	}
 	return g
 }
 
-func (g *gateway) startLog(format proxy.LogFormat) {
+func (g *gateway) startLog(format proxy.LogFormat, edit func(*proxy.Log)) {
 	g.sink, g.file = accesslog.NewSink(1), new(logFile)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -360,7 +365,11 @@ func (g *gateway) startLog(format proxy.LogFormat) {
 			g.t.Error(err)
 		}
 	})
-	g.proxy.SetLog(&proxy.Log{Sink: g.sink, Format: format})
+	l := &proxy.Log{Sink: g.sink, Format: format}
+	if edit != nil {
+		edit(l)
+	}
+	g.proxy.SetLogs(l)
 }
 
 // trusting makes the client a trusted proxy.

@@ -160,6 +160,7 @@ type Exchange struct {
 	Scratch any
 
 	p         *Proxy
+	logs      *logSet // nil for none
 	trace     Trace
 	attempt   upstream.Attempt
 	kept      keptBody
@@ -178,6 +179,9 @@ type Exchange struct {
 	queryOut  []byte // of SetQuery
 
 	receivedQuery []byte // before that
+
+	noted     []byte // of the response, for the log
+	notedEnds []int  // in it, one for each name
 
 	idText    [128]byte
 	pathText  []byte
@@ -228,7 +232,8 @@ func (x *Exchange) Remaining() (d time.Duration, ok bool) {
 
 // begin makes a used Exchange ready for its next request.
 func (x *Exchange) begin(p *Proxy) {
-	x.p = p
+	x.p, x.logs = p, p.logs.Load()
+	x.notedEnds = x.notedEnds[:0]
 	x.Start = p.clock.Now()
 	x.Client = netip.Addr{}
 	x.Deadline = 0

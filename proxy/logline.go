@@ -21,11 +21,30 @@ const (
 	CombinedLog
 )
 
-// Log says where access log lines go and how they look. It must not be copied
-// once it is in use.
+// LogQuery is how much of queries a log shows.
+type LogQuery uint8
+
+// The ways to show a query.
+const (
+	// RedactedQuery leaves out the values of parameters whose names are those of
+	// secrets (Table.SecretParameters, and the usual).
+	RedactedQuery LogQuery = iota
+	// KeptQuery leaves out those of Table.SecretParameters only.
+	KeptQuery
+	// NoQuery leaves out the whole query.
+	NoQuery
+)
+
+// Log says where access log lines go, how they look and which requests have one. It
+// must not be copied once it is in use.
 type Log struct {
 	Sink   *accesslog.Sink
 	Format LogFormat
+	Query  LogQuery
+	// Fields are put at the end of lines in JSON.
+	Fields []LogField
+	// Sample chooses the requests that have a line; nil means all.
+	Sample *LogSample
 	second atomic.Pointer[second]
 }
 
@@ -33,21 +52,32 @@ type Log struct {
 type logLine struct {
 	x       *Exchange
 	b       []byte
-	secrets []string // query parameters
-	most    int      // bytes of any one value
+	secrets redaction
+	query   LogQuery
+	most    int // bytes of any one value
 }
 
 // clipped bounds each value of a line that would be too long for the sink: one
 // byte of it becomes at most six, and nobody may stay out of the log by sending
 // much.
-const clipped = 512
+func (l *Log) clipped() int {
+	const (
+		most  = 512
+		usual = 8       // values of any length
+		names = 4 << 10 // and all else, in bytes
+	)
+	return min(most, (accesslog.MaxLine-names)/6/(usual+len(l.Fields)))
+}
 
 func (l *Log) line(x *Exchange, now limits.Time, secrets []string) {
+	if l.Sample != nil && !l.Sample.keeps(x, now.Mono-x.Start.Mono) {
+		return
+	}
 	line := l.Sink.Begin()
 	start := len(line.B)
-	e := logLine{x: x, b: line.B, secrets: secrets, most: accesslog.MaxLine}
+	e := logLine{x: x, b: line.B, secrets: redaction{extra: secrets, named: l.Query == KeptQuery}, query: l.Query, most: accesslog.MaxLine}
 	if l.append(&e, now); len(e.b)-start > accesslog.MaxLine {
-		e.b, e.most = e.b[:start], clipped
+		e.b, e.most = e.b[:start], l.clipped()
 		l.append(&e, now)
 	}
 	line.B = e.b
@@ -83,7 +113,9 @@ func (l *Log) appendJSON(e *logLine, now limits.Time) {
 	b = append(b, `,"path":`...)
 	b = appendJSONString(b, e.clip(x.received))
 	b = append(b, `,"query":"`...)
-	b = appendRedacted(b, e.clip(x.loggedQuery()), e.secrets, appendJSONInner)
+	if e.query != NoQuery {
+		b = appendRedacted(b, e.clip(x.loggedQuery()), e.secrets, appendJSONInner)
+	}
 	b = append(b, `","status":`...)
 	b = strconv.AppendInt(b, int64(x.Response.Status), 10)
 	b = append(b, `,"bytes_in":`...)
@@ -133,6 +165,9 @@ func (l *Log) appendJSON(e *logLine, now limits.Time) {
 		b = hex.AppendEncode(append(b, `,"trace_id":"`...), t.ID[:])
 		b = hex.AppendEncode(append(b, `","span_id":"`...), t.Span[:])
 		b = append(b, '"')
+	}
+	for i := range l.Fields {
+		b = l.Fields[i].append(b, e)
 	}
 	e.b = append(b, '}', '\n')
 }
@@ -188,7 +223,7 @@ func (l *Log) appendCommon(e *logLine, combined bool) {
 	b = appendQuoted(b, e.clip(x.Request.Method))
 	b = append(b, ' ')
 	b = appendQuoted(b, e.clip(x.received))
-	if x.Request.HasQuery {
+	if x.Request.HasQuery && e.query != NoQuery {
 		b = append(b, '?')
 		b = appendRedacted(b, e.clip(x.loggedQuery()), e.secrets, appendQuoted)
 	}
@@ -243,6 +278,9 @@ func (e *logLine) appendURL(b, url []byte, escape func(b, s []byte) []byte) []by
 	}
 	if i < 0 {
 		return escape(b, url)
+	}
+	if e.query == NoQuery {
+		return escape(b, url[:i])
 	}
 	b = escape(b, url[:i+1])
 	return appendRedacted(b, url[i+1:], e.secrets, escape)

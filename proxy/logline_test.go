@@ -216,7 +216,7 @@ func TestLoggedLimit(t *testing.T) {
 func TestLogCanChange(t *testing.T) {
 	g := newGateway(t, &memory{reply: []byte(reply)})
 	g.serve(get("/orders"))
-	g.proxy.SetLog(nil)
+	g.proxy.SetLogs()
 	g.proxy.Serve(g.request([]byte(get("/orders")), g.conn))
 	if n := len(g.lines()); n != 1 {
 		t.Errorf("%d lines", n)

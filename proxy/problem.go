@@ -146,6 +146,7 @@ func (x *Exchange) send(body []byte) {
 }
 
 func (x *Exchange) writeAnswer(body []byte) error {
+	x.noteResponse()
 	if err := x.W.Head(&x.Response); err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ type Proxy struct {
 	clock     *limits.Clock
 	forwarder Forwarder
 	table     atomic.Pointer[Table]
-	log       atomic.Pointer[Log]
+	logs      atomic.Pointer[logSet]
 	tracing   atomic.Pointer[Tracing]
 	inFlight  atomic.Int64
 	tunnels   tunnels
@@ -46,9 +46,6 @@ func (p *Proxy) Swap(t *Table) { p.table.Store(t) }
 
 // Table returns the current table.
 func (p *Proxy) Table() *Table { return p.table.Load() }
-
-// SetLog changes where access log lines go; nil turns them off.
-func (p *Proxy) SetLog(l *Log) { p.log.Store(l) }
 
 // InFlight counts the exchanges and tunnels that are being served.
 func (p *Proxy) InFlight() int64 { return p.inFlight.Load() }
@@ -174,8 +171,10 @@ func (p *Proxy) finish(x *Exchange) {
 			p.noteUnknown(x)
 		}
 	}
-	if l := p.log.Load(); l != nil {
-		l.line(x, now, p.table.Load().SecretParameters)
+	if x.logs != nil {
+		for _, l := range x.logs.logs {
+			l.line(x, now, p.table.Load().SecretParameters)
+		}
 	}
 	if x.trace.Sampled {
 		x.trace.by.tracer.Record(x, now)

@@ -45,17 +45,23 @@ var redacted = []byte("REDACTED")
 // endsParameter marks the bytes that separate parameters, for any application.
 var endsParameter = [256]bool{'&': true, ';': true, '?': true, '#': true}
 
+// redaction says which parameters are secret.
+type redaction struct {
+	extra []string // names besides the usual, in lower case
+	named bool     // and no others
+}
+
 // appendRedacted copies a query, parameter by parameter, without the values of
 // secret ones. Whatever some application takes for the end of a parameter ends
-// one here. extra are names besides the usual.
-func appendRedacted(b, query []byte, extra []string, escape func(b, s []byte) []byte) []byte {
+// one here.
+func appendRedacted(b, query []byte, r redaction, escape func(b, s []byte) []byte) []byte {
 	for len(query) > 0 {
 		end := 0
 		for end < len(query) && !endsParameter[query[end]] {
 			end++
 		}
 		pair := query[:end]
-		if i := bytes.IndexByte(pair, '='); i >= 0 && secretParameter(pair[:i], extra) {
+		if i := bytes.IndexByte(pair, '='); i >= 0 && r.secret(pair[:i]) {
 			b = append(escape(b, pair[:i+1]), redacted...)
 		} else {
 			b = escape(b, pair)
@@ -72,7 +78,7 @@ func appendRedacted(b, query []byte, extra []string, escape func(b, s []byte) []
 // anybody gave to a parameter, and is taken for secret.
 const longestName = 64
 
-func secretParameter(name []byte, extra []string) bool {
+func (r *redaction) secret(name []byte) bool {
 	var space [longestName]byte
 	if len(name) > len(space) {
 		return true
@@ -86,6 +92,9 @@ func secretParameter(name []byte, extra []string) bool {
 		lower[i] = lowerASCII(c)
 		has |= bitOf(lower[i])
 	}
+	if r.named {
+		return slices.Contains(r.extra, lendString(lower))
+	}
 	for i := range secretWords {
 		if w := &secretWords[i]; has&w.bytes == w.bytes && bytes.Contains(lower, w.text) {
 			return true
@@ -94,12 +103,12 @@ func secretParameter(name []byte, extra []string) bool {
 	if i := bytes.LastIndexByte(lower, '['); i >= 0 { // user[pwd]
 		lower = bytes.TrimSuffix(lower[i+1:], []byte{']'})
 	}
-	return slices.Contains(secretNames, lendString(lower)) || slices.Contains(extra, lendString(lower)) ||
-		slices.Contains(extra, lendString(space[:len(name)]))
+	return slices.Contains(secretNames, lendString(lower)) || slices.Contains(r.extra, lendString(lower)) ||
+		slices.Contains(r.extra, lendString(space[:len(name)]))
 }
 
 // RedactQuery returns a query without the values of secret parameters, as the
 // access log shows it. extra are names besides the usual, in lower case.
 func RedactQuery(query string, extra []string) string {
-	return string(appendRedacted(nil, stringBytes(query), extra, func(b, s []byte) []byte { return append(b, s...) }))
+	return string(appendRedacted(nil, stringBytes(query), redaction{extra: extra}, func(b, s []byte) []byte { return append(b, s...) }))
 }

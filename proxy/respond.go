@@ -54,6 +54,7 @@ func (x *Exchange) done(complete bool) {
 // the place free.
 func (x *Exchange) copyResponse() error {
 	r, w := &x.Response, x.W
+	x.noteResponse()
 	if err := w.Head(r); err != nil {
 		return err
 	}

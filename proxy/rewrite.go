@@ -66,7 +66,7 @@ func (x *Exchange) AppendLoggedQuery(b []byte) []byte {
 
 // AppendRedacted appends a query without the values of secret parameters.
 func (x *Exchange) AppendRedacted(b, query []byte) []byte {
-	return appendRedacted(b, query, x.p.table.Load().SecretParameters, func(b, s []byte) []byte { return append(b, s...) })
+	return appendRedacted(b, query, redaction{extra: x.p.table.Load().SecretParameters}, func(b, s []byte) []byte { return append(b, s...) })
 }
 
 // Received is the path as the client has sent it.

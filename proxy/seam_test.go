@@ -30,7 +30,7 @@ func discarding(t testing.TB, g *gateway) *accesslog.Sink {
 			t.Error(err)
 		}
 	})
-	g.proxy.SetLog(&proxy.Log{Sink: sink})
+	g.proxy.SetLogs(&proxy.Log{Sink: sink})
 	return sink
 }
 

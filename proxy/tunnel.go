@@ -27,6 +27,7 @@ func (x *Exchange) tunnel() {
 		x.Answer(InstanceBroke, "", err)
 		return
 	}
+	x.noteResponse()
 	if err := x.W.Head(&x.Response); err != nil {
 		up.Close() //nolint:errcheck // it is being thrown away
 		x.Err = err

@@ -68,28 +68,23 @@ type telemetryBlock struct {
 	DogstatsdAddr *hcl.Attribute `hcl:"dogstatsd_addr,optional"`
 }
 
-type accessLogBlock struct {
-	Path   *hcl.Attribute `hcl:"path,optional"`
-	Format *hcl.Attribute `hcl:"format,optional"`
-}
-
 // agent reads everything of the section but its policy blocks. It returns the
 // elements of policies.paths too, with where they were written.
 func (r *reader) agent(s *section, o *Options) (*Config, []attr.Item) {
 	c := &Config{
-		NodeName:  r.Text(s.attrs["node_name"], ""),
-		LogLevel:  r.logLevel(s.attrs["log_level"]),
-		LogJSON:   r.Bool(s.attrs["log_json"], false),
-		DataDir:   r.path(s.attrs["data_dir"], ""),
-		Listeners: r.listeners(s.blocks["listener"], o),
-		Admin:     r.admin(s.one("admin"), o),
-		Consul:    r.consul(s.one("consul"), o),
-		Store:     r.storeOf(s.one("store"), o),
-		Services:  r.services(s.blocks["service"], o),
-		Drain:     r.drain(s.one("drain"), o),
-		Telemetry: r.telemetry(s.one("telemetry"), o),
-		Tracing:   r.tracing(s.one("tracing"), o),
-		AccessLog: r.accessLog(s.one("access_log"), o),
+		NodeName:   r.Text(s.attrs["node_name"], ""),
+		LogLevel:   r.logLevel(s.attrs["log_level"]),
+		LogJSON:    r.Bool(s.attrs["log_json"], false),
+		DataDir:    r.path(s.attrs["data_dir"], ""),
+		Listeners:  r.listeners(s.blocks["listener"], o),
+		Admin:      r.admin(s.one("admin"), o),
+		Consul:     r.consul(s.one("consul"), o),
+		Store:      r.storeOf(s.one("store"), o),
+		Services:   r.services(s.blocks["service"], o),
+		Drain:      r.drain(s.one("drain"), o),
+		Telemetry:  r.telemetry(s.one("telemetry"), o),
+		Tracing:    r.tracing(s.one("tracing"), o),
+		AccessLogs: r.accessLogs(s.blocks["access_log"], o),
 
 		ErrorPages: r.errorPages(s.blocks["error_page"], o),
 	}
@@ -226,18 +221,4 @@ func metricName(s string) bool {
 		}
 	}
 	return s != ""
-}
-
-func (r *reader) accessLog(b *hcl.Block, o *Options) AccessLog {
-	l := AccessLog{Path: "-", Format: FormatJSON}
-	if b == nil {
-		return l
-	}
-	var in accessLogBlock
-	r.decode(b, o, &in)
-	if r.Text(in.Path, "-") != "-" {
-		l.Path = r.path(in.Path, "-")
-	}
-	l.Format = r.Enum(in.Format, FormatJSON, FormatJSON, FormatCommon, FormatCombined, FormatOff)
-	return l
 }

@@ -31,7 +31,8 @@ type Config struct {
 	Drain     Drain
 	Telemetry Telemetry
 	Tracing   Tracing
-	AccessLog AccessLog
+	// AccessLogs are where the lines of requests go; at least one.
+	AccessLogs []AccessLog
 	// ErrorPages replace the bodies of answers that the gateway makes itself.
 	ErrorPages []ErrorPage
 
@@ -211,20 +212,4 @@ type Telemetry struct {
 	// StatsdAddress and DogstatsdAddr are host:port; empty means not to send.
 	StatsdAddress string
 	DogstatsdAddr string
-}
-
-// Values of AccessLog.Format.
-const (
-	FormatJSON     = "json"
-	FormatCommon   = "common"
-	FormatCombined = "combined"
-	FormatOff      = "off"
-)
-
-// AccessLog is where the line of each request goes.
-type AccessLog struct {
-	// Path is a file, or "-" for the standard output.
-	Path string
-	// Format is one of the Format constants.
-	Format string
 }

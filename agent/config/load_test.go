@@ -88,8 +88,8 @@ func TestRelativePaths(t *testing.T) {
 	if want := filepath.Join(dir, "conf", "state"); c.DataDir != want {
 		t.Errorf("data_dir is %s, want %s", c.DataDir, want)
 	}
-	if c.Admin.TokenFile != "/abs/token" || c.AccessLog.Path != "-" {
-		t.Errorf("token_file is %s and the log's path %s, want them as written", c.Admin.TokenFile, c.AccessLog.Path)
+	if c.Admin.TokenFile != "/abs/token" || c.AccessLogs[0].Path != "-" {
+		t.Errorf("token_file is %s and the log's path %s, want them as written", c.Admin.TokenFile, c.AccessLogs[0].Path)
 	}
 	want := []string{filepath.Join(dir, "shared"), filepath.Join(dir, "conf", "one.hcl")}
 	if !slices.Equal(c.Policies.Paths, want) {
@@ -148,7 +148,7 @@ func TestDefaults(t *testing.T) {
 		Tracing: Tracing{
 			SampleRatio: 0.01, ParentBased: true, ServiceName: "lictor", Timeout: 10 * time.Second, Queue: 4096, Compression: "gzip",
 		},
-		AccessLog: AccessLog{Path: "-", Format: FormatJSON},
+		AccessLogs: []AccessLog{{Path: "-", Format: FormatJSON, Query: QueryRedact}},
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got %+v, want %+v", c, want)

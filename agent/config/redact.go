@@ -32,7 +32,7 @@ func (c *Config) Redacted() map[string]any {
 		"service":    byName(c.Services, func(s *Service) (string, object) { return s.Name, s.redacted() }),
 		"policies":   object{"paths": listOf(c.Policies.Paths), "kv_prefix": c.Policies.KVPrefix, "watch": c.Policies.Watch},
 		"drain":      object{"delay": c.Drain.Delay.String(), "timeout": c.Drain.Timeout.String()},
-		"access_log": object{"path": c.AccessLog.Path, "format": c.AccessLog.Format},
+		"access_log": accessLogsRedacted(c.AccessLogs),
 		"telemetry": object{
 			"metrics_prefix": c.Telemetry.MetricsPrefix, "prometheus": c.Telemetry.Prometheus,
 			"statsd_address": c.Telemetry.StatsdAddress, "dogstatsd_addr": c.Telemetry.DogstatsdAddr,

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 
+	"github.com/lictor/lictor/proxy/logfield"
 	"github.com/lictor/lictor/proxy/step/limit"
 )
 
@@ -78,7 +79,11 @@ func TestRedactedIsComplete(t *testing.T) {
 		case reflect.Uint8, reflect.Uint16:
 			v.SetUint(v.Uint() + 1)
 		case reflect.Map:
-			v.Set(reflect.ValueOf(map[string]string{"a": "b"}))
+			if v.Type().Elem().Kind() == reflect.Int {
+				v.Set(reflect.ValueOf(map[string]int{"a": 1}))
+			} else {
+				v.Set(reflect.ValueOf(map[string]string{"a": "b"}))
+			}
 		case reflect.Struct:
 			v.Set(reflect.ValueOf(netip.MustParsePrefix("192.0.2.0/24")))
 		default:
@@ -120,7 +125,7 @@ func grow(v reflect.Value) {
 // to show.
 func eachLeaf(v reflect.Value, path string, f func(string, reflect.Value)) {
 	switch v.Type() {
-	case reflect.TypeFor[hcl.Range](), reflect.TypeFor[Step](), reflect.TypeFor[Provider](), reflect.TypeFor[limit.KeyPart]():
+	case reflect.TypeFor[hcl.Range](), reflect.TypeFor[Step](), reflect.TypeFor[Provider](), reflect.TypeFor[limit.KeyPart](), reflect.TypeFor[logfield.Spec]():
 		return
 	case reflect.TypeFor[netip.Prefix]():
 		f(path, v)

@@ -30,7 +30,7 @@ func RestartNeeded(running, next *Config) []string {
 		{"drain", running.Drain, next.Drain},
 		{"telemetry", running.Telemetry, next.Telemetry},
 		{"tracing", running.Tracing.withoutSampling(), next.Tracing.withoutSampling()},
-		{"access_log", running.AccessLog, next.AccessLog},
+		{"access_log", running.AccessLogs, next.AccessLogs},
 	} {
 		if !reflect.DeepEqual(s.a, s.b) {
 			out = append(out, s.name)

@@ -30,7 +30,7 @@ func TestRestartNeeded(t *testing.T) {
 		"Drain":      {func(c *Config) { c.Drain.Delay = 1 }, []string{"drain"}},
 		"Telemetry":  {func(c *Config) { c.Telemetry.Prometheus = true }, []string{"telemetry"}},
 		"Tracing":    {func(c *Config) { c.Tracing.Endpoint = "http://127.0.0.1:4318/v1/traces" }, []string{"tracing"}},
-		"AccessLog":  {func(c *Config) { c.AccessLog.Format = FormatOff }, []string{"access_log"}},
+		"AccessLogs": {func(c *Config) { c.AccessLogs = []AccessLog{{Format: FormatOff}} }, []string{"access_log"}},
 		"ErrorPages": {func(c *Config) { c.ErrorPages = []ErrorPage{{Status: []int{404}}} }, nil},
 		"Policy":     {func(c *Config) { c.Policy.Limits = []limit.Spec{{Name: "x"}} }, nil},
 	}

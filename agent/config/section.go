@@ -49,7 +49,7 @@ func policySchema(o *Options) *hcl.BodySchema {
 }
 
 // single are the blocks of which there is at most one over all files.
-var single = []string{"admin", "consul", "policies", "drain", "telemetry", "tracing", "access_log", "store", "gateway", "defaults"}
+var single = []string{"admin", "consul", "policies", "drain", "telemetry", "tracing", "store", "gateway", "defaults"}
 
 // section is the tops of several files together, by name.
 type section struct {

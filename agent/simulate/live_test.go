@@ -75,7 +75,7 @@ func live(t *testing.T, p *config.Policy, arrivals []arrival) []byte {
 	served := proxy.New(limits.NewClock(), nil)
 	served.Swap(table)
 	sink, log := accesslog.NewSink(1), new(bytes.Buffer)
-	served.SetLog(&proxy.Log{Sink: sink})
+	served.SetLogs(&proxy.Log{Sink: sink})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- sink.Run(ctx, func() (io.WriteCloser, error) { return written{log}, nil }) }()

@@ -173,7 +173,7 @@ func startLog(t *testing.T, g *gateway) func() string {
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- sink.Run(ctx, func() (io.WriteCloser, error) { return out, nil }) }()
-	g.Proxy.SetLog(&proxy.Log{Sink: sink})
+	g.Proxy.SetLogs(&proxy.Log{Sink: sink})
 	end := sync.OnceValue(func() string {
 		stop()
 		if err := <-done; err != nil {

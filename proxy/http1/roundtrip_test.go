@@ -149,7 +149,7 @@ func startFull(t testing.TB, e engine, instance string) (*gateway, *accesslog.Si
 			t.Error(err)
 		}
 	})
-	g.Proxy.SetLog(&proxy.Log{Sink: sink})
+	g.Proxy.SetLogs(&proxy.Log{Sink: sink})
 	return g, sink
 }
 
