@@ -33,7 +33,7 @@ func (a *Agent) listenAdmin(c *config.Config) error {
 	if err != nil {
 		return err
 	}
-	ln, err := net.Listen("tcp", c.Admin.Address)
+	ln, err := a.options.Sockets.Listen(adminSocket, c.Admin.Address)
 	if err != nil {
 		return fmt.Errorf("admin listener: %w", err)
 	}

@@ -47,6 +47,12 @@ type Options struct {
 	Stderr io.Writer
 	// Version is told to Consul, metrics and clients of the admin API.
 	Version string
+	// Sockets opens what the gateway listens on; nil for sockets of its own.
+	Sockets Sockets
+	// Heritage is what a gateway left that this one takes over from; nil for none.
+	Heritage *Heritage
+	// Serving is called once requests are taken. It may be nil.
+	Serving func()
 }
 
 // Agent is one gateway.
@@ -85,6 +91,7 @@ type Agent struct {
 	loaded       atomic.Pointer[LoadReport]
 	read         readFiles
 	ready        readiness
+	succeeded    atomic.Bool                         // another gateway has taken over
 	registration atomic.Pointer[consul.Registration] // nil without one
 	shadows      shadowWarnings
 	missing      missingWarnings
@@ -112,6 +119,9 @@ func New(o Options) (*Agent, error) {
 	if diags.HasErrors() {
 		return nil, refused(files, diags)
 	}
+	if o.Sockets == nil {
+		o.Sockets = newSockets{}
+	}
 	a := &Agent{
 		options: o,
 		config:  c,
@@ -120,6 +130,9 @@ func New(o Options) (*Agent, error) {
 		waiters: limits.NewWaiters(maxWaiting),
 		started: time.Now(),
 		placed:  make(chan struct{}, 1),
+	}
+	if o.Heritage != nil {
+		a.clock = o.Heritage.clock
 	}
 	a.read.set(paths{}.with(pathsOf(c, files)))
 	a.warn(diags)
@@ -256,6 +269,9 @@ func (a *Agent) Run(ctx, hurry context.Context) error {
 	wg.Go(func() { a.followKV(base) })
 	wg.Go(func() { a.followTags(base) })
 	wg.Go(func() { a.watchCertificates(base) })
+	if err := a.takeOver(ctx); err != nil {
+		return err
+	}
 	wg.Go(func() { a.register(base) })
 	wg.Go(func() { a.admin.serve(base) })
 	wg.Go(func() { a.admin.views.Run(base) })
@@ -269,6 +285,9 @@ func (a *Agent) Run(ctx, hurry context.Context) error {
 	}
 	a.log.Info("gateway started", "node", a.config.NodeName, "version", a.options.Version,
 		"routes", len(a.current.Load().table.Routes), "admin", a.admin.addr.String(), "cpus", runtime.GOMAXPROCS(0))
+	if a.options.Serving != nil {
+		a.options.Serving()
+	}
 
 	var err error
 	select {

@@ -10,11 +10,18 @@ import (
 // them to notice it, and to be logged.
 const afterwards = time.Second
 
+// lingering is how long connections that wait for a request stay open once another
+// process has taken over: most clients that keep one use it within that.
+const lingering = 10 * time.Second
+
 // drain ends the gateway politely: readiness fails first, so that load balancers
 // look away, then the listeners close, then what is in flight may finish within
 // the bound. hurry ends it at once.
 func (a *Agent) drain(hurry context.Context) {
 	c := a.config.Drain
+	if a.succeeded.Load() { // nobody has to look away, and nobody waits for the end
+		c.Delay, c.Timeout = 0, c.UpgradeTimeout
+	}
 	a.ready.draining.Store(true)
 	a.log.Info("draining", "delay", c.Delay, "timeout", c.Timeout, "in_flight", a.proxy.InFlight())
 	wait(hurry, c.Delay)
@@ -24,6 +31,9 @@ func (a *Agent) drain(hurry context.Context) {
 	var wg sync.WaitGroup
 	for _, s := range a.servers {
 		wg.Go(func() {
+			if a.succeeded.Load() {
+				s.retire(ctx)
+			}
 			if err := s.Shutdown(ctx); err != nil {
 				a.log.Warn("listener closed with requests in flight", "listener", s.listener.Name, "error", err)
 				_ = s.Close() // the error is the one above
@@ -38,6 +48,27 @@ func (a *Agent) drain(hurry context.Context) {
 		a.awaitIdle(end)
 	}
 	a.log.Info("gateway stopped", "cut_off", a.proxy.InFlight())
+}
+
+// retire leaves new connections to the process that has taken over, and waits for
+// clients to leave with their next answers.
+func (s *server) retire(ctx context.Context) {
+	s.Retire()
+	s.ln.Close() // the other process has its own
+	ctx, cancel := context.WithTimeout(ctx, lingering)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C: // a connection that was let in last has been counted by then
+			if s.listener.Open.Load() == 0 {
+				return
+			}
+		}
+	}
 }
 
 // awaitIdle waits for what is in flight, tunnels too, which have left the

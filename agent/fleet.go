@@ -43,6 +43,9 @@ func (a *Agent) openFleet(c *config.Config) (*membership, error) {
 	var id [8]byte
 	rand.Read(id[:]) // it never fails
 	m := &membership{id: hex.EncodeToString(id[:]), service: c.Consul.Service.Name, known: make(chan struct{})}
+	if h := a.options.Heritage; h != nil && h.id != "" {
+		m.id = h.id // to the others it is the same gateway
+	}
 	s := a.consulConfig(c)
 	s.Logger = a.log.Named("fleet")
 	s.Datacenter = "" // the agent's, which is where we are registered

@@ -57,7 +57,7 @@ func (a *Agent) listen(g *generation) error {
 
 // listenOne opens one address; set is nil for a listener in clear.
 func (a *Agent) listenOne(c *config.Listener, set *certs.ServerSet) (*server, error) {
-	ln, err := net.Listen("tcp", c.Address)
+	ln, err := a.options.Sockets.Listen(c.Name, c.Address)
 	if err != nil {
 		return nil, err
 	}

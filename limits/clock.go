@@ -30,6 +30,15 @@ func NewClock() *Clock {
 	return c
 }
 
+// ResumeClock goes on from a moment of another process's clock that is this very
+// moment. The time that the message took is lost to the new clock: it is behind,
+// never ahead.
+func ResumeClock(at Time) *Clock {
+	c := &Clock{start: time.Now().Add(-at.Mono)}
+	c.offset.Store(int64(at.Wall - at.Mono))
+	return c
+}
+
 // Now reads the clock.
 func (c *Clock) Now() Time {
 	return c.At(time.Since(c.start))

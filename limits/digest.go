@@ -4,8 +4,9 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/hex"
-	"hash/maphash"
 	"math/bits"
+
+	"github.com/dchest/siphash"
 )
 
 // digest stands for a key, so that the keys themselves, which are people's
@@ -20,23 +21,34 @@ type digest uint64
 
 // seed is the secret of one limiter's digests, handed on to its successors.
 type seed struct {
-	long  maphash.Seed // of keys longer than shortKey
-	short [6]uint64    // of all others
+	long  [2]uint64 // of keys longer than shortKey
+	short [6]uint64 // of all others
 }
 
 func newSeed() seed {
-	s := seed{long: maphash.MakeSeed()}
-	var secret [8 * len(s.short)]byte
+	var words [8]uint64
+	var secret [8 * len(words)]byte
 	_, _ = rand.Read(secret[:]) // it never fails
-	for i := range s.short {
-		s.short[i] = binary.LittleEndian.Uint64(secret[8*i:])
+	for i := range words {
+		words[i] = binary.LittleEndian.Uint64(secret[8*i:])
 	}
-	return s
+	return seedOf(words)
+}
+
+func seedOf(words [8]uint64) seed {
+	return seed{long: [2]uint64(words[:2]), short: [6]uint64(words[2:])}
+}
+
+func (s *seed) words() (words [8]uint64) {
+	copy(words[:2], s.long[:])
+	copy(words[2:], s.short[:])
+	return words
 }
 
 // shortKey is the length of the longest key that has a hash of its own. Nearly
-// all keys are no longer, and maphash would take as long for one as half of a
-// decision does.
+// all keys are no longer, and SipHash, which is for the others, would take longer
+// for one than a decision does. The runtime's own hash would be faster, but its
+// seed can't be handed to a process that takes over.
 const shortKey = 32
 
 // digest hashes a key. The products of pairs of words, each hidden by a secret
@@ -49,7 +61,7 @@ func (s *seed) digest(key []byte) digest {
 	var hi, lo uint64
 	switch n := len(key); {
 	case n > shortKey:
-		return digest(maphash.Bytes(s.long, key) | 1)
+		return digest(siphash.Hash(s.long[0], s.long[1], key) | 1)
 	case n > 16:
 		h, l := bits.Mul64(word(key)+k[0], word(key[8:])+k[1])
 		hi, lo = bits.Mul64(word(key[n-16:])+k[2], word(key[n-8:])+k[3])

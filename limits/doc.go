@@ -7,6 +7,7 @@
 //
 //	Block (decoded HCL) ──Spec()──▶ Spec (validated, comparable) ──New()──▶ Limiter
 //	                                                  old Limiter ──Adopt()──▶ Limiter
+//	Limiter ──Save()──▶ another process ──Load()──▶ Limiter
 //
 // Time is an argument and arithmetic is in integers, so decisions are exact and
 // a test is a script of moments and answers. Moments are between the Unix epoch,

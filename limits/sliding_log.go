@@ -145,3 +145,27 @@ func (r slidingLog) inherit(from slidingLog, s logState, was, _ int64) logState 
 	}
 	return next
 }
+
+// flatten writes the last moment, and how many moments count before them.
+func (r slidingLog) flatten(s logState, to []int64) []int64 {
+	to = append(to, s.last, int64(s.n))
+	for i := range s.n {
+		to = append(to, s.at(i))
+	}
+	return to
+}
+
+func (r slidingLog) unflatten(from []int64) (s logState, rest []int64, ok bool) {
+	if len(from) < 2 {
+		return s, nil, false
+	}
+	s.last = from[0]
+	n, rest := from[1], from[2:]
+	if n < 0 || n > r.limit || n > int64(len(rest)) {
+		return s, nil, false
+	}
+	for _, t := range rest[:n] {
+		s.push(t, 1, int(r.limit))
+	}
+	return s, rest[n:], true
+}

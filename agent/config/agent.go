@@ -18,8 +18,10 @@ const (
 	defaultDevPolicies  = "policies"
 	defaultMaxStale     = 10 * time.Minute
 	defaultDrainTimeout = 30 * time.Second
-	defaultPrefix       = "lictor"
-	defaultServiceName  = "lictor"
+	// Nobody waits for the process that was replaced, but its tunnels.
+	defaultUpgradeTimeout = time.Hour
+	defaultPrefix         = "lictor"
+	defaultServiceName    = "lictor"
 )
 
 // LogLevels are the levels from the chattiest to the quietest.
@@ -57,8 +59,9 @@ type policiesBlock struct {
 }
 
 type drainBlock struct {
-	Delay   *hcl.Attribute `hcl:"delay,optional"`
-	Timeout *hcl.Attribute `hcl:"timeout,optional"`
+	Delay          *hcl.Attribute `hcl:"delay,optional"`
+	Timeout        *hcl.Attribute `hcl:"timeout,optional"`
+	UpgradeTimeout *hcl.Attribute `hcl:"upgrade_timeout,optional"`
 }
 
 type telemetryBlock struct {
@@ -184,7 +187,7 @@ func (r *reader) policies(b *hcl.Block, o *Options) (Policies, []attr.Item) {
 }
 
 func (r *reader) drain(b *hcl.Block, o *Options) Drain {
-	d := Drain{Timeout: defaultDrainTimeout}
+	d := Drain{Timeout: defaultDrainTimeout, UpgradeTimeout: defaultUpgradeTimeout}
 	if b == nil {
 		return d
 	}
@@ -192,6 +195,7 @@ func (r *reader) drain(b *hcl.Block, o *Options) Drain {
 	r.decode(b, o, &in)
 	d.Delay = r.Duration(in.Delay, 0, 0, 0)
 	d.Timeout = r.Duration(in.Timeout, defaultDrainTimeout, 0, 0)
+	d.UpgradeTimeout = r.Duration(in.UpgradeTimeout, defaultUpgradeTimeout, 0, 0)
 	return d
 }
 

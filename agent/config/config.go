@@ -203,6 +203,8 @@ type Drain struct {
 	Delay time.Duration
 	// Timeout bounds the wait for requests in flight.
 	Timeout time.Duration
+	// UpgradeTimeout does so where another process has taken over.
+	UpgradeTimeout time.Duration
 }
 
 // Telemetry is where metrics go.

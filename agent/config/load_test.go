@@ -143,7 +143,7 @@ func TestDefaults(t *testing.T) {
 		Admin:     Admin{Address: "127.0.0.1:9980"},
 		Consul:    &Consul{RequireServiceCheck: true, MaxStale: 10 * time.Minute},
 		Policies:  Policies{Watch: true},
-		Drain:     Drain{Timeout: 30 * time.Second},
+		Drain:     Drain{Timeout: 30 * time.Second, UpgradeTimeout: time.Hour},
 		Telemetry: Telemetry{MetricsPrefix: "lictor", Prometheus: true},
 		Tracing: Tracing{
 			SampleRatio: 0.01, ParentBased: true, ServiceName: "lictor", Timeout: 10 * time.Second, Queue: 4096, Compression: "gzip",

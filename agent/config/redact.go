@@ -31,7 +31,7 @@ func (c *Config) Redacted() map[string]any {
 		"admin":      object{"address": c.Admin.Address, "token_file": c.Admin.TokenFile, "hosts": listOf(c.Admin.Hosts)},
 		"service":    byName(c.Services, func(s *Service) (string, object) { return s.Name, s.redacted() }),
 		"policies":   object{"paths": listOf(c.Policies.Paths), "kv_prefix": c.Policies.KVPrefix, "watch": c.Policies.Watch},
-		"drain":      object{"delay": c.Drain.Delay.String(), "timeout": c.Drain.Timeout.String()},
+		"drain":      object{"delay": c.Drain.Delay.String(), "timeout": c.Drain.Timeout.String(), "upgrade_timeout": c.Drain.UpgradeTimeout.String()},
 		"access_log": accessLogsRedacted(c.AccessLogs),
 		"telemetry": object{
 			"metrics_prefix": c.Telemetry.MetricsPrefix, "prometheus": c.Telemetry.Prometheus,

@@ -59,6 +59,10 @@ type Registration struct {
 	entry api.AgentServiceRegistration
 	check string
 	err   atomic.Pointer[error]
+
+	releasing sync.Once
+	released  chan struct{} // closed by Release
+	done      chan struct{} // closed when Run ends
 }
 
 // NewRegistration returns a registration that tells Consul nothing before Run.
@@ -83,7 +87,9 @@ func NewRegistration(cfg Config, spec Spec) (*Registration, error) {
 		}
 		meta["version"] = spec.Version
 	}
-	r := &Registration{con: con, log: cfg.Logger, check: "service:" + id}
+	r := &Registration{
+		con: con, log: cfg.Logger, check: "service:" + id, released: make(chan struct{}), done: make(chan struct{}),
+	}
 	r.entry = api.AgentServiceRegistration{
 		ID: id, Name: spec.Name, Address: spec.Address, Port: spec.Port,
 		Tags: slices.Clone(spec.Tags), Meta: meta,
@@ -108,10 +114,11 @@ func (r *Registration) Err() error {
 }
 
 // Run registers the gateway, keeps it registered and its check like ready says,
-// and takes it out again when ctx is done. An agent that forgot the gateway is
+// and takes it out again when ctx is done. Call it once. An agent that forgot the gateway is
 // told again within 10 s of being reachable. ready is called four times a
 // second; its text is the output of the check.
 func (r *Registration) Run(ctx context.Context, ready func() (ok bool, text string)) error {
+	defer close(r.done)
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	tokenCtx, stop := context.WithCancel(ctx)
@@ -129,9 +136,19 @@ func (r *Registration) Run(ctx context.Context, ready func() (ok bool, text stri
 				r.deregister(context.WithoutCancel(ctx))
 			}
 			return nil
+		case <-r.released:
+			return nil
 		case <-tick.C:
 		}
 	}
+}
+
+// Release leaves the registration to somebody else who goes on with it: Run, which
+// must have been called, ends without taking it out. Consul hears nothing more from
+// it once Release has returned.
+func (r *Registration) Release() {
+	r.releasing.Do(func() { close(r.released) })
+	<-r.done
 }
 
 // beat is the state of one Run.

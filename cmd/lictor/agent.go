@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -30,6 +31,7 @@ func runAgent(e env, args []string) int {
 	fs.BoolVar(&in.Dev, "dev", false, "listener 127.0.0.1:8080, admin 127.0.0.1:9980, Consul 127.0.0.1:8500, policies from ./policies")
 	fs.StringVar(&in.LogLevel, "log-level", "", "TRACE, DEBUG, INFO, WARN or ERROR; wins over files")
 	fs.BoolVar(&in.LogJSON, "log-json", false, "log in JSON")
+	pidFile := fs.String("pid-file", "", "`file` for the number of the process that serves, which changes with an upgrade")
 	if code, ok := parse(fs, args); !ok {
 		return code
 	}
@@ -43,7 +45,19 @@ func runAgent(e env, args []string) int {
 	}
 	c := make(chan os.Signal, 8)
 	signal.Notify(c, harmless...) // a reload asked for meanwhile must not end the process
-	a, err := agent.New(agent.Options{Input: in, Stdout: e.stdout, Stderr: e.stderr, Version: version})
+	up, err := newUpgrader(e, *pidFile)
+	if err != nil {
+		return fail(e, err)
+	}
+	heritage, err := up.heritage()
+	if err != nil {
+		return fail(e, err)
+	}
+	var a *agent.Agent
+	a, err = agent.New(agent.Options{
+		Input: in, Stdout: e.stdout, Stderr: e.stderr, Version: version,
+		Sockets: up, Heritage: heritage, Serving: func() { up.serving(a.Logger()) },
+	})
 	if err != nil {
 		return fail(e, err)
 	}
@@ -52,7 +66,8 @@ func runAgent(e env, args []string) int {
 	log.SetFlags(0)
 	log.SetOutput(a.Logger().Named("std").StandardWriter(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}))
 	signal.Notify(c, handled...)
-	ctx, hurry := follow(c, a)
+	ctx, hurry := follow(c, running{a, up})
+	context.AfterFunc(ctx, up.stop)
 	if err := a.Run(ctx, hurry); err != nil {
 		return fail(e, err)
 	}

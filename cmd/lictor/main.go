@@ -19,6 +19,9 @@ const (
 type env struct {
 	stdout, stderr io.Writer
 	getenv         func(string) string
+	// upgradable says that the process may be one of a row in which each takes over
+	// from the one before: one that main has started.
+	upgradable bool
 }
 
 // command is one subcommand.
@@ -47,7 +50,7 @@ func commands() []command {
 }
 
 func main() {
-	os.Exit(dispatch(env{os.Stdout, os.Stderr, os.Getenv}, os.Args[1:]))
+	os.Exit(dispatch(env{os.Stdout, os.Stderr, os.Getenv, true}, os.Args[1:]))
 }
 
 func dispatch(e env, args []string) int {

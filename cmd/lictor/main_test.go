@@ -31,7 +31,7 @@ type run struct {
 // lictor runs the program with variables of the environment and arguments.
 func lictor(environment map[string]string, args ...string) run {
 	var out, errs bytes.Buffer
-	code := dispatch(env{&out, &errs, func(name string) string { return environment[name] }}, args)
+	code := dispatch(env{stdout: &out, stderr: &errs, getenv: func(name string) string { return environment[name] }}, args)
 	return run{code, out.String(), errs.String()}
 }
 

@@ -17,17 +17,19 @@ type gateway interface {
 	Reload() (agent.ReloadReport, error)
 	ReopenLogs(ctx context.Context)
 	DumpTelemetry()
+	// Upgrade reports whether another process has taken over.
+	Upgrade() bool
 }
 
 // follow turns signals into deeds for as long as the process runs. The first
-// context that it returns ends with the first request to stop, the second with
-// the second one. A reload may take seconds; a request to stop does not wait for
-// it.
+// context that it returns ends with the first request to stop, or when another
+// process has taken over, the second with the next request. A reload or an upgrade
+// may take seconds; a request to stop does not wait for it.
 func follow(c <-chan os.Signal, g gateway) (ctx, hurry context.Context) {
 	ctx, stop := context.WithCancel(context.Background())
 	hurry, now := context.WithCancel(context.Background())
 	// One that waits does what all of them meant.
-	reload, dump := make(chan struct{}, 1), make(chan struct{}, 1)
+	reload, dump, upgrade := make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{}, 1)
 	go func() {
 		for {
 			select {
@@ -36,6 +38,10 @@ func follow(c <-chan os.Signal, g gateway) (ctx, hurry context.Context) {
 				_, _ = g.Reload() // it has logged what is wrong
 			case <-dump:
 				g.DumpTelemetry()
+			case <-upgrade:
+				if g.Upgrade() {
+					stop()
+				}
 			}
 		}
 	}()
@@ -46,6 +52,8 @@ func follow(c <-chan os.Signal, g gateway) (ctx, hurry context.Context) {
 				ask(reload)
 			case what == dumpSignal:
 				ask(dump)
+			case what == upgradeSignal:
+				ask(upgrade)
 			case ctx.Err() == nil:
 				stop()
 			default:
@@ -70,4 +78,5 @@ const (
 	stopSignal signalMeaning = iota
 	reloadSignal
 	dumpSignal
+	upgradeSignal
 )

@@ -8,8 +8,8 @@ import (
 )
 
 var (
-	harmless = []os.Signal{syscall.SIGHUP, syscall.SIGUSR1}
-	handled  = []os.Signal{syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGINT, syscall.SIGTERM}
+	harmless = []os.Signal{syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2}
+	handled  = []os.Signal{syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGINT, syscall.SIGTERM}
 )
 
 func meaning(s os.Signal) signalMeaning {
@@ -18,6 +18,8 @@ func meaning(s os.Signal) signalMeaning {
 		return reloadSignal
 	case syscall.SIGUSR1:
 		return dumpSignal
+	case syscall.SIGUSR2:
+		return upgradeSignal
 	default:
 		return stopSignal
 	}

@@ -42,7 +42,7 @@ func TestValidateFabio(t *testing.T) {
 			t.Fatal(err)
 		}
 		var out, errs bytes.Buffer
-		code = dispatch(env{&out, &errs, func(string) string { return "" }}, append([]string{"validate", "-fabio"}, append(args, file)...))
+		code = dispatch(env{stdout: &out, stderr: &errs, getenv: func(string) string { return "" }}, append([]string{"validate", "-fabio"}, append(args, file)...))
 		return code, out.String(), errs.String()
 	}
 	code, stdout, stderr := run("consul {\n  address = \"" + consul.Listener.Addr().String() + "\"\n}\n")

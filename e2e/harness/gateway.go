@@ -34,6 +34,9 @@ type Options struct {
 	Policies string
 	// Env is added to the gateway's environment.
 	Env []string
+	// Upgradable has the gateway keep the number of its process in a file, by which
+	// Upgrade finds it.
+	Upgradable bool
 	// NotReady returns the gateway as soon as it answers on its admin address.
 	NotReady bool
 }
@@ -88,14 +91,23 @@ func tryGateway(t testing.TB, o Options) (*Gateway, error) {
 	if err := os.WriteFile(config, []byte(g.config(o)), 0o600); err != nil {
 		return nil, fmt.Errorf("writing the configuration: %w", err)
 	}
-	g.process, err = process.Start(process.Command{
+	command := process.Command{
 		Path:   Lictor(t),
 		Args:   []string{"agent", "-config-file", config},
 		Dir:    g.Dir,
 		Env:    o.Env,
 		Output: g.Log,
-	})
-	if err != nil {
+	}
+	if o.Upgradable {
+		command.Args = append(command.Args, "-pid-file", g.pidFile())
+		output, err := g.Log.pipe(t)
+		if err != nil {
+			return nil, err
+		}
+		defer output.Close()
+		command.Output = output
+	}
+	if g.process, err = process.Start(command); err != nil {
 		return nil, err
 	}
 	g.Log.showOnFailure(t, "the gateway") // after the following, which may fail the test

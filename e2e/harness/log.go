@@ -2,6 +2,8 @@ package harness
 
 import (
 	"bytes"
+	"io"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -33,6 +35,23 @@ func (l *Log) Contains(text string) bool { return strings.Contains(l.String(), t
 
 // Count returns how often the text was printed.
 func (l *Log) Count(text string) int { return strings.Count(l.String(), text) }
+
+// pipe returns what a program and those that it starts can write into the log by,
+// whichever of them ends first. The caller closes it once they run.
+func (l *Log) pipe(t testing.TB) (*os.File, error) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	var copied sync.WaitGroup
+	copied.Go(func() { _, _ = io.Copy(l, r) }) // until the last of them has ended
+	t.Cleanup(func() {
+		copied.Wait()
+		r.Close()
+	})
+	return w, nil
+}
 
 // showOnFailure prints the log when the test has failed.
 func (l *Log) showOnFailure(t testing.TB, name string) {

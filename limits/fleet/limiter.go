@@ -49,6 +49,10 @@ func (l *Limiter) fit(share Share, now limits.Time) {
 // Share is the part of the limit that is granted here.
 func (l *Limiter) Share() Share { return l.at.Load().share }
 
+// Current is the limiter of this gateway's part at present, which keeps the
+// budgets.
+func (l *Limiter) Current() limits.Limiter { return l.at.Load().Limiter }
+
 // Take implements limits.Limiter.
 func (l *Limiter) Take(key []byte, cost int64, now limits.Time) limits.Decision {
 	return l.at.Load().Take(key, cost, now)

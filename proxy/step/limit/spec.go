@@ -1,7 +1,7 @@
 package limit
 
 import (
-	"slices"
+	"fmt"
 
 	"github.com/lictor/lictor/limits"
 )
@@ -145,12 +145,13 @@ func (s *Spec) Equal(o *Spec) bool {
 }
 
 // SameBudgets reports whether what has been used under one limit counts under
-// the other: they have the same name, algorithm, precision, scope and kind of
-// key, and count the same.
-func (s *Spec) SameBudgets(o *Spec) bool {
-	return s.Name == o.Name && s.Algorithm == o.Algorithm && s.precision() == o.precision() && s.Scope == o.Scope && s.Unit == o.Unit &&
-		s.IPv6Prefix == o.IPv6Prefix && s.IPv4Prefix == o.IPv4Prefix &&
-		slices.EqualFunc(s.Key, o.Key, KeyPart.Equal)
+// the other: they have the same name and the same Budgets.
+func (s *Spec) SameBudgets(o *Spec) bool { return s.Name == o.Name && s.Budgets() == o.Budgets() }
+
+// Budgets says what is charged to whom: algorithm, precision, scope, unit and kind of
+// key. It is for comparing, also between processes.
+func (s *Spec) Budgets() string {
+	return fmt.Sprintf("%s %s %s %q /%d /%d %s", s.Algorithm, s.precision(), s.Scope, s.Unit, s.IPv6Prefix, s.IPv4Prefix, s.Key)
 }
 
 // precision is that of a sliding window, or whether windows are those of a

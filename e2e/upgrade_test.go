@@ -1,0 +1,154 @@
+//go:build e2e && unix
+
+package e2e
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/lictor/lictor/e2e/harness"
+)
+
+// upgradable has routes with a limit by each algorithm that keeps something for
+// longer than the test takes.
+const upgradable = ordersRoute + `
+limit "token_bucket" "bucket" {
+  rate  = "6/h"
+  burst = 6
+  key   = [request.header["X-Who"]]
+}
+limit "sliding_window" "log" {
+  limit     = 9
+  window    = "1h"
+  precision = "log"
+  key       = [request.header["X-Who"]]
+}
+limit "fixed_window" "window" {
+  limit  = 100
+  window = "100d"
+}
+route "limited" {
+  path_prefix = "/limited"
+  service     = "orders"
+  limits      = ["bucket", "log", "window"]
+}
+`
+
+// as asks for a path as somebody, and wants a status.
+func as(t *testing.T, g *harness.Gateway, who string, want int) {
+	t.Helper()
+	if a := g.Get("/limited", "X-Who: "+who); a.Status != want {
+		t.Errorf("%s: %d %s, want %d", who, a.Status, a.Body, want)
+	}
+}
+
+// gone waits for a process to end.
+func gone(t *testing.T, pid int) {
+	t.Helper()
+	harness.Within(t, harness.Patience, fmt.Sprintf("process %d ends", pid), func() error {
+		if !harness.Gone(pid) {
+			return fmt.Errorf("it runs")
+		}
+		return nil
+	})
+}
+
+// TestUpgrade has one process after the other take over under load: no request
+// fails, budgets go on, Consul never hears of it, and a WebSocket keeps its process.
+func TestUpgrade(t *testing.T) {
+	t.Parallel()
+	w := newWorldWith(t, 2, harness.Options{Policies: upgradable, ConsulBlock: "service {\n  name = \"edge\"\n}", Upgradable: true})
+	for _, i := range w.orders {
+		i.Handle("/orders/ws", tunnel)
+	}
+	passing := func() error {
+		var entries []struct{ Service struct{ ID string } }
+		if err := w.consul.Get(t.Context(), "/v1/health/service/edge?passing", &entries); err != nil {
+			return err
+		}
+		if len(entries) != 1 {
+			return fmt.Errorf("the catalog lists %d gateways", len(entries))
+		}
+		return nil
+	}
+	harness.Within(t, harness.Patience, "it is registered", passing)
+	load := harness.Load{URL: w.gateway.URL("/orders"), Workers: 8}.Start(t)
+	for range 4 {
+		as(t, w.gateway, "ada", http.StatusOK)
+	}
+	for n := range 2 {
+		load.WaitFor(load.Sent() + 500)
+		gone(t, w.gateway.Upgrade())
+		if err := passing(); err != nil {
+			t.Errorf("after upgrade %d: %v", n, err)
+		}
+		as(t, w.gateway, "ada", http.StatusOK)
+	}
+	as(t, w.gateway, "ada", http.StatusTooManyRequests)
+	as(t, w.gateway, "bob", http.StatusOK)
+	load.WaitFor(load.Sent() + 500)
+
+	conn, reader := openTunnel(t, w.gateway, "/orders/ws")
+	say(t, conn, reader, "before")
+	before := w.gateway.Upgrade()
+	load.WaitFor(load.Sent() + 500)
+	say(t, conn, reader, "after")
+	if harness.Gone(before) {
+		t.Error("the process that has the WebSocket is gone")
+	}
+	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if rest, err := io.ReadAll(reader); err != nil || len(rest) > 0 {
+		t.Errorf("after the end: %q, %v", rest, err)
+	}
+	gone(t, before)
+	report := load.Finish()
+	if err := report.Err(); err != nil {
+		t.Error(err)
+	}
+	t.Logf("%d requests over three upgrades", report.Sent)
+	if err := passing(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestUpgradeFails has a new process refuse its configuration: it says why, and the
+// one before goes on, and can be upgraded once that is mended.
+func TestUpgradeFails(t *testing.T) {
+	t.Parallel()
+	w := newWorldWith(t, 1, harness.Options{Policies: upgradable, Upgradable: true})
+	config := filepath.Join(w.gateway.Dir, "lictor.hcl")
+	good, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, config, append([]byte("node_nmae = 1\n"), good...))
+	before := w.gateway.PID()
+	w.gateway.SignalUpgrade()
+	harness.Within(t, harness.Patience, "the reason is told", func() error {
+		if !w.gateway.Log.Contains("no other process takes over") || !w.gateway.Log.Contains("node_nmae") {
+			return fmt.Errorf("it says %s", w.gateway.Log)
+		}
+		return nil
+	})
+	as(t, w.gateway, "ada", http.StatusOK)
+	if w.gateway.PID() != before {
+		t.Error("another process serves")
+	}
+	write(t, config, good)
+
+	// A limit that became another one starts fresh, the others go on.
+	w.gateway.WritePolicies(strings.NewReplacer("token_bucket", "leaky_bucket", "burst", "capacity").Replace(upgradable))
+	gone(t, w.gateway.Upgrade())
+	if !w.gateway.Log.Contains(`limits_kept=["log", "window"] limits_fresh=["bucket"]`) && !w.gateway.Log.Contains(`limits_kept=["log","window"]`) {
+		t.Errorf("it says %s", w.gateway.Log)
+	}
+	as(t, w.gateway, "ada", http.StatusOK)
+}
