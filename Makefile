@@ -18,7 +18,7 @@ LDFLAGS  := -s -w -X main.version=$(VERSION)
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 VULN     := golang.org/x/vuln/cmd/govulncheck
 
-.PHONY: help demo build test unit race e2e redis fuzz bench churn compare grpc pictures lint check cross consul vuln clean
+.PHONY: help demo build test unit race e2e redis fuzz bench churn compare grpc ui pictures lint check cross consul vuln clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,11 @@ compare: ## Time and memory of a limit's decision beside other libraries', which
 
 grpc: build ## What gRPC's own client, which it downloads, understands of the gateway's answers
 	LICTOR_BIN=$(CURDIR)/bin/lictor go -C e2e/grpc test -count=1 -tags e2e ./...
+
+# A module of its own, for what drives the browser.
+ui: build ## The dashboard in a real Chromium, which it finds or installs (UI_SHOTS=DIR keeps pictures)
+	@CONSUL_BIN=$$(e2e/consul/consul.sh); CHROMIUM_BIN=$$(e2e/ui/chromium.sh); export CONSUL_BIN CHROMIUM_BIN; set -x; \
+	LICTOR_BIN=$(CURDIR)/bin/lictor go -C e2e/ui test -count=1 -tags e2e ./...
 
 pictures: ## Draw the pictures of docs/limits.md anew, by the limiters themselves
 	go run ./limits/picture -dir docs/images

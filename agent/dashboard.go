@@ -118,7 +118,7 @@ const mostOutput = 400
 func (d dashboard) State(slow bool) *ui.State {
 	a := d.agent
 	g := a.current.Load()
-	s := &ui.State{Gateway: a.gatewayRow(g), Routes: map[string]any{}, Limits: map[string]any{}}
+	s := &ui.State{Gateway: a.gatewayRow(g), Routes: map[string]any{}, Limits: map[string]any{}, Tops: map[string]any{}}
 	for i, r := range g.table.Routes {
 		c := &g.config.Policy.Routes[i]
 		s.Routes[r.Name()] = routeRow{
@@ -129,23 +129,26 @@ func (d dashboard) State(slow bool) *ui.State {
 	a.serviceRows(g, s)
 	by := limitUsers(g)
 	if slow {
-		s.Tops, s.Unknown = map[string]any{}, a.unknownPaths(unknownShown)
+		s.Unknown = a.unknownPaths(unknownShown)
 	}
 	for _, l := range g.limits {
 		v := a.limitFigures(l)
 		v.Routes, v.Gateway = orEmpty(by.routes[v.Name]), by.gateway[v.Name]
 		v.Allowed, v.Delayed, v.Denied, v.WouldDeny = 0, 0, 0, 0 // points tell
 		s.Limits[v.Name] = v
-		if slow && v.Keys <= mostRanked {
+		if v.Keys <= fewRanked || slow && v.Keys <= mostRanked {
 			s.Tops[v.Name] = a.topKeys(l)
 		}
 	}
 	return s
 }
 
-// mostRanked is how many keys a limit may have for the dashboard to look through
-// them again and again.
-const mostRanked = 200_000
+// How many keys a limit may have for the dashboard to look through them each second,
+// and to look through them now and then.
+const (
+	fewRanked  = 2_000
+	mostRanked = 200_000
+)
 
 func (a *Agent) gatewayRow(g *generation) gatewayRow {
 	v := gatewayRow{

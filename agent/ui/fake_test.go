@@ -40,7 +40,7 @@ func (f *fakeGateway) State(slow bool) *State {
 	f.asked++
 	s := f.state
 	if slow {
-		s.Unknown, s.Tops = map[string]any{"requests": f.asked}, map[string]any{}
+		s.Unknown = map[string]any{"requests": f.asked}
 	}
 	return &s
 }

@@ -45,11 +45,12 @@ type State struct {
 	Instances map[string]any
 	Loads     map[string]any
 	Limits    map[string]any
-	// Unknown are the paths that no route takes and that are asked for most, and
-	// Tops the keys of limits that have the least left, by limit. Both are nil
-	// when State was not slow: those of before stay.
+	// Unknown are the paths that no route takes and that are asked for most; nil for
+	// those of before.
 	Unknown any
-	Tops    map[string]any
+	// Tops are the keys of limits that have the least left, by limit; those that it
+	// does not name have those of before.
+	Tops map[string]any
 }
 
 // Instance is the key of an instance.

@@ -138,6 +138,28 @@ func TestViewersAreBounded(t *testing.T) {
 	}
 }
 
+// The keys of a limit stay as they are until somebody looks again, or it is gone.
+func TestTopKeysStay(t *testing.T) {
+	t.Parallel()
+	f := newFake()
+	f.change(func(f *fakeGateway) {
+		f.state.Limits = map[string]any{"a": 1, "b": 1}
+		f.state.Tops = map[string]any{"a": "x", "b": "y"}
+	})
+	s := NewSampler(f)
+	s.watch()
+	f.change(func(f *fakeGateway) { f.state.Tops = map[string]any{"a": "z"} })
+	s.sample(at(1))
+	if got := s.tables.rows["tops"]; got["a"] != `"z"` || got["b"] != `"y"` {
+		t.Errorf("%v", got)
+	}
+	f.change(func(f *fakeGateway) { f.state.Limits = map[string]any{"a": 1} })
+	s.sample(at(2))
+	if got := s.tables.rows["tops"]; len(got) != 1 {
+		t.Errorf("%v", got)
+	}
+}
+
 // Answers that come between a viewer's first message and the next step are told
 // once.
 func TestAnswersAreToldOnce(t *testing.T) {

@@ -45,11 +45,15 @@ func tablesOf(s *State, was *tables) *tables {
 	default:
 		t.unknown = "null"
 	}
-	switch {
-	case s.Tops != nil:
-		t.rows["tops"] = textOf(s.Tops)
-	case was != nil:
-		t.rows["tops"] = was.rows["tops"]
+	t.rows["tops"] = textOf(s.Tops)
+	if was == nil {
+		return t
+	}
+	for name, v := range was.rows["tops"] {
+		_, fresh := t.rows["tops"][name]
+		if _, still := s.Limits[name]; still && !fresh {
+			t.rows["tops"][name] = v
+		}
 	}
 	return t
 }

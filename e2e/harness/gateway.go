@@ -2,6 +2,7 @@ package harness
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -39,6 +40,9 @@ type Options struct {
 	Upgradable bool
 	// NotReady returns the gateway as soon as it answers on its admin address.
 	NotReady bool
+	// HealthPath is asked instead of /v1/ready until it answers 200, for a gateway
+	// whose admin API wants a token.
+	HealthPath string
 }
 
 // Gateway is a running gateway that ends with the test.
@@ -124,6 +128,7 @@ func tryGateway(t testing.TB, o Options) (*Gateway, error) {
 	if o.NotReady {
 		path = "/v1/health"
 	}
+	path = cmp.Or(o.HealthPath, path)
 	ctx, cancel := context.WithTimeout(t.Context(), Patience)
 	defer cancel()
 	err = process.Until(ctx, g.process, func(context.Context) error {

@@ -14,7 +14,7 @@ export function services() {
     list, el("h3", null, "Changes"), quiet, changes);
   const cards = new Rows(list, (n) => n, card);
   const told = new Rows(changes, (c) => c.n, (c) => ({
-    node: el("li", null, el("time", null, clock(c.time)), " ", el("b", null, c.id), ` of ${c.service}: ${c.was} → `, pill(c.now, c.tone), c.why ? el("span.muted", null, " " + c.why) : null), update() {},
+    node: el("li", null, el("time", null, clock(c.time)), " ", el("b", null, c.id), ` of ${c.service}: ${c.was} → `, pill(c.now, c.tone), c.why && c.why !== c.now ? el("span.muted", null, " " + c.why) : null), update() {},
   }));
 
   function figures(name) {
