@@ -71,8 +71,8 @@ churn: build ## Latency and CPU time of changes in a real Consul (CHURN_FLAGS=-h
 compare: ## Time and memory of a limit's decision beside other libraries', which it downloads (COMPARE_FLAGS)
 	@cd limits/bench && go run . $(COMPARE_FLAGS)
 
-grpc: build ## What gRPC's own client, which it downloads, understands of the gateway's answers
-	LICTOR_BIN=$(CURDIR)/bin/lictor go -C e2e/grpc test -count=1 -tags e2e ./...
+grpc: build ## gRPC's own client and server, which it downloads, with the gateway between them: calls of all kinds, and a table of their interoperability cases
+	LICTOR_BIN=$(CURDIR)/bin/lictor go -C e2e/grpc test -count=1 -v -tags e2e ./...
 
 # A module of its own, for what drives the browser.
 ui: build ## The dashboard in a real Chromium, which it finds or installs (UI_SHOTS=DIR keeps pictures)
