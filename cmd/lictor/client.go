@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -167,21 +168,48 @@ func runReload(e env, args []string) int {
 	return exitOK
 }
 
-// show runs a command that prints one answer as a table or as JSON.
-func show[T any](e env, name, path string, args []string, table func(w io.Writer, v *T)) int {
-	c, asJSON, code, ok := connect(e, name, args)
+// show runs a command that prints one answer as tables or as JSON, once or again and
+// again. Arguments are the names to show, of the first column of each table.
+func show[T any](e env, name, path string, args []string, tables func(v *T) []*grid) int {
+	fs := flag.NewFlagSet("lictor "+name, flag.ContinueOnError)
+	watching := fs.Bool("watch", false, "print anew at every interval, until Ctrl-C; a terminal shows it in place")
+	interval := fs.Duration("interval", 2*time.Second, "`time` between two looks with -watch, at least "+leastInterval.String())
+	c, asJSON, code, ok := connectWith(e, fs, args)
 	if !ok {
 		return code
 	}
-	var answer T
-	body, err := c.call(http.MethodGet, path, &answer)
+	if *interval < leastInterval {
+		fmt.Fprintf(e.stderr, "lictor %s: -interval is at least %v\n", name, leastInterval)
+		return exitUsage
+	}
+	for _, pattern := range fs.Args() {
+		if _, err := filepath.Match(pattern, ""); err != nil {
+			fmt.Fprintf(e.stderr, "lictor %s: %q is no name, nor a pattern such as 'web-*'\n", name, pattern)
+			return exitUsage
+		}
+	}
+	look := func() (view, error) {
+		var answer T
+		body, err := c.call(http.MethodGet, path, &answer)
+		if err != nil {
+			return view{}, err
+		}
+		if asJSON {
+			return view{json: body}, nil
+		}
+		all := tables(&answer)
+		for _, g := range all {
+			g.only(fs.Args())
+		}
+		return view{tables: all}, nil
+	}
+	if *watching {
+		return watch(e, look, "lictor "+name+" of "+c.base, *interval)
+	}
+	v, err := look()
 	if err != nil {
 		return fail(e, err)
 	}
-	if asJSON {
-		_, _ = e.stdout.Write(body) // nothing is left to do about it
-		return exitOK
-	}
-	table(e.stdout, &answer)
+	v.write(e.stdout)
 	return exitOK
 }

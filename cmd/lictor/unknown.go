@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -11,8 +10,8 @@ import (
 )
 
 func runUnknown(e env, args []string) int {
-	return show(e, "unknown", "/v1/unknown", args, func(w io.Writer, v *agent.UnknownReport) {
-		t := newTable(w, "REQUESTS", "HOST", "PATH", "METHODS", "CALLERS", "LAST", "NEAREST ROUTE", "WHY NOT")
+	return show(e, "unknown", "/v1/unknown", args, func(v *agent.UnknownReport) []*grid {
+		t := newGrid(keys{1, 2}, "REQUESTS", "HOST", "PATH", "METHODS", "CALLERS", "LAST", "NEAREST ROUTE", "WHY NOT")
 		for _, p := range v.Paths {
 			route, why := "-", "-"
 			if n := p.Nearest; n != nil {
@@ -20,7 +19,7 @@ func runUnknown(e env, args []string) int {
 			}
 			t.row(requestsOf(&p), cmp.Or(p.Host, "-"), p.Path, strings.Join(p.Methods, ","), fmt.Sprintf("~%d", p.Callers), p.Last.Local().Format(time.DateTime), route, why)
 		}
-		t.end()
+		return []*grid{t}
 	})
 }
 
