@@ -105,6 +105,7 @@ func (c *call) accept(resp *http.Response) error {
 	case resp.Body == http.NoBody:
 		c.finish()
 	case c.many && bodiless(c.x, resp):
+		c.hangUp()
 		resp.Body.Close()
 		c.finish()
 	default:

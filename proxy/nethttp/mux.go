@@ -71,6 +71,14 @@ func (c *call) carry(p *muxPool) (err error) {
 	return c.accept(resp)
 }
 
+// hangUp stops waiting for a client whose request has got its response, or none, for
+// good.
+func (c *call) hangUp() {
+	if c.many && c.upload != nil {
+		c.upload.interrupt()
+	}
+}
+
 // bodiless reports whether a response by HTTP/2 ends with its head.
 func bodiless(x *proxy.Exchange, resp *http.Response) bool {
 	return resp.ContentLength == 0 || x.Request.Verb == proxy.MethodHead ||

@@ -272,7 +272,7 @@ func TestMuxNothingTaken(t *testing.T) {
 		r.Timeout, r.IdleTimeout = 0, 100*time.Millisecond
 	}, at)
 	c := newClient(t, nil)
-	resp, _ := loopback.Do(t, c, loopback.NewRequest(t, "POST", g.URL+"/deaf", io.LimitReader(endless{}, 8<<20)))
+	resp, _ := loopback.Do(t, c, loopback.NewRequest(t, "POST", g.URL+"/deaf", io.LimitReader(zeros{}, 8<<20)))
 	if resp.StatusCode != http.StatusGatewayTimeout {
 		t.Errorf("got %s", resp.Status)
 	}
@@ -281,9 +281,9 @@ func TestMuxNothingTaken(t *testing.T) {
 	}
 }
 
-type endless struct{}
+type zeros struct{}
 
-func (endless) Read(p []byte) (int, error) { return len(p), nil }
+func (zeros) Read(p []byte) (int, error) { return len(p), nil }
 
 // TestMuxIdleTalk: of a request and its response, both under way, it is enough that
 // one moves.

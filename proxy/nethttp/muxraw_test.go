@@ -20,6 +20,7 @@ const (
 	frameHeaders  = 0x1
 	frameReset    = 0x3
 	frameSettings = 0x4
+	framePing     = 0x6
 	frameGoAway   = 0x7
 	frameWindow   = 0x8
 
@@ -51,19 +52,36 @@ func (w *wire) reset(stream uint32, code uint32) {
 	w.frame(frameReset, 0, stream, binary.BigEndian.AppendUint32(nil, code)...)
 }
 
-// next returns the next request of which all has come, 0 when there will be none.
-func (w *wire) next() (stream uint32) {
+// read returns the next frame without what is in it; ok is false at the end.
+func (w *wire) read() (typ, flags byte, stream uint32, ok bool) {
+	var head [9]byte
+	if _, err := io.ReadFull(w.r, head[:]); err != nil {
+		return 0, 0, 0, false
+	}
+	n := int64(head[0])<<16 | int64(head[1])<<8 | int64(head[2])
+	if _, err := io.CopyN(io.Discard, w.r, n); err != nil {
+		return 0, 0, 0, false
+	}
+	return head[3], head[4], binary.BigEndian.Uint32(head[5:]), true
+}
+
+// until returns the stream of the next frame of that type with that flag, 0 when
+// there is none.
+func (w *wire) until(typ, flag byte) uint32 {
 	for {
-		var head [9]byte
-		if _, err := io.ReadFull(w.r, head[:]); err != nil {
-			return 0
+		t, f, stream, ok := w.read()
+		if !ok || t == typ && f&flag == flag {
+			return stream
 		}
-		n := int64(head[0])<<16 | int64(head[1])<<8 | int64(head[2])
-		if _, err := io.CopyN(io.Discard, w.r, n); err != nil {
-			return 0
-		}
-		if t := head[3]; (t == frameData || t == frameHeaders) && head[4]&flagEnd != 0 {
-			return binary.BigEndian.Uint32(head[5:])
+	}
+}
+
+// next returns the next request of which all has come, 0 when there will be none.
+func (w *wire) next() uint32 {
+	for {
+		t, f, stream, ok := w.read()
+		if !ok || (t == frameData || t == frameHeaders) && f&flagEnd != 0 {
+			return stream
 		}
 	}
 }
@@ -109,6 +127,34 @@ func TestMuxGoAway(t *testing.T) {
 		if resp.StatusCode != http.StatusOK {
 			t.Errorf("got %s", resp.Status)
 		}
+	}
+}
+
+// TestMuxGoAwayEarly: that holds while the client is still sending, too.
+func TestMuxGoAwayEarly(t *testing.T) {
+	gone := make(chan struct{})
+	at := startWire(t, func(n int, w *wire) {
+		if n == 0 {
+			w.until(frameHeaders, 0)
+			w.goAway(0)
+			w.frame(framePing, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8)
+			w.until(framePing, flagAck) // what came before has been taken in
+			close(gone)
+			return
+		}
+		w.ok(w.next())
+	})
+	g := startMux(t, nil, at)
+	pr, pw := io.Pipe()
+	go func() {
+		_, _ = io.WriteString(pw, "first, ")
+		<-gone
+		_, _ = io.WriteString(pw, "last")
+		pw.Close()
+	}()
+	resp, _ := loopback.Do(t, newClient(t, nil), loopback.NewRequest(t, "POST", g.URL+"/", pr))
+	if resp.StatusCode != http.StatusOK {
+		t.Errorf("got %s", resp.Status)
 	}
 }
 

@@ -79,6 +79,7 @@ func (r *reply) Trailer() *proxy.Fields {
 // done ends the call. The transport has the connection back already if the
 // body was read to its end, and closes it otherwise.
 func (r *reply) done(bool) {
+	r.c.hangUp()
 	r.resp.Body.Close()
 	r.c.finish()
 	if r.buf != nil {

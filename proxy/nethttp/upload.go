@@ -22,12 +22,13 @@ type upload struct {
 
 	mu      sync.Mutex
 	idle    sync.Cond
-	reading bool      // Read is in src.Next
-	started bool      // it has been there
-	closed  bool      // it must not go there again
-	broken  bool      // it was broken off there, so that the client's body is lost
-	eager   bool      // Close breaks it off
-	since   time.Time // when Read returned last, at first when it was made
+	reading bool        // Read is in src.Next
+	started bool        // it has been there
+	closed  bool        // it must not go there again
+	broken  bool        // it was broken off there, so that the client's body is lost
+	eager   bool        // Read must return soon after Close
+	lapse   *time.Timer // until it does; nil for not yet
+	since   time.Time   // when Read returned last, at first when it was made
 	rest    []byte
 	err     error // what src.Next returned at last
 }
@@ -108,16 +109,21 @@ func (u *upload) fillTrailer(f *proxy.Fields) {
 }
 
 // Close implements io.Closer. The transport calls it at the end of its own use. That
-// of HTTP/2 waits for Read to return then.
+// of HTTP/2 waits for Read to return then. To break off what a client is about to send
+// would lose a request that may be sent elsewhere, so the client has a while.
 func (u *upload) Close() error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.eager {
-		u.interruptLocked()
+	if u.eager && u.reading && u.lapse == nil {
+		u.lapse = time.AfterFunc(lastPiece, u.interrupt)
 	}
 	u.closed = true
 	return nil
 }
+
+// lastPiece is how long a client that has not sent all of its request is waited for
+// when the request failed for want of a connection.
+const lastPiece = time.Second
 
 // unasked returns for how long nobody has come for more of the body, 0 while the
 // client is waited for.
@@ -153,6 +159,9 @@ func (u *upload) takeBack() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.interruptLocked()
+	if u.lapse != nil {
+		u.lapse.Stop()
+	}
 	for u.reading {
 		u.idle.Wait()
 	}
