@@ -17,11 +17,12 @@ LDFLAGS  := -s -w -X main.version=$(VERSION)
 
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 VULN     := golang.org/x/vuln/cmd/govulncheck
+H2SPEC   := github.com/summerwind/h2spec/cmd/h2spec
 
-.PHONY: help demo build test unit race e2e redis fuzz bench churn compare grpc ui pictures lint check cross consul vuln clean
+.PHONY: help demo build test unit race e2e redis fuzz bench churn compare grpc ui h2spec pictures lint check cross consul vuln clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: build ## Run the gateway with a real Consul and three sample services, until Ctrl-C
 	@$(GO_BUILD) -o bin/ ./e2e/demo/echo ./e2e/demo
@@ -42,6 +43,7 @@ race: ## Unit tests under the race detector
 # it reports fails the test during which it happened.
 e2e: build ## End-to-end tests: the built gateway against a real Consul, Redis and Prometheus (RACE=1 to look for races)
 	@if [ -n "$(RACE)" ]; then set -x; CGO_ENABLED=1 go build -race -buildvcs=false -o bin/lictor ./cmd/lictor; fi
+	@e2e/tools/build.sh e2e/h2spec $(H2SPEC) "half a minute" >/dev/null
 	@CONSUL_BIN=$$(e2e/consul/consul.sh); REDIS_BIN=$$(e2e/redis/redis.sh); PROMETHEUS_BIN=$$(e2e/prometheus/prometheus.sh); \
 	export CONSUL_BIN REDIS_BIN PROMETHEUS_BIN; set -x; \
 	LICTOR_BIN=$(CURDIR)/bin/lictor go test -count=1 -tags e2e -timeout 15m $(RACE:%=-race) $(E2E_FLAGS) ./e2e ./limits/redis
@@ -78,6 +80,10 @@ grpc: build ## gRPC's own client and server, which it downloads, with the gatewa
 ui: build ## The dashboard in a real Chromium, which it finds or installs (UI_SHOTS=DIR keeps pictures)
 	@CONSUL_BIN=$$(e2e/consul/consul.sh); CHROMIUM_BIN=$$(e2e/ui/chromium.sh); export CONSUL_BIN CHROMIUM_BIN; set -x; \
 	LICTOR_BIN=$(CURDIR)/bin/lictor go -C e2e/ui test -count=1 -tags e2e ./...
+
+h2spec: build ## HTTP/2's conformance suite, which it builds, against the gateway and against net/http alone
+	@e2e/tools/build.sh e2e/h2spec $(H2SPEC) "half a minute" >/dev/null; set -x; \
+	LICTOR_BIN=$(CURDIR)/bin/lictor go test -count=1 -tags e2e -run '^TestH2spec$$' -v ./e2e
 
 pictures: ## Draw the pictures of docs/limits.md anew, by the limiters themselves
 	go run ./limits/picture -dir docs/images

@@ -53,8 +53,8 @@ func TestHPACKBomb(t *testing.T) {
 	}
 }
 
-// endless is an instance that sends for as long as somebody takes it.
-func endless(t *testing.T) string {
+// overflowing is an instance that sends for as long as somebody takes it.
+func overflowing(t *testing.T) string {
 	return loopback.Instance(t, loopback.Listen(t), func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/ok" {
 			_, _ = io.WriteString(w, "ok")
@@ -71,7 +71,7 @@ func endless(t *testing.T) string {
 // Who asks for much and takes nothing, by HTTP/2's own flow control, loses its
 // streams after the route's idle time.
 func TestZeroWindow(t *testing.T) {
-	g := impatient(t, endless(t))
+	g := impatient(t, overflowing(t))
 	served := victim(t, g)
 	before := heap()
 	a := attack(t, g, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
@@ -98,7 +98,7 @@ func TestZeroWindow(t *testing.T) {
 
 // Who takes nothing by that of TCP loses its connection after the listener's.
 func TestSlowRead(t *testing.T) {
-	g := impatient(t, endless(t))
+	g := impatient(t, overflowing(t))
 	served := victim(t, g)
 	a := attack(t, g, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1<<31 - 1})
 	if err := a.fr.WriteWindowUpdate(0, 1<<30); err != nil {

@@ -56,6 +56,11 @@ const (
 	pingTimeout = 15 * time.Second
 )
 
+// maxFrame bounds a frame of HTTP/2 from a client, in bytes: it is the least that may
+// be asked for (RFC 9113 section 6.5.2). A connection keeps a buffer as large as the
+// largest frame that it has seen.
+const maxFrame = 16 << 10
+
 // Server is the half of the engine that faces clients.
 type Server struct {
 	handler  proxy.Handler
@@ -104,7 +109,7 @@ func (s *Server) newHTTP(o *Options, offer func(*http.Protocols)) *http.Server {
 		IdleTimeout:       o.IdleTimeout,
 		MaxHeaderBytes:    o.MaxHeaderBytes,
 		HTTP2: &http.HTTP2Config{
-			MaxConcurrentStreams: o.MaxConcurrentStreams,
+			MaxConcurrentStreams: o.MaxConcurrentStreams, MaxReadFrameSize: maxFrame,
 			SendPingTimeout:      pingAfter, PingTimeout: pingTimeout, WriteByteTimeout: o.IdleTimeout,
 		},
 		DisableGeneralOptionsHandler: true,
