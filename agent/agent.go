@@ -25,6 +25,7 @@ import (
 	"github.com/lictor/lictor/proxy/step/basicauth"
 	"github.com/lictor/lictor/proxy/step/externalauth"
 	"github.com/lictor/lictor/proxy/step/jwt"
+	"github.com/lictor/lictor/proxy/tcp"
 	"github.com/lictor/lictor/proxy/tracing"
 	"github.com/lictor/lictor/proxy/upstream"
 )
@@ -63,6 +64,7 @@ type Agent struct {
 	clock      *limits.Clock
 	set        *upstream.Set
 	proxy      *proxy.Proxy
+	passages   *tcp.Engine // of connections that are carried as they are
 	waiters    *limits.Waiters
 	identities *jwt.Registry
 	passwords  *basicauth.Verifier
@@ -147,6 +149,7 @@ func New(o Options) (*Agent, error) {
 		std: nethttp.NewForwarder(nethttp.ForwarderOptions{Slot: slotNetHTTP, Own: a.own}),
 		h2:  nethttp.NewH2Forwarder(nethttp.ForwarderOptions{Slot: slotHTTP2, Own: a.own}),
 	})
+	a.passages = tcp.New(tcp.Options{Proxy: a.proxy, Own: a.own, Refused: refusedByMesh})
 	if err := a.open(c, files); err != nil {
 		a.abandon()
 		return nil, err
@@ -284,7 +287,7 @@ func (a *Agent) Run(ctx, hurry context.Context) error {
 		a.log.Info("listening", "listener", s.listener.Name, "address", s.addr.String())
 	}
 	a.log.Info("gateway started", "node", a.config.NodeName, "version", a.options.Version,
-		"routes", len(a.current.Load().table.Routes), "admin", a.admin.addr.String(), "cpus", runtime.GOMAXPROCS(0))
+		"routes", len(a.current.Load().everyRoute()), "admin", a.admin.addr.String(), "cpus", runtime.GOMAXPROCS(0))
 	if a.options.Serving != nil {
 		a.options.Serving()
 	}

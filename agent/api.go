@@ -59,7 +59,7 @@ func (ad *admin) listRoutes(w http.ResponseWriter, _ *http.Request) {
 		}
 	}
 	writeJSON(w, http.StatusOK, map[string]any{
-		"generation": g.number, "gateway_limits": orEmpty(g.config.Policy.Gateway), "routes": routes,
+		"generation": g.number, "gateway_limits": orEmpty(g.config.Policy.Gateway), "routes": routes, "tcp_routes": tcpRoutes(g),
 	})
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/lictor/lictor/proxy"
 	"github.com/lictor/lictor/proxy/step/jwt"
 	"github.com/lictor/lictor/proxy/step/limit"
+	"github.com/lictor/lictor/proxy/tcp"
 	"github.com/lictor/lictor/proxy/upstream"
 )
 
@@ -33,6 +34,7 @@ type generation struct {
 	shares    []*fleet.Limiter // those of limits of which each gateway grants its share
 	providers *jwt.Set
 	table     *proxy.Table
+	passages  *tcp.Table // of connections
 	pools     []*upstream.Pool
 	services  []string // named by routes, sorted
 
@@ -94,6 +96,7 @@ func (a *Agent) build(c *config.Config, files *config.Files, old *generation) (*
 		routes = append(routes, r)
 		g.addPool(r.Pool)
 	}
+	errs = append(errs, a.buildPassages(g, old))
 	for _, v := range staticServices(c) {
 		errs = append(errs, v.Validate())
 	}
@@ -123,6 +126,9 @@ func (a *Agent) buildLimits(g *generation, old *generation) error {
 	var named []string
 	for i := range p.Routes {
 		named = append(named, p.Routes[i].Hosts...)
+	}
+	for i := range p.TCPRoutes {
+		named = append(named, p.TCPRoutes[i].SNI...)
 	}
 	hosts := limit.NewHosts(named)
 	for i := range p.Limits {
@@ -270,6 +276,7 @@ func (a *Agent) commit(g *generation) {
 	}
 	a.identities.Adopt(g.providers)
 	a.proxy.Swap(g.table)
+	a.passages.Swap(g.passages)
 	a.proxy.SetErrorPages(errorPages(g.config))
 	a.sample(g.config)
 	a.current.Store(g)

@@ -245,6 +245,11 @@ func limitUsers(g *generation) limitUse {
 			by.routes[n] = append(by.routes[n], p.Routes[i].Name)
 		}
 	}
+	for i := range p.TCPRoutes {
+		for _, n := range p.TCPRoutes[i].Limits {
+			by.routes[n] = append(by.routes[n], p.TCPRoutes[i].Name)
+		}
+	}
 	for _, n := range p.Gateway {
 		by.gateway[n] = true
 	}

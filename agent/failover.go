@@ -150,7 +150,7 @@ type FailoverInfo struct {
 func (a *Agent) failover(g *generation) []FailoverInfo {
 	list := []FailoverInfo{}
 	place := make(map[*upstream.Pool]int)
-	for _, r := range g.table.Routes {
+	for _, r := range g.everyRoute() {
 		st, ok := a.set.Failover(r.Pool)
 		if !ok {
 			continue
@@ -204,7 +204,7 @@ func (d *placeDescs) collect(out chan<- prometheus.Metric, a *Agent, g *generati
 			}
 		}
 	}
-	for _, r := range g.table.Routes {
+	for _, r := range g.everyRoute() {
 		if share, divided := r.Pool.Local(); divided {
 			gauge(out, d.local, share, r.Name())
 		}

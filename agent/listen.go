@@ -25,6 +25,9 @@ type server struct {
 	certs    *certs.Server          // nil for a listener in clear
 	front    *proxyprotocol.Options // nil for one that nobody announces clients to
 	mesh     *connect.Server        // nil for one that is no destination in the mesh
+	// passing lets connections pass by the names that they ask for; nil on a
+	// listener of HTTP in clear.
+	passing func(net.Listener) net.Listener
 }
 
 // Serve takes requests until the server is shut down.
@@ -32,6 +35,9 @@ func (s *server) Serve() error {
 	ln := s.ln
 	if s.front != nil {
 		ln = proxyprotocol.Wrap(ln, *s.front)
+	}
+	if s.passing != nil {
+		ln = s.passing(ln)
 	}
 	if s.mesh != nil {
 		ln = s.mesh.Listen(ln)
@@ -78,6 +84,15 @@ func (a *Agent) listenOne(c *config.Listener, set *certs.ServerSet) (*server, er
 		secure = s.mesh.Config()
 	}
 	s.front = a.front(c, s.listener)
+	if c.Protocol == config.ProtocolTCP {
+		s.engine = a.passages.NewServer(a.passageListener(c, s.listener, withoutProtocols(secure)))
+		return s, nil
+	}
+	if s.certs != nil {
+		s.passing = func(ln net.Listener) net.Listener {
+			return a.passages.NewFront(ln, a.passageListener(c, s.listener, nil))
+		}
+	}
 	s.engine = a.newEngine(c, s.listener, secure, a.log.Named("proxy"))
 	return s, nil
 }

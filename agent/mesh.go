@@ -196,7 +196,7 @@ func (m *mesh) follow(g *generation) {
 		return
 	}
 	var services []string
-	for _, r := range g.table.Routes {
+	for _, r := range g.everyRoute() {
 		if d, ok := r.UpstreamTLS.(*connect.Destination); ok {
 			services = append(services, d.Service())
 		}
@@ -215,7 +215,7 @@ func (m *mesh) notReady(g *generation) string {
 		return ""
 	default:
 	}
-	for _, r := range g.table.Routes {
+	for _, r := range g.everyRoute() {
 		if _, ok := r.UpstreamTLS.(*connect.Destination); ok {
 			return fmt.Sprintf("the gateway has no identity in the mesh yet: %v", m.identity.Check())
 		}
@@ -235,6 +235,7 @@ func (a *Agent) remesh() {
 		return
 	}
 	a.proxy.Swap(g.table)
+	a.passages.Swap(g.passages)
 	a.current.Store(g)
 	a.set.Retain(g.pools)
 	a.follow(g)
@@ -252,6 +253,9 @@ func (a *Agent) remeshed(old *generation) (*generation, error) {
 		}
 		routes[i] = &r
 		g.addPool(r.Pool)
+	}
+	if err := a.buildPassages(&g, old); err != nil {
+		return nil, err
 	}
 	g.tidyServices()
 	var err error

@@ -69,7 +69,7 @@ func (g *generation) meshes(name string) bool {
 // routesOf names the routes that send requests to a service.
 func (g *generation) routesOf(name string) []string {
 	var names []string
-	for _, r := range g.table.Routes {
+	for _, r := range g.everyRoute() {
 		if r.Pool != nil && uses(r.Pool, name) {
 			names = append(names, r.Name())
 		}

@@ -78,7 +78,7 @@ func (a *Agent) Reload() (ReloadReport, error) {
 	a.reloads.ok.Add(1)
 	report := ReloadReport{Generation: g.number, Diagnostics: render(files, diags), Notes: g.notes}
 	a.loadedAs(true, report)
-	a.log.Info("configuration reloaded", "generation", g.number, "routes", len(g.table.Routes), "limits", len(g.limits))
+	a.log.Info("configuration reloaded", "generation", g.number, "routes", len(g.everyRoute()), "limits", len(g.limits))
 	for _, n := range g.notes {
 		a.log.Warn("reload note", "note", n)
 	}

@@ -31,6 +31,7 @@ type collector struct {
 	connections, accepted                           *prometheus.Desc
 	verifications, stepResults                      *prometheus.Desc
 	kvAge, kvRefused                                *prometheus.Desc
+	passages                                        passageDescs
 	mesh                                            meshDescs
 	places                                          placeDescs
 }
@@ -43,8 +44,8 @@ func newCollector(a *Agent, prefix string) *collector {
 		agent:         a,
 		requests:      desc("requests_total", "Requests that have ended, by status class.", "route", "method", "class"),
 		duration:      desc("request_duration_seconds", "Time from the request's head to the response's end.", "route"),
-		requestBytes:  desc("request_bytes_total", "Body bytes received from clients.", "route"),
-		responseBytes: desc("response_bytes_total", "Body bytes sent to clients.", "route"),
+		requestBytes:  desc("request_bytes_total", "Body bytes received from clients, and all that came by connections of tcp_routes.", "route"),
+		responseBytes: desc("response_bytes_total", "Body bytes sent to clients, and all that went by connections of tcp_routes.", "route"),
 		inFlight:      desc("in_flight", "Requests that hold an instance of the service.", "service"),
 		endpoints:     desc("endpoints", "Instances by what they are to the gateway.", "service", "state"),
 		retries:       desc("retries_total", "Further attempts, by what befell the one before.", "service", "cause"),
@@ -60,6 +61,7 @@ func newCollector(a *Agent, prefix string) *collector {
 		reloads:       desc("reloads_total", "Reloads of the configuration.", "result"),
 		kvAge:         desc("kv_age_seconds", "Time since Consul last confirmed the policies in its KV store."),
 		kvRefused:     desc("kv_refused", "1 while the newest policies in Consul's KV store are not those that serve."),
+		passages:      newPassageDescs(desc),
 		mesh:          newMeshDescs(desc),
 		places:        newPlaceDescs(desc),
 		generation:    desc("generation", "Generation of the policies that serve."),
@@ -81,6 +83,11 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	c.route(out, a.proxy.Unmatched)
 	for _, r := range g.table.Routes {
 		c.route(out, r.Metrics)
+	}
+	c.passages.collect(out, a.proxy.UnmatchedPassages)
+	for _, r := range g.passages.Routes {
+		c.passages.collect(out, r.Passages)
+		c.passage(out, r.Route)
 	}
 	for _, st := range a.set.Describe(time.Now()) {
 		c.service(out, &st)

@@ -3,6 +3,7 @@ package agent
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"regexp"
@@ -32,7 +33,7 @@ func everything(t *testing.T, consul *fakeConsul) string {
 	consul.set("zoned", one.String(), says(t, "two").String())
 	consul.change(func() { consul.services["zoned"][0].Service.Locality = &api.Locality{Zone: "a"} })
 	block := strings.Replace(consul.block(`zone = "a"`), "consul {\n", "consul {\n  connect {\n    enabled = true\n  }\n", 1)
-	return block + logTo("-", "json") + "tracing {\n  otlp_endpoint = \"http://127.0.0.1:4318\"\n  sample_ratio = 0\n}\n" + service("s", one) + perClient(3, "client.ip") +
+	return "listener \"public\" {\n  address = \"127.0.0.1:0\"\n}\n" + tcpListener + tcpRoute("pg", "s") + block + logTo("-", "json") + "tracing {\n  otlp_endpoint = \"http://127.0.0.1:4318\"\n  sample_ratio = 0\n}\n" + service("s", one) + perClient(3, "client.ip") +
 		"limit \"adaptive_concurrency\" \"bearable\" {\n}\n" +
 		fmt.Sprintf("jwt \"main\" {\n  algorithms = [\"HS256\"]\n  json_web_key_set {\n    hmac {\n      secret_file = %q\n    }\n  }\n}\n", file) +
 		route("s", "/s", "s", `limits = ["per_client", "bearable"]`) + route("web", "/web", "web") +
@@ -49,6 +50,15 @@ func (g *gateway) busy() {
 	g.get("/none")
 	g.get("/unmatched")
 	g.get("/private", "Authorization: Bearer x.y.z")
+	c, err := net.Dial("tcp", g.servers[1].addr.String())
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	fmt.Fprint(c, "GET /s HTTP/1.0\r\n\r\n")
+	if _, err := io.ReadAll(c); err != nil {
+		g.t.Error(err)
+	}
+	c.Close()
 	eventually(g.t, "all is counted", func() bool { return g.proxy.InFlight() == 0 })
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/lictor/lictor/proxy/upstream"
 )
 
-// Protocol is the HTTP version of a message.
+// Protocol is the HTTP version of a message, or what a passage is of.
 type Protocol uint8
 
 // The versions that engines speak.
@@ -19,6 +19,12 @@ const (
 	HTTP11 Protocol = 11
 	HTTP2  Protocol = 20
 	HTTP3  Protocol = 30
+)
+
+// What passages are of: see Passage.
+const (
+	TCP Protocol = 1 // bytes that nobody looks at
+	TLS Protocol = 2 // TLS between the client and the instance, of which the name is known
 )
 
 // String returns the version as logs and Via spell it.
@@ -32,6 +38,10 @@ func (p Protocol) String() string {
 		return "HTTP/2.0"
 	case HTTP3:
 		return "HTTP/3.0"
+	case TCP:
+		return "TCP"
+	case TLS:
+		return "TLS"
 	}
 	return "HTTP/?"
 }

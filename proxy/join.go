@@ -64,7 +64,7 @@ func (j *joint) watch(idle time.Duration) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.unwait == nil && !j.over {
-		j.unwait = watchIdle(&j.moved, idle, j.close)
+		j.unwait = WatchIdle(&j.moved, idle, j.close)
 	}
 }
 
@@ -92,9 +92,9 @@ func (r readCounter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// watchIdle calls end once nothing has moved for between one and two idle
-// periods.
-func watchIdle(moved *atomic.Int64, idle time.Duration, end func()) (stop func()) {
+// WatchIdle calls end once nothing has moved for between one and two idle
+// periods, from a goroutine of its own. After stop it does not.
+func WatchIdle(moved *atomic.Int64, idle time.Duration, end func()) (stop func()) {
 	var mu sync.Mutex
 	var timer *time.Timer
 	last, done := moved.Load(), false

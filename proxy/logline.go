@@ -85,9 +85,12 @@ func (l *Log) line(x *Exchange, now limits.Time, secrets []string) {
 }
 
 func (l *Log) append(e *logLine, now limits.Time) {
-	if l.Format == JSONLog {
+	switch p := e.x.Request.Protocol; {
+	case l.Format == JSONLog && (p == TCP || p == TLS):
+		l.appendPassage(e, now)
+	case l.Format == JSONLog:
 		l.appendJSON(e, now)
-	} else {
+	default:
 		l.appendCommon(e, l.Format == CombinedLog)
 	}
 }

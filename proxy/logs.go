@@ -55,7 +55,7 @@ type LogSample struct {
 }
 
 func (s *LogSample) keeps(x *Exchange, took time.Duration) bool {
-	if x.Response.Status >= s.KeepStatus || x.Response.Status == 0 || s.KeepSlower > 0 && took >= s.KeepSlower {
+	if x.Response.Status >= s.KeepStatus || x.Response.Status == 0 && !x.complete || s.KeepSlower > 0 && took >= s.KeepSlower {
 		return true
 	}
 	n := s.OneIn

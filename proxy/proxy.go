@@ -22,6 +22,8 @@ type Proxy struct {
 	pages     atomic.Pointer[map[int]ErrorPage]
 	// Unmatched counts the requests that no route took.
 	Unmatched *RouteMetrics
+	// UnmatchedPassages counts the passages likewise.
+	UnmatchedPassages *PassageMetrics
 	// Answers counts the gateway's own answers by kind.
 	answers [problems]atomic.Uint64
 	// Unknown are the paths that no route takes and that are asked for most.
@@ -31,7 +33,7 @@ type Proxy struct {
 
 // New returns a pipeline that has an empty table: it answers 404.
 func New(clock *limits.Clock, f Forwarder) *Proxy {
-	p := &Proxy{clock: clock, forwarder: f, Unmatched: NewRouteMetrics("-"), Unknown: unknown.New(unknownPaths)}
+	p := &Proxy{clock: clock, forwarder: f, Unmatched: NewRouteMetrics("-"), UnmatchedPassages: NewPassageMetrics("-"), Unknown: unknown.New(unknownPaths)}
 	p.recent.seed = maphash.MakeSeed()
 	t, err := NewTable(0, nil, nil)
 	if err != nil {

@@ -71,6 +71,9 @@ type Route struct {
 	// Metrics outlives the route: the same object serves the route of that
 	// name through every reload.
 	Metrics *RouteMetrics
+	// Passages are the figures of a route for passages instead; they outlive it
+	// likewise. Nil for one for requests.
+	Passages *PassageMetrics
 
 	responses  []ResponseStep
 	answers    []AnswerStep

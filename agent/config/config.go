@@ -59,9 +59,18 @@ const (
 	EngineNetHTTP = "nethttp"
 )
 
-// Listener is one address that takes requests.
+// Values of Listener.Protocol.
+const (
+	ProtocolHTTP = "http"
+	ProtocolTCP  = "tcp"
+)
+
+// Listener is one address that takes requests, or connections.
 type Listener struct {
 	Name string
+	// Protocol is ProtocolHTTP, or ProtocolTCP for connections that are carried as
+	// they are.
+	Protocol string
 	// Address is host:port; an empty host stands for every address and port 0
 	// for any free one.
 	Address string
@@ -85,7 +94,7 @@ type Listener struct {
 	// RejectEncodedSlashes says that a path with "%2F" is refused.
 	RejectEncodedSlashes bool
 	// ReadHeaderTimeout bounds the time from the first byte of a request to
-	// the end of its head.
+	// the end of its head, and that for a ClientHello.
 	ReadHeaderTimeout time.Duration
 	// IdleTimeout bounds the time between two requests of a connection.
 	IdleTimeout time.Duration

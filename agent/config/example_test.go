@@ -146,6 +146,7 @@ func schemas(t *testing.T) []placed {
 		"policies": policiesBlock{}, "drain": drainBlock{}, "telemetry": telemetryBlock{}, "tracing": tracingBlock{}, "access_log": accessLogBlock{}, "access_log.sample": logSampleBlock{},
 		"error_page": errorPageBlock{}, "route": routeBlock{}, "gateway": gatewayBlock{}, "defaults": defaultsBlock{}, "limit": limit.Block{},
 		"listener.http2": http2Block{}, "listener.tls": tlsBlock{}, "listener.tls.certificate": certificateBlock{}, "route.upstream_tls": upstreamTLSBlock{},
+		"tcp_route": tcpRouteBlock{}, "tcp_route.upstream_tls": upstreamTLSBlock{},
 		"consul.service": registrationBlock{}, "consul.connect": connectBlock{}, "consul.login": loginBlock{}, "service.instance": instanceBlock{}, "service.check": checkBlock{},
 	}
 	out := []placed{{nil, top}}

@@ -15,6 +15,8 @@ const (
 type http2Block struct {
 	MaxConcurrentStreams *hcl.Attribute `hcl:"max_concurrent_streams,optional"`
 	MaxWastedFrames      *hcl.Attribute `hcl:"max_wasted_frames,optional"`
+
+	Range hcl.Range `hcl:",def_range"`
 }
 
 // listenerHTTP2 reads the bounds of HTTP/2; in is nil without a block.

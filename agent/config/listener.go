@@ -18,6 +18,7 @@ const (
 )
 
 type listenerBlock struct {
+	Protocol          *hcl.Attribute `hcl:"protocol,optional"`
 	Address           *hcl.Attribute `hcl:"address,optional"`
 	TrustedProxies    *hcl.Attribute `hcl:"trusted_proxies,optional"`
 	Forwarded         *hcl.Attribute `hcl:"forwarded,optional"`
@@ -43,6 +44,7 @@ func listenerAt(name, address string) Listener {
 	return Listener{
 		Name:              name,
 		Address:           address,
+		Protocol:          ProtocolHTTP,
 		Forwarded:         ForwardedX,
 		ProxyProtocol:     ProxyOff,
 		MergeSlashes:      true,
@@ -78,6 +80,7 @@ func (r *reader) listener(b *hcl.Block, o *Options) Listener {
 	if r.Required(in.Address, "address", b.DefRange) != "" {
 		l.Address = r.address(in.Address, "")
 	}
+	l.Protocol = r.Enum(in.Protocol, ProtocolHTTP, ProtocolHTTP, ProtocolTCP)
 	l.TrustedProxies = r.prefixes(in.TrustedProxies)
 	l.Forwarded = r.Enum(in.Forwarded, ForwardedX, ForwardedX, ForwardedStandard)
 	l.ProxyProtocol = r.Enum(in.ProxyProtocol, ProxyOff, ProxyOff, ProxyOptional, ProxyRequired)
@@ -100,7 +103,30 @@ func (r *reader) listener(b *hcl.Block, o *Options) Listener {
 	r.listenerHTTP2(in.HTTP2, &l.HTTP2)
 	r.listenerMesh(in.Mesh, &l)
 	r.listenerHTTPS(&in, &l)
+	if l.Protocol == ProtocolTCP {
+		r.ofRequests(&in)
+	}
 	return l
+}
+
+// ofRequests refuses what says something of requests, where there are none.
+func (r *reader) ofRequests(in *listenerBlock) {
+	for _, a := range []*hcl.Attribute{
+		in.Forwarded, in.HealthPath, in.MergeSlashes, in.EncodedSlashes, in.IdleTimeout, in.MaxHeaderBytes,
+		in.Engine, in.Mesh, in.RedirectToHTTPS, in.RedirectPort, in.HSTS,
+	} {
+		if a == nil {
+			continue
+		}
+		why := ""
+		if a == in.IdleTimeout {
+			why = " Its tcp_routes have an idle_timeout."
+		}
+		r.Errorf(a.Range, "Setting of HTTP", `The argument %q has no meaning on a listener whose protocol is "tcp".%s`, a.Name, why)
+	}
+	if in.HTTP2 != nil {
+		r.Errorf(in.HTTP2.Range, "Setting of HTTP", `The block http2 has no meaning on a listener whose protocol is "tcp".`)
+	}
 }
 
 // name checks the label that names a block, and that no other block of its type

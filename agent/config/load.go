@@ -132,6 +132,7 @@ func (l *loader) load(in Input) (*Config, *router.Router) {
 	l.noFleet = whole && (c.Consul == nil || c.Consul.Service == nil)
 	l.meshKnown(c, whole)
 	l.placesKnown(c, whole)
+	l.listening, l.noListeners = c.Listeners, !whole
 	if in.LogLevel != "" {
 		c.LogLevel = l.levelFlag(in.LogLevel)
 	}

@@ -136,7 +136,7 @@ func TestDefaults(t *testing.T) {
 		NodeName: hostname(),
 		LogLevel: "INFO",
 		Listeners: []Listener{{
-			Name: "public", Address: "127.0.0.1:0", Forwarded: ForwardedX, ProxyProtocol: "off", MergeSlashes: true,
+			Name: "public", Protocol: ProtocolHTTP, Address: "127.0.0.1:0", Forwarded: ForwardedX, ProxyProtocol: "off", MergeSlashes: true,
 			ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 90 * time.Second, MaxHeaderBytes: 32 << 10, Engine: EngineHTTP1,
 			HTTP2: HTTP2{MaxConcurrentStreams: 128, MaxWastedFrames: 1000},
 		}},

@@ -14,5 +14,6 @@ func (r *reader) policy(s *section, o *Options) (Policy, *router.Router) {
 	p.Providers, names = r.providers(s, o)
 	p.Routes = r.routes(s.blocks["route"], o, names)
 	r.checkRouteLimits(&p, table, o)
+	p.TCPRoutes = r.tcpRoutes(s.blocks["tcp_route"], o, table, p.Routes)
 	return p, r.checkRules(p.Routes)
 }

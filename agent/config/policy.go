@@ -26,6 +26,9 @@ type Policy struct {
 	// Providers are the blocks of Options.ProviderBlocks.
 	Providers []Provider
 	Routes    []Route
+	// TCPRoutes are those for connections that are carried as they are. They
+	// inherit no limits, neither the gateway's nor the defaults'.
+	TCPRoutes []TCPRoute
 }
 
 // Provider is a policy block that steps refer to, such as jwt "main".
@@ -204,6 +207,9 @@ func (p *Policy) StepFiles() []string {
 	add(p.DefaultSteps)
 	for i := range p.Routes {
 		add(p.Routes[i].Steps)
+	}
+	for i := range p.TCPRoutes {
+		add(p.TCPRoutes[i].Steps)
 	}
 	return names
 }

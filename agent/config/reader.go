@@ -29,6 +29,10 @@ type reader struct {
 	mesh meshRules
 	// places is what is known of where instances may be; see elsewhere.go.
 	places placeRules
+	// listening are the listeners, and noListeners says that they are not known,
+	// because no agent's configuration is read.
+	listening   []Listener
+	noListeners bool
 }
 
 // integer reads a whole number from least to most.

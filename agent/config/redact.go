@@ -55,10 +55,11 @@ func (c *Config) Redacted() map[string]any {
 // Redacted returns the policy as JSON values; see Config.Redacted.
 func (p *Policy) Redacted() map[string]any {
 	out := object{
-		"limit":    byName(p.Limits, func(s *limit.Spec) (string, object) { return s.Name, redactedLimit(s) }),
-		"gateway":  object{"limits": listOf(p.Gateway)},
-		"defaults": object{"limits": listOf(p.Defaults)},
-		"route":    byName(p.Routes, func(r *Route) (string, object) { return r.Name, r.redacted() }),
+		"limit":     byName(p.Limits, func(s *limit.Spec) (string, object) { return s.Name, redactedLimit(s) }),
+		"gateway":   object{"limits": listOf(p.Gateway)},
+		"defaults":  object{"limits": listOf(p.Defaults)},
+		"route":     byName(p.Routes, func(r *Route) (string, object) { return r.Name, r.redacted() }),
+		"tcp_route": byName(p.TCPRoutes, func(t *TCPRoute) (string, object) { return t.Name, t.redacted() }),
 	}
 	stepsRedacted(out["gateway"].(object), p.GatewaySteps)
 	stepsRedacted(out["defaults"].(object), p.DefaultSteps)
@@ -84,6 +85,7 @@ func (l *Listener) redacted() object {
 	}
 	out := object{
 		"address":             l.Address,
+		"protocol":            l.Protocol,
 		"trusted_proxies":     proxies,
 		"forwarded":           l.Forwarded,
 		"proxy_protocol":      l.ProxyProtocol,

@@ -46,6 +46,7 @@ type routeBlock struct {
 	MaxBody        *hcl.Attribute `hcl:"max_body,optional"`
 	Mesh           *hcl.Attribute `hcl:"mesh,optional"`
 	Protocol       *hcl.Attribute `hcl:"protocol,optional"`
+	ProxyProtocol  *hcl.Attribute `hcl:"proxy_protocol,optional"`
 
 	UpstreamTLS *upstreamTLSBlock `hcl:"upstream_tls,block"`
 }
@@ -125,6 +126,10 @@ func (r *reader) route(b *hcl.Block, o *Options, providers map[string][]string) 
 	r.stripPrefix(in.StripPrefix, &t)
 	if in.HostHeader != nil && !hostHeader(t.HostHeader) {
 		r.Errorf(in.HostHeader.Expr.Range(), "Invalid host_header", "%q is not a host, with or without a port.", t.HostHeader)
+	}
+	if a := in.ProxyProtocol; a != nil && r.Enum(a, ProxyOff, ProxyOff, ProxyV1, ProxyV2) != ProxyOff {
+		r.Errorf(a.Expr.Range(), "PROXY protocol for requests",
+			"Connections to instances are shared by the requests of many clients, so none can say whose it is. The client's address is in X-Forwarded-For; only a tcp_route announces it by the PROXY protocol.")
 	}
 	r.empty(in.Path, t.Path)
 	r.empty(in.PathPrefix, t.PathPrefix)

@@ -38,6 +38,7 @@ func policySchema(o *Options) *hcl.BodySchema {
 		Blocks: []hcl.BlockHeaderSchema{
 			{Type: "limit", LabelNames: []string{"algorithm", "name"}},
 			{Type: "route", LabelNames: []string{"name"}},
+			{Type: "tcp_route", LabelNames: []string{"name"}},
 			{Type: "gateway"},
 			{Type: "defaults"},
 		},

@@ -10,9 +10,10 @@ import (
 )
 
 type routesAnswer struct {
-	Generation uint64            `json:"generation"`
-	Gateway    []string          `json:"gateway_limits"`
-	Routes     []agent.RouteInfo `json:"routes"`
+	Generation uint64               `json:"generation"`
+	Gateway    []string             `json:"gateway_limits"`
+	Routes     []agent.RouteInfo    `json:"routes"`
+	TCP        []agent.TCPRouteInfo `json:"tcp_routes"`
 }
 
 func runRoutes(e env, args []string) int {
@@ -21,8 +22,20 @@ func runRoutes(e env, args []string) int {
 		for _, r := range v.Routes {
 			t.row(r.Name, anyOr(r.Methods), anyOr(r.Hosts), routePath(&r), r.Service, r.Balance, noneOr(r.Limits), r.Requests, r.Errors, r.From)
 		}
+		if len(v.TCP) > 0 {
+			return []*grid{t, tcpTable(v.TCP)}
+		}
 		return []*grid{t}
 	})
+}
+
+// tcpTable lists the routes for connections.
+func tcpTable(all []agent.TCPRouteInfo) *grid {
+	t := newGrid(keys{0}, "TCP ROUTE", "LISTENER", "SNI", "SERVICE", "BALANCE", "LIMITS", "OPEN", "ENDED", "ERRORS")
+	for _, r := range all {
+		t.row(r.Name, r.Listener, anyOr(r.SNI), r.Service, r.Balance, noneOr(r.Limits), r.Open, r.Connections, r.Errors)
+	}
+	return t
 }
 
 func routePath(r *agent.RouteInfo) string {

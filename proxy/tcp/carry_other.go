@@ -1,0 +1,4 @@
+package tcp
+
+// carry carries one way until it ends.
+func (l *lane) carry() error { return l.copyThrough() }

@@ -1,0 +1,68 @@
+package tcp
+
+import (
+	"crypto/tls"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/lictor/lictor/proxy"
+)
+
+// Options are what an Engine needs to know.
+type Options struct {
+	// Proxy tells the story of each passage. It must not be nil.
+	Proxy *proxy.Proxy
+	// Own reports whether an address is one of the gateway's own, which is never
+	// connected to. Nil means none is.
+	Own func(netip.AddrPort) bool
+	// Refused may say more of an instance that could not be connected to, such as
+	// that the service mesh denies it. Nil leaves the error as it is.
+	Refused func(x *proxy.Exchange, err *proxy.ForwardError)
+}
+
+// ListenerOptions describe one listener.
+type ListenerOptions struct {
+	// Listener is what the pipeline knows of the address, and counts its
+	// connections. It must not be nil.
+	Listener *proxy.Listener
+	// TLS ends the TLS of clients. Nil leaves what they send as it is.
+	TLS *tls.Config
+	// HelloTimeout bounds the wait for a ClientHello, and a handshake. 0 means no
+	// bound.
+	HelloTimeout time.Duration
+	// MaxConnections bounds the open connections; one more is closed as soon as it
+	// is accepted. 0 means no bound.
+	MaxConnections int
+	// Logger gets panics at error, failures to accept at warn and failed
+	// handshakes at debug. Nil logs nothing.
+	Logger hclog.Logger
+}
+
+// Engine carries passages, by the current table.
+type Engine struct {
+	o      Options
+	table  atomic.Pointer[Table]
+	spaces sync.Pool // of *[]byte, each of spaceSize
+}
+
+// spaceSize is how much is read at once, in bytes.
+const spaceSize = 16 << 10
+
+// New returns an engine whose table is empty.
+func New(o Options) *Engine {
+	e := &Engine{o: o}
+	e.spaces.New = func() any {
+		b := make([]byte, spaceSize)
+		return &b
+	}
+	e.table.Store(&Table{})
+	return e
+}
+
+// Swap makes t the table of all connections that come from now on. Those that are
+// there stay with the route that they have.
+func (e *Engine) Swap(t *Table) { e.table.Store(t) }
