@@ -6,6 +6,9 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
+	"strconv"
+	"time"
 
 	"github.com/lictor/lictor/agent/config"
 	"github.com/lictor/lictor/proxy"
@@ -37,11 +40,12 @@ func (a *Agent) openAccessLogs(c *config.Config) error {
 		if !on {
 			continue
 		}
-		to := &accessLog{sink: accesslog.NewSink(runtime.GOMAXPROCS(0)), where: l.Path, open: a.logOpener(l)}
+		to := &accessLog{sink: accesslog.NewSink(runtime.GOMAXPROCS(0)), where: l.Where(), open: a.logOpener(c, l)}
 		var err error
 		if to.first, err = to.open(); err != nil {
 			return fmt.Errorf("opening the access log: %w", err)
 		}
+		to.sink.Tell(func(err error) { a.logTrouble(to, err) })
 		a.logs = append(a.logs, to)
 		out := &proxy.Log{Sink: to.sink, Format: format, Query: logQueries[l.Query], Sample: logSample(l.Sample)}
 		for _, f := range l.Fields {
@@ -75,13 +79,31 @@ func (a *Agent) closeAccessLogs() {
 }
 
 // logOpener returns what opens the place that lines go to, at the start and anew.
-func (a *Agent) logOpener(l *config.AccessLog) accesslog.Opener {
-	if l.Path == "-" {
+func (a *Agent) logOpener(c *config.Config, l *config.AccessLog) accesslog.Opener {
+	switch {
+	case l.Syslog != nil:
+		return accesslog.Syslog{
+			Network: l.Syslog.Network, Address: l.Syslog.Address, Facility: slices.Index(config.Facilities, l.Syslog.Facility),
+			Host: c.NodeName, App: l.Syslog.Tag, Process: strconv.Itoa(os.Getpid()),
+		}.Open
+	case l.Path == "-":
 		return func() (io.WriteCloser, error) { return unclosed{a.options.Stdout}, nil }
+	case l.Rotate != nil:
+		r := accesslog.Rotation{Size: l.Rotate.Size, Every: l.Rotate.Every, Keep: l.Rotate.Keep}
+		return accesslog.Rotated(l.Path, r, time.Now, func(err error) {
+			a.log.Warn("access log can't be put away", "path", l.Path, "error", err)
+		})
 	}
-	return func() (io.WriteCloser, error) {
-		return os.OpenFile(l.Path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o640) //nolint:gosec // the path is the operator's own
+	return func() (io.WriteCloser, error) { return accesslog.OpenFile(l.Path) }
+}
+
+// logTrouble tells that lines are lost, and that they are no longer.
+func (a *Agent) logTrouble(l *accessLog, err error) {
+	if err != nil {
+		a.log.Warn("access log can't be written, lines are lost", "path", l.where, "error", err)
+		return
 	}
+	a.log.Info("access log is written again", "path", l.where, "lost", l.sink.Dropped())
 }
 
 // unclosed is a writer that somebody else closes.

@@ -33,7 +33,7 @@ const (
 
 // AccessLog is where the line of each request goes.
 type AccessLog struct {
-	// Path is a file, or "-" for the standard output.
+	// Path is a file, or "-" for the standard output; empty where there is a Syslog.
 	Path string
 	// Format is one of the Format constants.
 	Format string
@@ -46,6 +46,35 @@ type AccessLog struct {
 	Fields []logfield.Spec
 	// Sample is nil when every request has a line.
 	Sample *LogSample
+	// Rotate is nil when the file is nobody's but others' to put away.
+	Rotate *LogRotation
+	// Syslog is nil when lines go to Path.
+	Syslog *Syslog
+}
+
+// LogRotation is when a log's file is put away.
+type LogRotation struct {
+	// Size in bytes and Every are bounds of a file; 0 for none.
+	Size  int64
+	Every time.Duration
+	// Keep is how many are kept; 0 means all.
+	Keep int
+}
+
+// Syslog is a server of RFC 5424.
+type Syslog struct {
+	// Network is "unixgram", "udp" or "tcp", Address a path or host:port.
+	Network, Address string
+	// Facility is a name of Facilities.
+	Facility string
+	// Tag is the name of the application.
+	Tag string
+}
+
+// Facilities are the names of syslog's facilities, by their number.
+var Facilities = []string{
+	"kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp", "ntp", "audit", "alert", "clock",
+	"local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
 }
 
 // LogSample is which requests have a line.
@@ -67,7 +96,25 @@ type accessLogBlock struct {
 	RedactQuery *hcl.Attribute `hcl:"redact_query,optional"`
 	Fields      *hcl.Attribute `hcl:"fields,optional"`
 
-	Sample *logSampleBlock `hcl:"sample,block"`
+	Sample *logSampleBlock   `hcl:"sample,block"`
+	Rotate *logRotationBlock `hcl:"rotate,block"`
+	Syslog *syslogBlock      `hcl:"syslog,block"`
+}
+
+type logRotationBlock struct {
+	Size  *hcl.Attribute `hcl:"size,optional"`
+	Every *hcl.Attribute `hcl:"every,optional"`
+	Keep  *hcl.Attribute `hcl:"keep,optional"`
+
+	Range hcl.Range `hcl:",def_range"`
+}
+
+type syslogBlock struct {
+	Address  *hcl.Attribute `hcl:"address,optional"`
+	Facility *hcl.Attribute `hcl:"facility,optional"`
+	Tag      *hcl.Attribute `hcl:"tag,optional"`
+
+	Range hcl.Range `hcl:",def_range"`
 }
 
 type logSampleBlock struct {
@@ -86,11 +133,11 @@ func (r *reader) accessLogs(blocks []*hcl.Block, o *Options) []AccessLog {
 	taken := map[string]hcl.Range{}
 	for _, b := range blocks {
 		l := r.accessLog(b, o)
-		if l.Format != FormatOff {
-			if first, dup := taken[l.Path]; dup {
-				r.Errorf(b.DefRange, "Duplicate access log", "Lines go to %q already by the access_log at %s.", l.Path, first)
+		if l.Format != FormatOff && (l.Syslog == nil || l.Syslog.Address != "") {
+			if first, dup := taken[l.Where()]; dup {
+				r.Errorf(b.DefRange, "Duplicate access log", "Lines go to %q already by the access_log at %s.", l.Where(), first)
 			}
-			taken[l.Path] = b.DefRange
+			taken[l.Where()] = b.DefRange
 		}
 		out = append(out, l)
 	}
@@ -101,7 +148,9 @@ func (r *reader) accessLog(b *hcl.Block, o *Options) AccessLog {
 	l := AccessLog{Path: "-", Format: FormatJSON}
 	var in accessLogBlock
 	r.decode(b, o, &in)
-	if r.Text(in.Path, "-") != "-" {
+	if in.Syslog != nil {
+		l.Path = ""
+	} else if r.Text(in.Path, "-") != "-" {
 		l.Path = r.path(in.Path, "-")
 	}
 	l.Format = r.Enum(in.Format, FormatJSON, FormatJSON, FormatCommon, FormatCombined, FormatOff)
@@ -116,7 +165,17 @@ func (r *reader) accessLog(b *hcl.Block, o *Options) AccessLog {
 		r.Errorf(in.Fields.NameRange, "Conflicting arguments", "Lines in the format %q have no room for fields; %q has.", l.Format, FormatJSON)
 	}
 	l.Sample = r.logSample(in.Sample)
+	l.Syslog = r.syslog(in.Syslog, in.Path)
+	l.Rotate = r.logRotation(in.Rotate, &l)
 	return l
+}
+
+// Where is the place that lines go to, for people.
+func (l *AccessLog) Where() string {
+	if l.Syslog != nil {
+		return l.Syslog.Network + "://" + l.Syslog.Address
+	}
+	return l.Path
 }
 
 func (r *reader) logSample(in *logSampleBlock) *LogSample {
@@ -156,6 +215,7 @@ func (l *AccessLog) redacted() object {
 		}
 		out["sample"] = object{"one_in": s.OneIn, "keep_status": s.KeepStatus, "keep_slower": s.KeepSlower.String(), "routes": routes}
 	}
+	l.placeRedacted(out)
 	return out
 }
 

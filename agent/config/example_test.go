@@ -143,7 +143,7 @@ func schemas(t *testing.T) []placed {
 	top := &hcl.BodySchema{Attributes: agentSchema().Attributes, Blocks: slices.Concat(agentSchema().Blocks, policySchema(&Options{}).Blocks)}
 	structs := map[string]any{
 		"listener": listenerBlock{}, "admin": adminBlock{}, "consul": consulBlock{}, "store": storeBlock{}, "store.tls": upstreamTLSBlock{}, "service": serviceBlock{},
-		"policies": policiesBlock{}, "drain": drainBlock{}, "telemetry": telemetryBlock{}, "tracing": tracingBlock{}, "access_log": accessLogBlock{}, "access_log.sample": logSampleBlock{},
+		"policies": policiesBlock{}, "drain": drainBlock{}, "telemetry": telemetryBlock{}, "tracing": tracingBlock{}, "access_log": accessLogBlock{}, "access_log.sample": logSampleBlock{}, "access_log.rotate": logRotationBlock{}, "access_log.syslog": syslogBlock{},
 		"error_page": errorPageBlock{}, "route": routeBlock{}, "gateway": gatewayBlock{}, "defaults": defaultsBlock{}, "limit": limit.Block{},
 		"listener.http2": http2Block{}, "listener.tls": tlsBlock{}, "listener.tls.certificate": certificateBlock{}, "route.upstream_tls": upstreamTLSBlock{},
 		"tcp_route": tcpRouteBlock{}, "tcp_route.upstream_tls": upstreamTLSBlock{},

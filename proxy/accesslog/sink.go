@@ -1,5 +1,5 @@
-// Package accesslog carries finished log lines to a file without ever making a
-// request wait.
+// Package accesslog carries finished log lines to a file or a syslog server without
+// ever making a request wait.
 //
 // A line is formatted straight into the block of a shard. Full blocks, and
 // every block once per flush interval, go to one writer goroutine:
@@ -59,6 +59,14 @@ type Sink struct {
 	reopen  chan chan error
 	flush   chan chan struct{}
 	torn    bool // the file ends within a line; Run's
+	failing bool // the last write did; Run's
+	told    func(error)
+}
+
+// LineWriter is a writer that tells how many of the lines in p it has written, whichever
+// those are.
+type LineWriter interface {
+	WriteLines(p []byte) (lines int, err error)
 }
 
 // Opener opens the file that lines go to. It is called at the start and at
@@ -86,6 +94,10 @@ func NewSink(shards int) *Sink {
 	}
 	return s
 }
+
+// Tell has f called when lines begin to be lost for an error of writing, and with nil
+// when they are written again. It is called before Run.
+func (s *Sink) Tell(f func(error)) { s.told = f }
 
 // Begin lends a line to append to. Commit must follow soon.
 func (s *Sink) Begin() *Line {
@@ -230,11 +242,30 @@ func (s *Sink) drainShard(w io.Writer, h *shard) bool {
 	}
 }
 
-// write counts the lines that are whole in the file. After one that is not, as
-// when a disk is full, the next begins on a line of its own.
+// write counts the lines that got there, and tells when that changes.
 func (s *Sink) write(w io.Writer, b block) {
-	n := 0
+	var written int
 	var err error
+	if l, ok := w.(LineWriter); ok {
+		written, err = l.WriteLines(b.b)
+	} else {
+		written, err = s.append(w, b)
+	}
+	if failing := err != nil; failing != s.failing {
+		s.failing = failing
+		if s.told != nil {
+			s.told(err)
+		}
+	}
+	s.lines.Add(uint64(written))             //nolint:gosec // never negative
+	s.dropped.Add(uint64(b.lines - written)) //nolint:gosec // never negative
+	s.free <- b.b[:0]
+}
+
+// append writes to what keeps bytes, and returns how many lines are whole there. After
+// one that is not, as when a disk is full, the next begins on a line of its own.
+func (s *Sink) append(w io.Writer, b block) (written int, err error) {
+	n := 0
 	if s.torn {
 		_, err = w.Write(newline)
 	}
@@ -242,14 +273,11 @@ func (s *Sink) write(w io.Writer, b block) {
 		s.torn = false
 		n, err = w.Write(b.b)
 	}
-	written := b.lines
 	if err != nil {
-		written = bytes.Count(b.b[:n], newline)
 		s.torn = s.torn || n > 0 && b.b[n-1] != '\n'
+		return bytes.Count(b.b[:n], newline), err
 	}
-	s.lines.Add(uint64(written))             //nolint:gosec // never negative
-	s.dropped.Add(uint64(b.lines - written)) //nolint:gosec // never negative
-	s.free <- b.b[:0]
+	return b.lines, nil
 }
 
 var newline = []byte{'\n'}
