@@ -11,8 +11,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lictor/lictor/e2e/harness"
+	"github.com/lictor/lictor/e2e/process"
 )
 
 // upgradable has routes with a limit by each algorithm that keeps something for
@@ -49,14 +51,13 @@ func as(t *testing.T, g *harness.Gateway, who string, want int) {
 }
 
 // gone waits for a process to end.
-func gone(t *testing.T, pid int) {
+func gone(t *testing.T, p *process.Process) {
 	t.Helper()
-	harness.Within(t, harness.Patience, fmt.Sprintf("process %d ends", pid), func() error {
-		if !harness.Gone(pid) {
-			return fmt.Errorf("it runs")
-		}
-		return nil
-	})
+	select {
+	case <-p.Done():
+	case <-time.After(harness.Patience):
+		t.Fatalf("process %d runs", p.PID())
+	}
 }
 
 // TestUpgrade has one process after the other take over under load: no request
@@ -99,8 +100,10 @@ func TestUpgrade(t *testing.T) {
 	before := w.gateway.Upgrade()
 	load.WaitFor(load.Sent() + 500)
 	say(t, conn, reader, "after")
-	if harness.Gone(before) {
+	select {
+	case <-before.Done():
 		t.Error("the process that has the WebSocket is gone")
+	default:
 	}
 	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
 		t.Fatal(err)

@@ -72,13 +72,24 @@ func run(ctx context.Context, o options) (err error) {
 		return check(ctx, tour)
 	}
 	d.show(tour)
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-d.gateway.Done():
-		return fmt.Errorf("the gateway ended by itself: %w%s", orZero(d.gateway.Err()), tail(d.log("lictor")))
-	case <-d.consul.Process().Done():
-		return fmt.Errorf("the Consul agent ended by itself: %w%s", orZero(d.consul.Process().Err()), tail(d.log("consul")))
+	return d.watch(ctx)
+}
+
+// watch returns when somebody has had enough, or when something ended that should
+// not.
+func (d *demo) watch(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-d.gateway.Done():
+			if !d.takenOver() {
+				return fmt.Errorf("the gateway ended by itself: %w%s", orZero(d.gateway.Err()), tail(d.log("lictor")))
+			}
+			fmt.Printf("another process has taken over from the gateway: %d\n", d.gateway.PID())
+		case <-d.consul.Process().Done():
+			return fmt.Errorf("the Consul agent ended by itself: %w%s", orZero(d.consul.Process().Err()), tail(d.log("consul")))
+		}
 	}
 }
 

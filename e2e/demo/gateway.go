@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -50,7 +51,7 @@ func (d *demo) tryGateway(ctx context.Context) error {
 	}
 	d.gateway, err = process.Start(process.Command{
 		Path:   d.options.lictor,
-		Args:   []string{"agent", "-config-file", filepath.Join(d.dir, "lictor.hcl")},
+		Args:   []string{"agent", "-config-file", filepath.Join(d.dir, "lictor.hcl"), "-pid-file", d.pidFile()},
 		Output: log,
 	})
 	if err != nil {
@@ -64,6 +65,23 @@ func (d *demo) tryGateway(ctx context.Context) error {
 	}
 	d.stops = append(d.stops, func() error { return d.gateway.Stop(10 * time.Second) })
 	return nil
+}
+
+func (d *demo) pidFile() string { return filepath.Join(d.dir, "lictor.pid") }
+
+// takenOver reports whether another process has taken over from the gateway, which
+// has ended, and follows that one from now on.
+func (d *demo) takenOver() bool {
+	text, err := os.ReadFile(d.pidFile())
+	if err != nil {
+		return false
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || pid == d.gateway.PID() {
+		return false
+	}
+	d.gateway, err = process.Attach("lictor", pid)
+	return err == nil
 }
 
 // ready asks the gateway whether it is ready, and Consul whether every instance

@@ -115,8 +115,9 @@ func tryGateway(t testing.TB, o Options) (*Gateway, error) {
 		return nil, err
 	}
 	g.Log.showOnFailure(t, "the gateway") // after the following, which may fail the test
+	first := g.process
 	t.Cleanup(func() {
-		g.process.Kill()
+		first.Kill()
 		for _, sign := range []string{"DATA RACE", "panic: ", "fatal error: "} {
 			if g.Log.Contains(sign) {
 				t.Errorf("the gateway printed %q", sign)

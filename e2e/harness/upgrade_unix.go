@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/lictor/lictor/e2e/process"
 )
 
 func (g *Gateway) pidFile() string { return filepath.Join(g.Dir, "lictor.pid") }
@@ -27,20 +29,24 @@ func (g *Gateway) PID() int {
 	return pid
 }
 
-// Upgrade has another process take over and returns the number of the one before,
-// which may still run.
-func (g *Gateway) Upgrade() (before int) {
+// Upgrade has another process take over and returns the one before, which may still
+// run. From then on the gateway's Process is the new one.
+func (g *Gateway) Upgrade() (before *process.Process) {
 	g.t.Helper()
-	before = g.PID()
+	before = g.process
 	g.SignalUpgrade()
 	Within(g.t, Patience, "another process takes over", func() error {
-		if g.PID() == before {
-			return fmt.Errorf("%d still serves", before)
+		if g.PID() == before.PID() {
+			return fmt.Errorf("%d still serves", before.PID())
 		}
 		return nil
 	})
-	after := g.PID()
-	g.t.Cleanup(func() { _ = syscall.Kill(after, syscall.SIGKILL) }) // it may have ended
+	after, err := process.Attach("lictor", g.PID())
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	g.t.Cleanup(after.Kill)
+	g.process = after
 	return before
 }
 
@@ -51,6 +57,3 @@ func (g *Gateway) SignalUpgrade() {
 		g.t.Fatal(err)
 	}
 }
-
-// Gone reports whether a process has ended.
-func Gone(pid int) bool { return syscall.Kill(pid, 0) != nil }

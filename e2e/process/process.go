@@ -27,9 +27,10 @@ type Command struct {
 // goroutine.
 type Process struct {
 	name string
-	cmd  *exec.Cmd
+	os   *os.Process
 	done chan struct{}
 	err  error // set before done is closed
+	code int   // likewise
 }
 
 // Start runs the command. The caller ends it with Stop or Kill.
@@ -42,19 +43,21 @@ func Start(c Command) (*Process, error) {
 	// A grandchild that kept the output open must not hold Wait for ever.
 	cmd.WaitDelay = 5 * time.Second
 
-	p := &Process{name: filepath.Base(c.Path), cmd: cmd, done: make(chan struct{})}
+	p := &Process{name: filepath.Base(c.Path), done: make(chan struct{})}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", p.name, err)
 	}
+	p.os = cmd.Process
 	go func() {
 		defer close(p.done)
 		p.err = cmd.Wait()
+		p.code = cmd.ProcessState.ExitCode()
 	}()
 	return p, nil
 }
 
 // PID returns the process id.
-func (p *Process) PID() int { return p.cmd.Process.Pid }
+func (p *Process) PID() int { return p.os.Pid }
 
 // Done returns a channel that is closed when the program has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
@@ -74,7 +77,7 @@ func (p *Process) Err() error {
 func (p *Process) ExitCode() int {
 	select {
 	case <-p.done:
-		return p.cmd.ProcessState.ExitCode()
+		return p.code
 	default:
 		return -1
 	}
@@ -82,7 +85,7 @@ func (p *Process) ExitCode() int {
 
 // Signal sends a signal. A program that has ended already is no error.
 func (p *Process) Signal(s os.Signal) error {
-	if err := p.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := p.os.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("sending %v to %s: %w", s, p.name, err)
 	}
 	return nil
@@ -90,7 +93,7 @@ func (p *Process) Signal(s os.Signal) error {
 
 // Kill ends the program at once and waits until it is gone.
 func (p *Process) Kill() {
-	_ = p.cmd.Process.Kill() // an error means that it has ended already
+	_ = p.os.Kill() // an error means that it has ended already
 	<-p.done
 }
 
