@@ -43,6 +43,7 @@ func stepKinds() []stepKind {
 		securityHeadersStep(), // of the answer alone; responses pass the last step first,
 		responseHeadersStep(), // so that these have had their say before
 		rewriteStep(),         // all before have seen the path that was asked for
+		grpcWebStep(),         // and the media type; what is behind it sees gRPC
 		limitStep(ofService),
 	}
 }

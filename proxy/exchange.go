@@ -183,10 +183,11 @@ type Exchange struct {
 	origin    []byte // the request's, for the steps that see answers
 	matched   []byte // the path by which the route was found; nil before that
 
-	stripped  bool   // the route's prefix has been taken off the path
-	requeried bool   // a step has changed the query
-	pathOut   []byte // of SetPath
-	queryOut  []byte // of SetQuery
+	dialect   grpcDialect // of KeepDialect
+	stripped  bool        // the route's prefix has been taken off the path
+	requeried bool        // a step has changed the query
+	pathOut   []byte      // of SetPath
+	queryOut  []byte      // of SetQuery
 
 	receivedQuery []byte // before that
 
@@ -259,6 +260,7 @@ func (x *Exchange) begin(p *Proxy) {
 	x.headOut, x.complete, x.explained = false, false, false
 	x.requestID, x.received, x.matched = nil, x.Request.Path, nil
 	x.origin = nil
+	x.dialect = notGRPC
 	x.resetTrace()
 	if x.pathText == nil {
 		x.pathText = x.pathSpace[:0]

@@ -30,9 +30,41 @@ var (
 	grpcWebTextType = []byte("-text")
 )
 
+// GRPCWeb is how a client speaks gRPC-Web.
+type GRPCWeb uint8
+
+// The forms of it.
+const (
+	// NoGRPCWeb: it does not.
+	NoGRPCWeb GRPCWeb = iota
+	// GRPCWebBinary has messages as they are.
+	GRPCWebBinary
+	// GRPCWebText has all of a body in base64.
+	GRPCWebText
+)
+
+// GRPCWeb says how the client speaks gRPC-Web, by the media type of its request.
+func (x *Exchange) GRPCWeb() GRPCWeb {
+	switch x.grpcDialect() {
+	case grpcWeb:
+		return GRPCWebBinary
+	case grpcWebText:
+		return GRPCWebText
+	default:
+		return NoGRPCWeb
+	}
+}
+
+// KeepDialect takes note of how a client of gRPC is to be answered, for a step that
+// is about to change the request's media type.
+func (x *Exchange) KeepDialect() { x.dialect = x.grpcDialect() }
+
 // grpcDialect tells by the request's media type who asks. gRPC itself is spoken by
 // HTTP/2 and later alone.
 func (x *Exchange) grpcDialect() grpcDialect {
+	if x.dialect != notGRPC {
+		return x.dialect
+	}
 	v := x.Request.Fields.Get(ContentType)
 	if len(v) < len(grpcType) || !bytes.EqualFold(v[:len(grpcType)], grpcType) {
 		return notGRPC

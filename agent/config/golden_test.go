@@ -16,6 +16,7 @@ import (
 	"github.com/lictor/lictor/proxy/step/compress"
 	"github.com/lictor/lictor/proxy/step/cors"
 	"github.com/lictor/lictor/proxy/step/externalauth"
+	"github.com/lictor/lictor/proxy/step/grpcweb"
 	"github.com/lictor/lictor/proxy/step/headers"
 	"github.com/lictor/lictor/proxy/step/ipaccess"
 	"github.com/lictor/lictor/proxy/step/jwt"
@@ -57,6 +58,8 @@ func testOptions() Options {
 			return cors.Decode(b, c.Range)
 		}}, {Type: "security_headers", Defaults: true, Decode: func(b hcl.Body, _ BlockContext) (any, hcl.Diagnostics) {
 			return securityheaders.Decode(b)
+		}}, {Type: "grpc_web", Defaults: true, Decode: func(b hcl.Body, _ BlockContext) (any, hcl.Diagnostics) {
+			return grpcweb.Decode(b)
 		}}},
 	}
 }
