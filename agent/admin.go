@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -26,6 +27,8 @@ type admin struct {
 	server *http.Server
 	guard  guard
 	views  *ui.Sampler // what the dashboard is fed by
+	// monitors counts those who read the log.
+	monitors atomic.Int32
 }
 
 func (a *Agent) listenAdmin(c *config.Config) error {
@@ -73,6 +76,7 @@ func (ad *admin) routes(c *config.Config) http.Handler {
 	mux.HandleFunc("GET /v1/unknown", ad.listUnknown)
 	mux.HandleFunc("GET /v1/policies", ad.listPolicies)
 	mux.HandleFunc("GET /v1/config", ad.showConfig)
+	mux.HandleFunc("GET /v1/monitor", ad.monitorLog)
 	mux.HandleFunc("PUT /v1/reload", ad.reload)
 	mux.HandleFunc("POST /v1/explain", ad.explain)
 	if c.Telemetry.Prometheus {

@@ -212,10 +212,13 @@ func (a *Agent) abandon() {
 	a.closeLogin()
 }
 
+// logTime is how the log tells time.
+const logTime = "2006-01-02T15:04:05.000Z0700"
+
 func newLogger(w io.Writer, c *config.Config) hclog.InterceptLogger {
 	return hclog.NewInterceptLogger(&hclog.LoggerOptions{
 		Name: "lictor", Level: hclog.LevelFromString(c.LogLevel), JSONFormat: c.LogJSON, Output: w,
-		TimeFormat: "2006-01-02T15:04:05.000Z0700",
+		TimeFormat: logTime,
 	})
 }
 

@@ -80,6 +80,9 @@ var documents = map[string]map[string]commands{
 		"curl -s http://127.0.0.1:9980/v1/metrics | grep '^lictor_endpoints'": {
 			prints: []string{`lictor_endpoints\{service="web",state="open"\} 1`, `web .* passing`},
 		},
+		"bin/lictor debug -duration 2s -interval 1s -output lictor-debug.tar.gz": {
+			prints: []string{`Wrote lictor-debug.tar.gz`, `/001/metrics.txt\n`, `/pprof/trace.out\n`, `/gateway.log\n`},
+		},
 		`kill -TERM "$(cat lictor.pid)"`: {},
 	},
 	"docs/policies-in-kv.md": {

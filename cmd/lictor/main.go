@@ -44,6 +44,7 @@ func commands() []command {
 		{"policies", "push|pull|diff DIR", "keep the policies in Consul's KV store and a folder alike", runPolicies},
 		{"api-key", "[-expires DATE] NAME", "make a key, and the line of a keys_file that knows it", runAPIKey},
 		{"simulate", "-policy PATH -log FILE", "replay an access log against policies: who would be limited", runSimulate},
+		{"debug", "[-duration 30s] [-output FILE]", "write a bundle for whoever helps: state, metrics, log and profiles, no secrets", runDebug},
 		{"version", "", "print the version", runVersion},
 		{"help", "", "print this text", runHelp},
 	}
