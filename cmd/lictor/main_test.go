@@ -372,3 +372,20 @@ func TestAgentOnATakenAddress(t *testing.T) {
 		t.Errorf("%+v, want %q", r, want)
 	}
 }
+
+// What clients ask for is theirs to choose, too.
+func TestUnknownPaths(t *testing.T) {
+	t.Parallel()
+	body := `{"requests":9,"paths":[{"host":"h","path":"/a\u001b[2J/{n}","methods":["GET","POST"],"requests":7,"over":2,"callers":3,"last":"2026-11-23T20:00:00Z","nearest":{"route":"orders","why":"is for paths from /a on"}},` +
+		`{"host":"","path":"/b","methods":["GET"],"requests":2,"callers":1,"last":"2026-11-23T20:00:00Z"}]}`
+	address, last := answering(t, 200, body)
+	r := lictor(map[string]string{"LICTOR_ADDR": address}, "unknown")
+	if a := last(); a != (asked{"GET", "/v1/unknown", ""}) {
+		t.Errorf("asked %+v", a)
+	}
+	lines := strings.Split(pad(r.stdout), "\n")
+	if r.code != 0 || len(lines) != 4 || !strings.HasPrefix(lines[1], "5-7 h /a\uFFFD[2J/{n} GET,POST ~3 ") || !strings.HasSuffix(lines[1], " orders is for paths from /a on") ||
+		!strings.HasPrefix(lines[2], "2 - /b GET ~1 ") || !strings.HasSuffix(lines[2], " - -") {
+		t.Errorf("%+v", r)
+	}
+}

@@ -6,8 +6,6 @@ import (
 	"io"
 	"os"
 	"syscall"
-
-	"github.com/lictor/lictor/proxy/splice"
 )
 
 // relayFrom is how much of a body must be left, in bytes, for it to be worth
@@ -17,7 +15,7 @@ const relayFrom = 64 << 10
 // relay moves what is left of an instance's body to the client without its
 // passing through here.
 type relay struct {
-	p    *splice.Pipe
+	p    *pipe
 	want int64 // bytes left to draw from the instance
 	held int64 // bytes in the pipe
 	err  error
@@ -28,7 +26,7 @@ type relay struct {
 // init makes the callbacks for the two sockets, of which false waits.
 func (r *relay) init() {
 	r.draw = func(fd uintptr) bool {
-		n, e := splice.Move(int(fd), r.p.W, min(r.want, splice.Size))
+		n, e := splice(int(fd), r.p.w, min(r.want, pipeSize))
 		switch {
 		case e == syscall.EAGAIN:
 			return false
@@ -43,7 +41,7 @@ func (r *relay) init() {
 	}
 	r.pour = func(fd uintptr) bool {
 		for r.held > 0 {
-			n, e := splice.Move(r.p.R, int(fd), r.held)
+			n, e := splice(r.p.r, int(fd), r.held)
 			switch {
 			case e == syscall.EAGAIN:
 				return false
@@ -81,7 +79,7 @@ func (w *responder) relay() error {
 		return nil
 	}
 	pipes := &w.w.c.s.pipes
-	p := pipes.Get()
+	p := pipes.get()
 	if p == nil {
 		return nil
 	}
@@ -91,7 +89,7 @@ func (w *responder) relay() error {
 	}
 	r.p, r.held = p, 0
 	defer func() {
-		pipes.Put(p, r.held == 0)
+		pipes.put(p, r.held == 0)
 		r.p = nil
 	}()
 	if err := w.flush(); err != nil {
@@ -101,7 +99,7 @@ func (w *responder) relay() error {
 	for b.left > 0 {
 		if err := k.drawInto(r); err != nil {
 			if neverMoves(err) {
-				pipes.Disable() // it can be copied still
+				pipes.disable() // it can be copied still
 				return nil
 			}
 			b.fail(err)

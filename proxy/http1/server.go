@@ -11,7 +11,6 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/lictor/lictor/proxy"
-	"github.com/lictor/lictor/proxy/splice"
 )
 
 // Options describe a Server.
@@ -58,7 +57,7 @@ type Server struct {
 	date     atomic.Pointer[[]byte]
 	works    sync.Pool // of *work
 	room     spaces
-	pipes    splice.Pipes
+	pipes    pipes
 	leaving  atomic.Bool // each answer is its connection's last
 	draining atomic.Bool
 	closed   atomic.Bool
@@ -202,7 +201,7 @@ func (s *Server) remove(c *conn) {
 func (s *Server) endLocked() {
 	if s.draining.Load() && len(s.conns) == 0 && !s.over {
 		s.over = true
-		s.pipes.Close()
+		s.pipes.close()
 		close(s.ended)
 	}
 }

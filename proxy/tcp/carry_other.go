@@ -1,5 +1,3 @@
-//go:build !linux || 386 || s390x
-
 package tcp
 
 // carry carries one way until it ends.

@@ -10,9 +10,9 @@ export function answers() {
   const body = el("tbody"), none = el("p.muted", null, "None that this gateway remembers.");
   const table = el("table.answers", null, el("caption.away", null, "Answers that the gateway made itself, newest first"), el("thead", null, el("tr", null,
     ["Time", "Answer", "Request", "Route", "Why", "Client", "Request id"].map((t) => el("th", { scope: "col" }, t)))), body);
-  const node = el("section", { "aria-labelledby": "h" }, el("h2", { id: "h" }, "Refusals"),
-    el("p.muted", null, "The last sixteen of each kind, and what has come since you are here. Paths are without their query, clients are digests; the access log has the rest by the request id."),
-    el("div.bar", null, el("label", { for: "kind" }, "Kind "), kind, el("label", { for: "answer-filter" }, "Filter "), filter), table, none);
+  const node = el("section", { "aria-labelledby": "h" }, el("h2", { id: "h" }, "Answers of the gateway’s own"),
+    el("p.muted", null, "Refusals, and what it says when an instance failed: the last sixteen of each kind, and what has come since you are here. Paths are without their query, clients are digests; the access log has the rest by the request id."),
+    el("div.bar", null, el("label", null, "Kind ", kind), el("label", null, "Filter ", filter)), table, none);
   const rows = new Rows(body, (a) => a.n, (a) => ({
     node: el("tr", null, el("td", { "data-label": "Time" }, el("time", { datetime: a.time }, clock(a.time))),
       el("td", { "data-label": "Answer" }, pill(String(a.status), toneOf(a.status)), " " + a.problem),

@@ -59,8 +59,11 @@ const leaf = (...parts) => el("li", null, el("span.leaf", null, ...parts));
 const fact = (name, value) => value === undefined || value === "" || value === null ? null : leaf(el("span.muted", null, name.replaceAll("_", " ") + " "), show(value));
 const show = (v) => (Array.isArray(v) ? v.join(", ") : typeof v === "boolean" ? (v ? "yes" : "no") : typeof v === "object" ? JSON.stringify(v) : String(v));
 
+// facts shows what is simple in one line, and the rest below it.
 function facts(o) {
-  return Object.entries(o ?? {}).map(([k, v]) => v && typeof v === "object" && !Array.isArray(v) ? branch(true, k.replaceAll("_", " "), facts(v)) : fact(k, v));
+  const all = Object.entries(o ?? {}), nested = (v) => v && typeof v === "object" && !Array.isArray(v);
+  const simple = all.filter(([, v]) => !nested(v) && v !== "" && v !== null).map(([k, v]) => el("span.fact", null, el("span.muted", null, k.replaceAll("_", " ") + " "), show(v)));
+  return [simple.length ? leaf(...simple) : null, ...all.filter(([, v]) => nested(v)).map(([k, v]) => branch(true, k.replaceAll("_", " "), facts(v)))];
 }
 
 function step(s) {

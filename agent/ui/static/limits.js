@@ -6,6 +6,8 @@ import { limitChart } from "./chart.js";
 function quota(l) {
   const unit = l.unit && l.unit !== "requests" ? " " + l.unit : "";
   if (l.in_flight != null) return `${num(l.in_flight)} in flight` + (l.quota ? ` of ${num(l.quota)} for each key` : "");
+  const a = l.window_ms > 0 && l.algorithm === "token_bucket" && l.quota / l.window_ms;
+  if (a) return `${num(l.quota)}${unit} at once, ` + (a >= 1e-3 ? `${num(a * 1e3)} a second` : a >= 1 / 6e4 ? `${num(a * 6e4)} a minute` : `${num(a * 36e5)} an hour`) + (l.share ? `, share ${l.share}` : "");
   return `${num(l.quota)}${unit} in ${l.calendar || span(l.window_ms)}` + (l.share ? `, share ${l.share}` : "");
 }
 
@@ -33,7 +35,7 @@ export function limits() {
         say(what, `${quota(l)} for each ${l.key || "gateway"}`);
         say(who, [l.gateway && "every request", l.routes.length && "routes " + l.routes.join(", "), l.scope !== "local" && l.scope].filter(Boolean).join(" · ") || "used by nobody");
         chart.draw(state.history.limits.get(name) ?? [], state.kept, state.time, `Decisions of ${name}: now ${num(p[0] + p[2])} allowed and ${num(p[1])} denied a second`);
-        say(rates, `${num(p[0] + p[2])}/s allowed` + (p[2] ? `, ${num(p[2])}/s of them delayed` : "") + `, ${num(p[1])}/s denied` + (p[3] ? `, ${num(p[3])}/s would be denied` : "") + (l.store_error ? `; ${num(l.store_error)} errors of the store` : ""));
+        say(rates, `${num(p[0] + p[2])}/s allowed` + (p[2] ? `, ${num(p[2])}/s of them delayed` : "") + `, ${num(p[1])}/s denied` + (p[3] > 0 ? `, ${num(p[3])}/s would be denied` : "") + (l.store_error ? `; ${num(l.store_error)} errors of the store` : ""));
         say(held, `${num(l.keys)} of at most ${num(l.max_keys)} keys` + (state.tops.get(name)?.length ? "; those with the least left" : ""));
         say(adaptive, (l.adaptive ?? []).slice(0, 8).map((a) => `${a.key ?? ""} ${num(a.limit)} allowed in flight`).join("; "));
         rows.show(state.tops.get(name) ?? []);

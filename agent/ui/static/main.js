@@ -80,7 +80,7 @@ function connect() {
   source.addEventListener("error", () => {
     repill($("link"), "no connection", "bad");
     source.close(); // the next one begins with everything
-    setTimeout(connect, Math.min(10000, 500 * 2 ** tries++));
+    setTimeout(() => { if (source) connect(); }, Math.min(10000, 500 * 2 ** tries++));
   });
 }
 
@@ -110,6 +110,14 @@ say($("theme"), "Theme: " + (document.documentElement.dataset.theme ?? "auto"));
 $("theme").addEventListener("click", () => theme(themes[(themes.indexOf(document.documentElement.dataset.theme ?? "auto") + 1) % 3]));
 
 addEventListener("hashchange", () => open(true));
+// A page that nobody sees for a minute lets go of the stream: browsers have few
+// connections for all of their tabs.
+let asleep = 0;
+document.addEventListener("visibilitychange", () => {
+  clearTimeout(asleep);
+  if (document.hidden) asleep = setTimeout(() => { source.close(); source = null; }, 60000);
+  else if (!source) connect();
+});
 addEventListener("pagehide", () => source?.close());
 addEventListener("pageshow", (e) => { if (e.persisted) connect(); });
 document.querySelector(".skip").addEventListener("click", (e) => { e.preventDefault(); main.focus(); });

@@ -10,7 +10,7 @@ export function services() {
   const list = el("div.services"), changes = el("ol.changes"), summary = el("p");
   const quiet = el("p.muted", null, "None since this page was opened.");
   const node = el("section", { "aria-labelledby": "h" }, el("h2", { id: "h" }, "Services"), summary,
-    el("div.bar", null, el("label", { for: "service-filter" }, "Filter "), filter, el("label.check", null, trouble, " only with trouble")),
+    el("div.bar", null, el("label", null, "Filter ", filter), el("label.check", null, trouble, " only with trouble")),
     list, el("h3", null, "Changes"), quiet, changes);
   const cards = new Rows(list, (n) => n, card);
   const told = new Rows(changes, (c) => c.n, (c) => ({

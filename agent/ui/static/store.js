@@ -102,8 +102,14 @@ export function instancesOf(service) {
   return index.get(service) ?? [];
 }
 
-// last returns the newest point of a history, zeros when nothing happened.
-export function last(kind, name) {
-  const p = state.history[kind].get(name)?.at(-1);
-  return p || (kind === "routes" ? [0, 0, 0, -1, -1] : [0, 0, 0, 0]);
+// lately sums up the last seconds of a history, so that numbers can be read: rates
+// are their mean, times the newest that are known.
+export function lately(points = []) {
+  const few = points.slice(-5), out = [0, 0, 0, 0, -1];
+  if (!few.some((p) => p)) return [0, 0, 0, -1, -1];
+  const times = few.findLast((p) => p)?.length === 5;
+  for (const p of few) for (let i = 0; p && i < (times ? 3 : 4); i++) out[i] += p[i] / few.length;
+  if (times) [out[3], out[4]] = few.findLast((p) => p && p[3] >= 0)?.slice(3) ?? [-1, -1];
+  return out;
 }
+export const last = (kind, name) => lately(state.history[kind].get(name));

@@ -1,6 +1,6 @@
 // Requests, errors and latency: of all routes together, and of each.
 import { el, say, attr, num, ms, share, Rows } from "./dom.js";
-import { state, last } from "./store.js";
+import { state, last, lately } from "./store.js";
 import { rateChart, timeChart } from "./chart.js";
 
 const columns = [
@@ -15,8 +15,8 @@ export function traffic() {
   const rate = rateChart({ large: true, height: 120, label: "Requests" });
   const time = timeChart({ large: true, height: 120, label: "Time to the end of the answer" });
   const tiles = ["Requests", "Answers 4xx", "Answers 5xx", "Median", "99th percentile", "In flight", "Instances open"].map((label) => {
-    const value = el("b"), box = el("div.tile", null, el("span", null, label), value);
-    return { box, value };
+    const value = el("b"), of = el("small.muted"), box = el("div.tile", null, el("span", null, label), value, of);
+    return { box, value, of };
   });
   const filter = el("input", { type: "search", id: "route-filter", placeholder: "name, host, path or service", oninput: () => draw(true) });
   let by = "route";
@@ -26,12 +26,12 @@ export function traffic() {
   });
   const body = el("tbody");
   const rows = new Rows(body, (n) => n, makeRow);
-  const table = el("table.routes", null, el("caption.away", null, "Routes, with what happened in the last second"),
+  const table = el("table.routes", null, el("caption.away", null, "Routes, with what happened in the last five seconds"),
     el("thead", null, el("tr", null, heads[0], heads[1], el("th", { scope: "col" }, "5 minutes"), heads[2], heads[3], heads[4], el("th", { scope: "col" }, "p50 and p99"))), body);
   const empty = el("p.muted", { hidden: true }, "No route is called like that.");
   const node = el("section", { "aria-labelledby": "h" },
     el("h2", { id: "h" }, "Traffic"), el("div.tiles", null, tiles.map((t) => t.box)), el("div.pair", null, rate.node, time.node),
-    el("div.bar", null, el("h3", null, "Routes"), el("label", { for: "route-filter" }, "Filter "), filter), table, empty);
+    el("div.bar", null, el("h3", null, "Routes"), el("label", null, "Filter ", filter)), table, empty);
 
   // Only what can be seen is drawn.
   const seen = new IntersectionObserver((entries) => {
@@ -68,9 +68,10 @@ export function traffic() {
   }
 
   function draw(now) {
-    const t = state.total.at(-1) || [0, 0, 0, -1, -1];
+    const t = lately(state.total);
     const open = [...state.instances.values()].filter((i) => i.state === "open").length;
-    [num(t[0]) + "/s", share(t[1], t[0]), share(t[2], t[0]), ms(t[3]), ms(t[4]), num(state.gateway.in_flight), `${open} of ${state.instances.size}`].forEach((v, i) => say(tiles[i].value, v));
+    [num(t[0]) + "/s", share(t[1], t[0]), share(t[2], t[0]), ms(t[3]), ms(t[4]), num(state.gateway.in_flight), String(open)].forEach((v, i) => say(tiles[i].value, v));
+    say(tiles[6].of, ` of ${state.instances.size}`);
     attr(tiles[2].box, "class", t[2] > 0 ? "tile bad" : "tile");
     rate.draw(state.total, state.kept, state.time, `Requests in the last five minutes: now ${num(t[0])} a second`);
     time.draw(state.total, state.kept, state.time, `Time to the end of the answer: median ${ms(t[3])}, 99th percentile ${ms(t[4])}`);
