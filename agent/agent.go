@@ -287,7 +287,7 @@ func (a *Agent) Run(ctx, hurry context.Context) error {
 				failed <- fmt.Errorf("listener %q: %w", s.listener.Name, err)
 			}
 		})
-		a.log.Info("listening", "listener", s.listener.Name, "address", s.addr.String())
+		a.log.Info("listening", "listener", s.listener.Name, "address", s.addr.String(), "http3", s.listener.AltSvc != "")
 	}
 	a.log.Info("gateway started", "node", a.config.NodeName, "version", a.options.Version,
 		"routes", len(a.current.Load().everyRoute()), "admin", a.admin.addr.String(), "cpus", runtime.GOMAXPROCS(0))

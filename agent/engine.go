@@ -14,6 +14,7 @@ import (
 	"github.com/lictor/lictor/catalog/connect"
 	"github.com/lictor/lictor/proxy"
 	"github.com/lictor/lictor/proxy/http1"
+	"github.com/lictor/lictor/proxy/http3"
 	"github.com/lictor/lictor/proxy/nethttp"
 	"github.com/lictor/lictor/proxy/upstream"
 )
@@ -39,19 +40,31 @@ const (
 )
 
 // newEngine returns what serves a listener; secure is nil in clear.
-func (a *Agent) newEngine(c *config.Listener, l *proxy.Listener, secure *tls.Config, log hclog.Logger) engine {
+func (a *Agent) newEngine(c *config.Listener, s *server, secure *tls.Config, log hclog.Logger) engine {
+	l := s.listener
 	std := nethttp.New(a.proxy, nethttp.Options{
 		Listener: l, TLS: secure, ReadHeaderTimeout: c.ReadHeaderTimeout, IdleTimeout: c.IdleTimeout,
 		MaxHeaderBytes: int(c.MaxHeaderBytes), MaxConnections: c.MaxConnections,
 		MaxConcurrentStreams: c.HTTP2.MaxConcurrentStreams, MaxWastedFrames: c.HTTP2.MaxWastedFrames, Logger: log,
 	})
-	if l.NetHTTP = c.Engine == config.EngineNetHTTP; l.NetHTTP {
-		return std
+	var e engine = std
+	if l.NetHTTP = c.Engine == config.EngineNetHTTP; !l.NetHTTP {
+		e = &both{std: std, own: http1.New(a.proxy, http1.Options{
+			Listener: l, TLS: secure, ReadHeaderTimeout: c.ReadHeaderTimeout, IdleTimeout: c.IdleTimeout,
+			MaxHeaderBytes: int(c.MaxHeaderBytes), MaxConnections: c.MaxConnections, H2: std.Take, Logger: log,
+		})}
 	}
-	return &both{std: std, own: http1.New(a.proxy, http1.Options{
-		Listener: l, TLS: secure, ReadHeaderTimeout: c.ReadHeaderTimeout, IdleTimeout: c.IdleTimeout,
-		MaxHeaderBytes: int(c.MaxHeaderBytes), MaxConnections: c.MaxConnections, H2: std.Take, Logger: log,
-	})}
+	if c.HTTP3 == nil {
+		return e
+	}
+	return &withHTTP3{
+		engine: e, socket: s.socket, ended: make(chan struct{}), log: log.With("listener", c.Name),
+		open: func() (*net.UDPConn, error) { return openDatagrams(c, l.Port) },
+		quic: http3.New(http3.Options{
+			Handler: std.ServeConn, Listener: l, TLS: secure, ReadHeaderTimeout: c.ReadHeaderTimeout, IdleTimeout: c.IdleTimeout,
+			MaxHeaderBytes: int(c.MaxHeaderBytes), MaxConnections: c.MaxConnections, EarlyData: c.HTTP3.EarlyData, Logger: log,
+		}),
+	}
 }
 
 // both speaks HTTP/1.1 by our own engine, and hands connections that turn out to

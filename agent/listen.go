@@ -21,6 +21,7 @@ type server struct {
 	engine
 	listener *proxy.Listener
 	ln       net.Listener
+	socket   *net.UDPConn // nil for a listener without HTTP/3
 	addr     netip.AddrPort
 	certs    *certs.Server          // nil for a listener in clear
 	front    *proxyprotocol.Options // nil for one that nobody announces clients to
@@ -63,11 +64,11 @@ func (a *Agent) listen(g *generation) error {
 
 // listenOne opens one address; set is nil for a listener in clear.
 func (a *Agent) listenOne(c *config.Listener, set *certs.ServerSet) (*server, error) {
-	ln, err := a.options.Sockets.Listen(c.Name, c.Address)
+	ln, socket, err := a.openAddress(c)
 	if err != nil {
 		return nil, err
 	}
-	s := &server{ln: ln, addr: addrPort(ln.Addr())}
+	s := &server{ln: ln, socket: socket, addr: addrPort(ln.Addr())}
 	s.listener = &proxy.Listener{
 		Name: c.Name, Port: s.addr.Port(), TrustedProxies: c.TrustedProxies, ReadForwarded: c.Forwarded == config.ForwardedStandard,
 		RedirectPort: c.RedirectPort, HSTS: c.HSTS,
@@ -93,7 +94,8 @@ func (a *Agent) listenOne(c *config.Listener, set *certs.ServerSet) (*server, er
 			return a.passages.NewFront(ln, a.passageListener(c, s.listener, nil))
 		}
 	}
-	s.engine = a.newEngine(c, s.listener, secure, a.log.Named("proxy"))
+	announce(c, s.listener)
+	s.engine = a.newEngine(c, s, secure, a.log.Named("proxy"))
 	return s, nil
 }
 
@@ -120,6 +122,9 @@ func (a *Agent) front(c *config.Listener, l *proxy.Listener) *proxyprotocol.Opti
 func (a *Agent) closeListeners() {
 	for _, s := range a.servers {
 		s.ln.Close() // nothing was served
+		if s.socket != nil {
+			_ = s.socket.Close() // nor here
+		}
 	}
 	if a.admin != nil {
 		a.admin.ln.Close() // nothing was served

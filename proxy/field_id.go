@@ -58,6 +58,7 @@ const (
 	Origin
 	Accept
 	StrictTransportSecurity
+	AltSvc
 	AcceptEncoding
 	ContentEncoding
 	CacheControl
@@ -83,6 +84,7 @@ var names = [knownIDs]string{
 	WWWAuthenticate: "WWW-Authenticate", Authorization: "Authorization", Cookie: "Cookie", UserAgent: "User-Agent",
 	Referer: "Referer", Origin: "Origin", Accept: "Accept",
 	StrictTransportSecurity: "Strict-Transport-Security",
+	AltSvc:                  "Alt-Svc",
 	AcceptEncoding:          "Accept-Encoding", ContentEncoding: "Content-Encoding", CacheControl: "Cache-Control", Vary: "Vary",
 	ETag: "ETag", AcceptRanges: "Accept-Ranges",
 }

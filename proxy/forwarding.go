@@ -238,6 +238,7 @@ func (x *Exchange) editResponse() {
 	f.Del(XRequestID)
 	f.Add(XRequestID, x.requestID)
 	x.addHSTS(f)
+	x.addAltSvc(f)
 	if len(x.Verdicts) > 0 {
 		x.addLimitFields()
 	}

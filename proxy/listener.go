@@ -32,6 +32,10 @@ type Listener struct {
 	// out by TLS and has none (RFC 6797 section 7.1); empty for none.
 	HSTS string
 
+	// AltSvc is the value of Alt-Svc for every response that goes out by TLS, by a
+	// version of HTTP before 3 and to a client of our own (RFC 7838); empty for none.
+	AltSvc string
+
 	// NetHTTP says that its requests go out by net/http's client, too.
 	NetHTTP bool
 

@@ -111,6 +111,19 @@ type Listener struct {
 	HSTS string
 	// HTTP2 bounds what one connection of HTTP/2 may ask for.
 	HTTP2 HTTP2
+	// HTTP3 is nil for a listener that does not speak it.
+	HTTP3 *HTTP3
+}
+
+// HTTP3 is how a listener with TLS speaks HTTP/3, on the UDP port of its address.
+type HTTP3 struct {
+	// Port is what clients are told; 0 stands for the listener's own.
+	Port uint16
+	// MaxAge is how long they may remember it, in whole seconds.
+	MaxAge time.Duration
+	// EarlyData lets those that come back send safe requests with their first
+	// datagram.
+	EarlyData bool
 }
 
 // HTTP2 bounds what one connection of HTTP/2 may ask for.

@@ -35,6 +35,10 @@ type listenerBlock struct {
 	RedirectToHTTPS   *hcl.Attribute `hcl:"redirect_to_https,optional"`
 	RedirectPort      *hcl.Attribute `hcl:"redirect_port,optional"`
 	HSTS              *hcl.Attribute `hcl:"hsts,optional"`
+	HTTP3             *hcl.Attribute `hcl:"http3,optional"`
+	HTTP3Port         *hcl.Attribute `hcl:"http3_port,optional"`
+	HTTP3MaxAge       *hcl.Attribute `hcl:"http3_max_age,optional"`
+	EarlyData         *hcl.Attribute `hcl:"early_data,optional"`
 	TLS               *tlsBlock      `hcl:"tls,block"`
 	HTTP2             *http2Block    `hcl:"http2,block"`
 }
@@ -105,6 +109,8 @@ func (r *reader) listener(b *hcl.Block, o *Options) Listener {
 	r.listenerHTTPS(&in, &l)
 	if l.Protocol == ProtocolTCP {
 		r.ofRequests(&in)
+	} else {
+		r.listenerHTTP3(&in, &l)
 	}
 	return l
 }
@@ -114,6 +120,7 @@ func (r *reader) ofRequests(in *listenerBlock) {
 	for _, a := range []*hcl.Attribute{
 		in.Forwarded, in.HealthPath, in.MergeSlashes, in.EncodedSlashes, in.IdleTimeout, in.MaxHeaderBytes,
 		in.Engine, in.Mesh, in.RedirectToHTTPS, in.RedirectPort, in.HSTS,
+		in.HTTP3, in.HTTP3Port, in.HTTP3MaxAge, in.EarlyData,
 	} {
 		if a == nil {
 			continue

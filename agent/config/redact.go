@@ -106,6 +106,7 @@ func (l *Listener) redacted() object {
 			"max_wasted_frames":      l.HTTP2.MaxWastedFrames,
 		},
 	}
+	redactedHTTP3(out, l.HTTP3)
 	if l.TLS != nil {
 		out["tls"] = redactedListenerTLS(l.TLS)
 	}

@@ -74,11 +74,11 @@ var floors = []floor{
 	},
 	{
 		packages:  []string{"proxy", "proxy/step/..."},
-		forbidden: []string{"proxy/http1/...", "proxy/nethttp/...", "proxy/tcp/..."},
+		forbidden: []string{"proxy/http1/...", "proxy/http3/...", "proxy/nethttp/...", "proxy/tcp/..."},
 		because:   "no part of the pipeline knows which engine it runs on",
 	},
 	{
-		packages:  []string{"proxy", "proxy/http1/...", "proxy/nethttp/...", "proxy/tcp/..."},
+		packages:  []string{"proxy", "proxy/http1/...", "proxy/http3/...", "proxy/nethttp/...", "proxy/tcp/..."},
 		forbidden: []string{"proxy/step/..."},
 		because:   "steps are handed to the pipeline by the agent",
 	},
@@ -109,7 +109,7 @@ var floors = []floor{
 var siblings = [][]string{
 	{"catalog/*"},
 	{"limits/*"},
-	{"proxy/http1", "proxy/nethttp", "proxy/tcp"},
+	{"proxy/http1", "proxy/http3", "proxy/nethttp", "proxy/tcp"},
 	{"proxy/step/*"},
 }
 

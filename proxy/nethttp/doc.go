@@ -1,8 +1,9 @@
 // Package nethttp is the engine that stands on the standard library: HTTP/1.1,
 // and HTTP/2 with and without TLS, towards clients and towards instances.
+// What others receive, HTTP/3 say, it serves when it comes in net/http's terms.
 //
 //	client ─▶ Server ─Exchange─▶ proxy.Handler ─Exchange─▶ Forwarder ─▶ instance
-//	          http.Server                      │           one http.Transport
+//	          http.Server, ServeConn           │           one http.Transport
 //	                                           │           an endpoint and way of TLS
 //	                                           └Exchange─▶ H2Forwarder ─▶ instance
 //	                                                       a few http.ClientConn of

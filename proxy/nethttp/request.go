@@ -23,7 +23,7 @@ func (w *work) readRequest(r *http.Request) bool {
 	q.Target = lend(r.RequestURI)
 	q.Path, q.Query, q.HasQuery = splitTarget(q.Target)
 	q.Host = lend(r.Host)
-	q.Protocol = proxy.Protocol(r.ProtoMajor*10 + r.ProtoMinor) //nolint:gosec // net/http speaks 1.x and 2
+	q.Protocol = proxy.Protocol(r.ProtoMajor*10 + r.ProtoMinor) //nolint:gosec // 1.x, 2 or 3
 	q.Length, q.Body = r.ContentLength, nil
 	if hasBody(r) {
 		q.Body = &w.b

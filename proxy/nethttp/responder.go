@@ -113,7 +113,7 @@ func (w *responder) Head(r *proxy.Response) error {
 		h["Connection"] = []string{"close"}
 		w.last = true
 	}
-	if w.leaving { // in HTTP/2 it becomes a GOAWAY
+	if w.leaving && w.r.ProtoMajor < 3 { // in HTTP/2 it becomes a GOAWAY
 		h["Connection"] = []string{"close"}
 	}
 	w.rw.WriteHeader(r.Status)
@@ -160,6 +160,9 @@ func (w *responder) Flush() error {
 // End implements proxy.Responder. A trailer that the framing has no place for
 // is dropped (RFC 9110 section 6.5.1).
 func (w *responder) End(trailer *proxy.Fields) error {
+	if w.bodiless && w.r.ProtoMajor == 3 {
+		return w.Flush() // else quic-go says that HEAD's representation is empty
+	}
 	if trailer == nil || (!w.chunks && w.r.ProtoMajor == 1) {
 		return nil
 	}

@@ -204,13 +204,26 @@ func newWork() *work {
 
 // ServeHTTP implements http.Handler, for the connections that Serve accepts.
 func (s *Server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	k := r.Context().Value(clientKey{}).(*client)
+	s.serve(rw, r, k.conn, k.entry, cmp.Or(r.TLS, k.tls))
+}
+
+// ServeConn serves one request of a connection that somebody else holds, who
+// speaks of it in the terms of net/http: HTTP/3, say. Where its response writer
+// has deadlines and flushes, they must be the request's own. It panics with
+// http.ErrAbortHandler when the client must see that the response is not
+// complete.
+func (s *Server) ServeConn(rw http.ResponseWriter, r *http.Request, c *proxy.Conn) {
+	s.serve(rw, r, c, nil, r.TLS)
+}
+
+func (s *Server) serve(rw http.ResponseWriter, r *http.Request, c *proxy.Conn, e *entry, state *tls.ConnectionState) {
 	defer s.report()
 	w := s.work.Get().(*work)
 	x := &w.x
-	k := r.Context().Value(clientKey{}).(*client)
-	x.Conn = k.conn
-	if state := cmp.Or(r.TLS, k.tls); state != nil && len(state.VerifiedChains) > 0 {
-		k.conn.SetClientCert(state.PeerCertificates[0].Raw)
+	x.Conn = c
+	if state != nil && len(state.VerifiedChains) > 0 {
+		c.SetClientCert(state.PeerCertificates[0].Raw)
 	}
 	w.b.begin(rw, r)
 	w.w.begin(rw, r, &w.b)
@@ -224,8 +237,8 @@ func (s *Server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		s.refuse(x, proxy.HeadTooLarge, errTooManyFields)
 	}
 	aborted := w.w.aborted
-	if k.entry != nil && r.ProtoMajor == 1 && w.closesEarly() {
-		k.entry.unread.Store(true)
+	if e != nil && r.ProtoMajor == 1 && w.closesEarly() {
+		e.unread.Store(true)
 	}
 	w.b.end(aborted)
 	w.w.end()

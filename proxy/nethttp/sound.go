@@ -18,7 +18,7 @@ var (
 // that net/http lets through, nil if nothing is. A Host field that says what
 // :authority says is taken away.
 func unsound(r *http.Request) error {
-	if r.ProtoMajor != 2 {
+	if r.ProtoMajor < 2 {
 		return nil
 	}
 	if hosts, ok := r.Header["Host"]; ok {

@@ -18,7 +18,11 @@ listener "public" {
 }
 
 listener "inner" {
-  address = "[::1]:8081"
+  address       = "[::1]:8081"
+  http3         = true
+  http3_port    = 443
+  http3_max_age = "1h30m"
+  early_data    = true
   tls {
     certificate {
       cert_file = "../tls/good.pem"

@@ -1,0 +1,221 @@
+package http3
+
+import (
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/quic-go/quic-go"
+	"github.com/quic-go/quic-go/http3"
+
+	"github.com/lictor/lictor/proxy"
+)
+
+// parting is how long a client that has been told to go may take to do so once its
+// last response has been written: what was lost of that is sent again in this time.
+const parting = time.Second
+
+// connKey is the context key of a *conn.
+type connKey struct{}
+
+// conn is a client's connection, from its first datagram on.
+type conn struct {
+	s        *Server
+	proven   bool // a token of ours has proven its address
+	familiar sync.Once
+	about    atomic.Pointer[proxy.Conn]
+
+	mu      sync.Mutex
+	quic    *quic.Conn  // nil until it can carry requests
+	timer   *time.Timer // ends it when nothing runs; nil for never
+	running int
+	leaving bool
+	ended   bool
+}
+
+// known takes the client out of the strangers.
+func (c *conn) known() {
+	c.familiar.Do(func() {
+		if !c.proven {
+			c.s.door.strangers.Add(-1)
+		}
+	})
+}
+
+// left ends the connection's account.
+func (c *conn) left() {
+	c.known()
+	c.mu.Lock()
+	c.ended = true
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+	c.mu.Unlock()
+	c.s.listener.Open.Add(-1)
+	c.s.conns.remove(c)
+}
+
+// begin lets requests come.
+func (c *conn) begin(q *quic.Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.quic = q
+	c.restLocked()
+}
+
+// restLocked bounds the time in which nothing runs.
+func (c *conn) restLocked() {
+	d := c.s.idle
+	if c.leaving {
+		d = parting
+	}
+	switch {
+	case d <= 0 || c.ended || c.quic == nil:
+	case c.timer == nil:
+		c.timer = time.AfterFunc(d, c.expire)
+	default:
+		c.timer.Reset(d)
+	}
+}
+
+// expire ends a connection on which nothing has run for long enough.
+func (c *conn) expire() {
+	c.mu.Lock()
+	busy := c.running > 0
+	c.mu.Unlock()
+	if !busy {
+		c.close(http3.ErrCodeNoError)
+	}
+}
+
+func (c *conn) close(code http3.ErrCode) {
+	c.mu.Lock()
+	q := c.quic
+	c.mu.Unlock()
+	if q != nil {
+		_ = q.CloseWithError(quic.ApplicationErrorCode(code), "") // it fails on a closed connection only
+	}
+}
+
+// serve begins a request. It reports false when the client overdoes it, and ends
+// the connection.
+func (c *conn) serve() bool {
+	c.mu.Lock()
+	c.running++
+	flood := c.running > mostRunning
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+	c.mu.Unlock()
+	if flood {
+		c.s.log.Debug("client opens and gives up requests faster than they end", "listener", c.s.listener.Name)
+		c.close(http3.ErrCodeExcessiveLoad)
+	}
+	return !flood
+}
+
+// served ends a request.
+func (c *conn) served() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.running--; c.running == 0 {
+		c.restLocked()
+	}
+}
+
+// part ends the connection as soon as nothing runs.
+func (c *conn) part() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.leaving = true
+	if c.running == 0 {
+		c.restLocked()
+	}
+}
+
+// client describes the connection for a request. A client may move to another
+// address (RFC 9000 section 9); quic-go follows once it has proven that one.
+func (c *conn) client() *proxy.Conn {
+	var peer netip.AddrPort
+	if u, ok := c.quic.RemoteAddr().(*net.UDPAddr); ok {
+		peer = u.AddrPort()
+	}
+	peer = netip.AddrPortFrom(peer.Addr().Unmap().WithZone(""), peer.Port())
+	if k := c.about.Load(); k != nil && k.Peer == peer {
+		return k
+	}
+	k := proxy.NewConn(c.s.listener, peer, true)
+	c.about.Store(k)
+	return k
+}
+
+// conns are the connections that have begun and not ended.
+type conns struct {
+	mu      sync.Mutex
+	all     map[*conn]struct{}
+	parting bool
+	none    chan struct{} // closed when parting and there are none
+}
+
+func newConns() conns {
+	return conns{all: map[*conn]struct{}{}, none: make(chan struct{})}
+}
+
+func (s *conns) add(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all[c] = struct{}{}
+}
+
+func (s *conns) remove(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.all, c)
+	s.tellLocked()
+}
+
+func (s *conns) tellLocked() {
+	if !s.parting || len(s.all) > 0 {
+		return
+	}
+	select {
+	case <-s.none:
+	default:
+		close(s.none)
+	}
+}
+
+// part has every connection end when nothing runs on it. No others may be added.
+func (s *conns) part() {
+	for _, c := range s.list() {
+		c.part()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.parting = true
+	s.tellLocked()
+}
+
+// gone is closed once part was called and all have ended.
+func (s *conns) gone() <-chan struct{} { return s.none }
+
+// close ends all at once.
+func (s *conns) close() {
+	var wg sync.WaitGroup
+	for _, c := range s.list() {
+		wg.Go(func() { c.close(http3.ErrCodeNoError) })
+	}
+	wg.Wait()
+}
+
+func (s *conns) list() []*conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]*conn, 0, len(s.all))
+	for c := range s.all {
+		all = append(all, c)
+	}
+	return all
+}
