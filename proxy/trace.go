@@ -72,6 +72,9 @@ type TracedAttempt struct {
 	Start, Head time.Duration
 	// Status is the response's, 0 for none.
 	Status int
+	// Protocol is which HTTP the instance was spoken to by, 0 when the engine does not
+	// say.
+	Protocol Protocol
 	// Err is why there is no response, nil when there is one.
 	Err *ForwardError
 }
@@ -184,7 +187,7 @@ func (x *Exchange) endAttempt(err *ForwardError) {
 		return
 	}
 	a := &t.Attempts[len(t.Attempts)-1]
-	a.Head, a.Err = x.UpstreamEnd, err
+	a.Head, a.Err, a.Protocol = x.UpstreamEnd, err, x.Upstream
 	if err == nil {
 		a.Status = x.Response.Status
 	}

@@ -139,6 +139,7 @@ func TestTracedAttempts(t *testing.T) {
 		if try == 1 {
 			return failure(proxy.Refused, false, false)
 		}
+		x.Upstream = proxy.HTTP2
 		m.answer(x, []byte(reply))
 		return nil
 	}}
@@ -153,7 +154,7 @@ func TestTracedAttempts(t *testing.T) {
 			t.Errorf("attempt %d was told %q: %+v", i, v, r)
 		}
 	}
-	if a, b := r.Attempts[0], r.Attempts[1]; a.Err == nil || a.Status != 0 || b.Err != nil || b.Status != 200 || a.Endpoint == b.Endpoint || a.Span == b.Span || a.Head > b.Start {
+	if a, b := r.Attempts[0], r.Attempts[1]; a.Err == nil || a.Status != 0 || b.Err != nil || b.Status != 200 || a.Endpoint == b.Endpoint || a.Span == b.Span || a.Head > b.Start || a.Protocol != 0 || b.Protocol != proxy.HTTP2 {
 		t.Errorf("recorded as %+v", r)
 	}
 	// Nothing of it is there the next time.

@@ -170,6 +170,9 @@ func clientAttributes(x *proxy.Exchange, i int) []attribute.KeyValue {
 	if i > 0 {
 		list = append(list, semconv.HTTPRequestResendCount(i))
 	}
+	if a.Protocol != 0 {
+		list = append(list, semconv.NetworkProtocolVersion(versionOf(a.Protocol)))
+	}
 	if a.Status != 0 {
 		list = append(list, semconv.HTTPResponseStatusCode(a.Status))
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"go.opentelemetry.io/otel/attribute"
+	otelsdk "go.opentelemetry.io/otel/sdk"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
@@ -73,7 +74,7 @@ func resourceOf(o Options) *resource.Resource {
 	if o.Version != "" {
 		list = append(list, semconv.ServiceVersion(o.Version))
 	}
-	list = append(list, semconv.TelemetrySDKName("opentelemetry"), semconv.TelemetrySDKLanguageGo)
+	list = append(list, semconv.TelemetrySDKName("opentelemetry"), semconv.TelemetrySDKLanguageGo, semconv.TelemetrySDKVersion(otelsdk.Version()))
 	return resource.NewSchemaless(list...)
 }
 
