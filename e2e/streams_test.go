@@ -114,47 +114,6 @@ func TestOtherUpgradesStayHere(t *testing.T) {
 	}
 }
 
-// An event reaches the client when it is sent, not when the answer ends: each one
-// here is sent only once the client has the one before.
-func TestServerSentEvents(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, 1, ordersRoute)
-	received := make(chan struct{})
-	w.orders[0].Handle("/orders/events", func(rw http.ResponseWriter, r *http.Request) {
-		rw.Header().Set("Content-Type", "text/event-stream")
-		for n := range 5 {
-			fmt.Fprintf(rw, "data: %d\n\n", n)
-			if err := http.NewResponseController(rw).Flush(); err != nil {
-				return
-			}
-			select {
-			case <-received:
-			case <-r.Context().Done():
-				return
-			}
-		}
-	})
-	response, err := http.Get(w.gateway.URL("/orders/events"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	reader := bufio.NewReader(response.Body)
-	for n := range 5 {
-		line, err := reader.ReadString('\n')
-		if want := fmt.Sprintf("data: %d\n", n); err != nil || line != want {
-			t.Fatalf("got %q, %v, want %q", line, err, want)
-		}
-		if _, err := reader.ReadString('\n'); err != nil {
-			t.Fatal(err)
-		}
-		received <- struct{}{}
-	}
-	if rest, err := io.ReadAll(reader); err != nil || len(rest) > 0 {
-		t.Errorf("after the last event: %q, %v", rest, err)
-	}
-}
-
 // A body reaches the instance while it is being sent.
 func TestRequestBodyStreams(t *testing.T) {
 	t.Parallel()

@@ -106,6 +106,7 @@ func write(t *testing.T, path string, text []byte) {
 type secured struct {
 	*harness.Gateway
 	authority *authority
+	orders    *harness.Instance
 	dir       string // of tls.pem and tls.key
 }
 
@@ -116,11 +117,11 @@ func newSecured(t *testing.T, listener, tlsBlock string) *secured {
 	s := &secured{authority: newAuthority(t), dir: t.TempDir()}
 	s.show(t, 100)
 	write(t, filepath.Join(s.dir, "ca.pem"), s.authority.pem())
-	orders := harness.StartInstance(t, "orders", "orders-1")
+	s.orders = harness.StartInstance(t, "orders", "orders-1")
 	s.Gateway = harness.StartGateway(t, harness.Options{
 		Listener: fmt.Sprintf("%s\ntls {\ncertificate {\ncert_file = %q\nkey_file = %q\n}\n%s\n}\n", listener,
 			filepath.Join(s.dir, "tls.pem"), filepath.Join(s.dir, "tls.key"), strings.ReplaceAll(tlsBlock, "DIR", s.dir)),
-		Config:   staticService("orders", orders.Host, orders.Port),
+		Config:   staticService("orders", s.orders.Host, s.orders.Port),
 		Policies: ordersRoute,
 	})
 	return s
