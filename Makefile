@@ -19,7 +19,7 @@ GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 VULN     := golang.org/x/vuln/cmd/govulncheck
 H2SPEC   := github.com/summerwind/h2spec/cmd/h2spec
 
-.PHONY: help demo build test unit race e2e redis fuzz bench churn compare grpc ui h2spec pictures lint check cross consul vuln clean
+.PHONY: help demo build test unit race e2e redis fuzz bench churn compare grpc ui h2spec websocket pictures lint check cross consul vuln clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,6 +84,10 @@ ui: build ## The dashboard in a real Chromium, which it finds or installs (UI_SH
 h2spec: build ## HTTP/2's conformance suite, which it builds, against the gateway and against net/http alone
 	@e2e/tools/build.sh e2e/h2spec $(H2SPEC) "half a minute" >/dev/null; set -x; \
 	LICTOR_BIN=$(CURDIR)/bin/lictor go test -count=1 -tags e2e -run '^TestH2spec$$' -v ./e2e
+
+websocket: build ## Other people's WebSockets with the gateway between them: 57 cases, by HTTP/1.1 and HTTP/2, beside the same without it
+	@e2e/websocket/packages.sh; set -x; \
+	LICTOR_BIN=$(CURDIR)/bin/lictor go test -count=1 -tags e2e -v ./e2e/websocket
 
 pictures: ## Draw the pictures of docs/limits.md anew, by the limiters themselves
 	go run ./limits/picture -dir docs/images

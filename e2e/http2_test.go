@@ -38,14 +38,14 @@ func TestHTTP2Floods(t *testing.T) {
 		},
 	}
 	s := newSecured(t, "", "")
-	_, clear := newStatic(t, "", ordersRoute)
+	_, plain := newStatic(t, "", ordersRoute)
 	for _, g := range []struct {
 		*harness.Gateway
 		config *tls.Config
 		victim *http.Client
 		url    string
 	}{
-		{clear, nil, http.DefaultClient, clear.URL("/orders/1")},
+		{plain, nil, http.DefaultClient, plain.URL("/orders/1")},
 		{s.Gateway, s.config(), s.client(t, true, s.config(), ""), "https://" + s.Public + "/orders/1"},
 	} {
 		served := func() {
