@@ -46,8 +46,10 @@ func TestClientsOfHTTP2AndTLS(t *testing.T) {
 
 		curl := func(t *testing.T, args ...string) {
 			out := filepath.Join(t.TempDir(), "out")
-			lines := run(t, nil, harness.Program(t, "curl", "curl"), append([]string{"-sS", "--data-binary", "@" + p.file, "-o", out,
-				"-w", `%{http_version} %{http_code}\n`}, args...)...)
+			lines := run(t, nil, harness.Program(t, "curl", "curl"), append([]string{
+				"-sS", "--data-binary", "@" + p.file, "-o", out,
+				"-w", `%{http_version} %{http_code}\n`,
+			}, args...)...)
 			body, err := os.ReadFile(out)
 			if err != nil {
 				t.Fatal(err)
