@@ -42,6 +42,10 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// Bare returns the connection beneath. It reports whether that is all there is: what
+// came with the header has been read.
+func (c *conn) Bare() (net.Conn, bool) { return c.Conn, len(c.rest) == 0 }
+
 // CloseWrite ends our direction only.
 func (c *conn) CloseWrite() error {
 	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok {

@@ -68,6 +68,11 @@ var floors = []floor{
 		because:   "upstream lies below the story of a request, and picks by load, never by quota",
 	},
 	{
+		packages:  []string{"proxy/splice"},
+		forbidden: []string{"not-standard"},
+		because:   "it moves bytes and knows nothing of whose they are",
+	},
+	{
 		packages:  []string{"proxy/..."},
 		forbidden: []string{"agent/...", "catalog/*", "limits/*", "github.com/hashicorp/consul/..."},
 		because:   "the proxy knows the catalog's and the limits' values, not where they come from",

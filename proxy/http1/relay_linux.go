@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"syscall"
+
+	"github.com/lictor/lictor/proxy/splice"
 )
 
 // relayFrom is how much of a body must be left, in bytes, for it to be worth
@@ -15,7 +17,7 @@ const relayFrom = 64 << 10
 // relay moves what is left of an instance's body to the client without its
 // passing through here.
 type relay struct {
-	p    *pipe
+	p    *splice.Pipe
 	want int64 // bytes left to draw from the instance
 	held int64 // bytes in the pipe
 	err  error
@@ -26,7 +28,7 @@ type relay struct {
 // init makes the callbacks for the two sockets, of which false waits.
 func (r *relay) init() {
 	r.draw = func(fd uintptr) bool {
-		n, e := splice(int(fd), r.p.w, min(r.want, pipeSize))
+		n, e := splice.Move(int(fd), r.p.W, min(r.want, splice.Size))
 		switch {
 		case e == syscall.EAGAIN:
 			return false
@@ -41,7 +43,7 @@ func (r *relay) init() {
 	}
 	r.pour = func(fd uintptr) bool {
 		for r.held > 0 {
-			n, e := splice(r.p.r, int(fd), r.held)
+			n, e := splice.Move(r.p.R, int(fd), r.held)
 			switch {
 			case e == syscall.EAGAIN:
 				return false
@@ -79,7 +81,7 @@ func (w *responder) relay() error {
 		return nil
 	}
 	pipes := &w.w.c.s.pipes
-	p := pipes.get()
+	p := pipes.Get()
 	if p == nil {
 		return nil
 	}
@@ -89,7 +91,7 @@ func (w *responder) relay() error {
 	}
 	r.p, r.held = p, 0
 	defer func() {
-		pipes.put(p, r.held == 0)
+		pipes.Put(p, r.held == 0)
 		r.p = nil
 	}()
 	if err := w.flush(); err != nil {
@@ -99,7 +101,7 @@ func (w *responder) relay() error {
 	for b.left > 0 {
 		if err := k.drawInto(r); err != nil {
 			if neverMoves(err) {
-				pipes.disable() // it can be copied still
+				pipes.Disable() // it can be copied still
 				return nil
 			}
 			b.fail(err)

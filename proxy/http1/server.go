@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/lictor/lictor/proxy"
+	"github.com/lictor/lictor/proxy/splice"
 )
 
 // Options describe a Server.
@@ -57,7 +58,7 @@ type Server struct {
 	date     atomic.Pointer[[]byte]
 	works    sync.Pool // of *work
 	room     spaces
-	pipes    pipes
+	pipes    splice.Pipes
 	leaving  atomic.Bool // each answer is its connection's last
 	draining atomic.Bool
 	closed   atomic.Bool
@@ -201,7 +202,7 @@ func (s *Server) remove(c *conn) {
 func (s *Server) endLocked() {
 	if s.draining.Load() && len(s.conns) == 0 && !s.over {
 		s.over = true
-		s.pipes.close()
+		s.pipes.Close()
 		close(s.ended)
 	}
 }

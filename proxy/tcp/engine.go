@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/lictor/lictor/proxy"
+	"github.com/lictor/lictor/proxy/splice"
 )
 
 // Options are what an Engine needs to know.
@@ -47,6 +48,7 @@ type Engine struct {
 	o      Options
 	table  atomic.Pointer[Table]
 	spaces sync.Pool // of *[]byte, each of spaceSize
+	pipes  splice.Pipes
 }
 
 // spaceSize is how much is read at once, in bytes.
@@ -62,6 +64,10 @@ func New(o Options) *Engine {
 	e.table.Store(&Table{})
 	return e
 }
+
+// Close gives back what the engine keeps for its next passages. Those that are there
+// are not disturbed.
+func (e *Engine) Close() { e.pipes.Close() }
 
 // Swap makes t the table of all connections that come from now on. Those that are
 // there stay with the route that they have.

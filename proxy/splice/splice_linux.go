@@ -1,6 +1,6 @@
 //go:build !386 && !s390x
 
-package http1
+package splice
 
 import (
 	"sync"
@@ -8,10 +8,10 @@ import (
 )
 
 const (
-	// pipeSize is what a pipe is asked to hold, in bytes. What the kernel then
-	// holds for a client that does not take it is no less.
-	pipeSize = 256 << 10
-	// maxPipes bounds a server's pipes in use, since anybody can be slow. Who
+	// Size is what a pipe is asked to hold, in bytes. What the kernel then
+	// holds for somebody who does not take it is no less.
+	Size = 256 << 10
+	// maxPipes bounds the pipes in use, since anybody can be slow. Who
 	// finds none left copies.
 	maxPipes = 64
 	// maxIdlePipes bounds those that are kept.
@@ -24,34 +24,35 @@ const (
 	setPipeSize    = 1031 // F_SETPIPE_SZ
 )
 
-// pipe is where bytes are between two sockets.
-type pipe struct{ r, w int }
+// Pipe is where bytes are between two sockets: R and W are the descriptors of its
+// ends.
+type Pipe struct{ R, W int }
 
-func newPipe() *pipe {
+func newPipe() *Pipe {
 	var ends [2]int
 	if syscall.Pipe2(ends[:], syscall.O_CLOEXEC|syscall.O_NONBLOCK) != nil {
 		return nil
 	}
-	_, _, _ = syscall.RawSyscall(syscall.SYS_FCNTL, uintptr(ends[1]), setPipeSize, pipeSize) // without leave it stays smaller
-	return &pipe{ends[0], ends[1]}
+	_, _, _ = syscall.RawSyscall(syscall.SYS_FCNTL, uintptr(ends[1]), setPipeSize, Size) // without leave it stays smaller
+	return &Pipe{ends[0], ends[1]}
 }
 
-func (p *pipe) close() {
-	_ = syscall.Close(p.r) // there is nothing to lose
-	_ = syscall.Close(p.w)
+func (p *Pipe) close() {
+	_ = syscall.Close(p.R) // there is nothing to lose
+	_ = syscall.Close(p.W)
 }
 
-// pipes lends empty pipes. The zero value is ready to use.
-type pipes struct {
+// Pipes lends empty pipes, within a bound. The zero value is ready to use.
+type Pipes struct {
 	mu    sync.Mutex
-	idle  []*pipe
+	idle  []*Pipe
 	open  int
 	never bool // this system does not move bytes between sockets
 	over  bool
 }
 
-// get returns nil when there is none to be had.
-func (s *pipes) get() *pipe {
+// Get returns nil when there is none to be had.
+func (s *Pipes) Get() *Pipe {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if last := len(s.idle) - 1; last >= 0 {
@@ -69,8 +70,8 @@ func (s *pipes) get() *pipe {
 	return p
 }
 
-// put takes a pipe back. One that is not empty is of no use any more.
-func (s *pipes) put(p *pipe, empty bool) {
+// Put takes a pipe back. One that is not empty is of no use any more.
+func (s *Pipes) Put(p *Pipe, empty bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if empty && !s.over && len(s.idle) < maxIdlePipes {
@@ -81,14 +82,16 @@ func (s *pipes) put(p *pipe, empty bool) {
 	p.close()
 }
 
-func (s *pipes) disable() {
+// Disable is for a system that does not move bytes between sockets: there is no
+// further pipe to be had.
+func (s *Pipes) Disable() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.never = true
 }
 
-// close closes the idle pipes. One that is put back later is closed by then.
-func (s *pipes) close() {
+// Close closes the idle pipes. One that is put back later is closed by then.
+func (s *Pipes) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.over = true
@@ -99,8 +102,8 @@ func (s *pipes) close() {
 	s.idle = nil
 }
 
-// splice moves up to n bytes from one to the other, of which one is a pipe.
-func splice(from, to int, n int64) (int64, syscall.Errno) {
+// Move moves up to n bytes from one to the other, of which one is a pipe.
+func Move(from, to int, n int64) (int64, syscall.Errno) {
 	for {
 		moved, _, e := syscall.RawSyscall6(syscall.SYS_SPLICE, uintptr(from), 0, uintptr(to), 0, uintptr(n), spliceMove|spliceNonblock) //nolint:gosec // descriptors, and a size
 		if e != syscall.EINTR {
