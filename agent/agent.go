@@ -230,7 +230,7 @@ func (a *Agent) Logger() hclog.Logger { return a.log }
 func (a *Agent) Run(ctx, hurry context.Context) error {
 	defer a.set.Retain(nil) // closes the connections to instances
 	defer a.passages.Close()
-	defer a.closeStore()    // once nobody asks any more
+	defer a.closeStore() // once nobody asks any more
 	base, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var wg sync.WaitGroup

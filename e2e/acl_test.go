@@ -173,13 +173,13 @@ func TestTokenIsReplaced(t *testing.T) {
 
 // method makes the auth method "edge", which gives the gateway edge-1 a token of
 // these rules, and returns what makes bearer tokens.
-func (d denying) method(t *testing.T, rules string) (bearer func(gateway string) []byte) {
+func (g denying) method(t *testing.T, rules string) (bearer func(gateway string) []byte) {
 	t.Helper()
-	policy := d.policy("", "edge", rules)
+	policy := g.policy("", "edge", rules)
 	key := harness.NewKey(t, "ES256", "edge")
 	ask := func(path string, body map[string]any) {
 		t.Helper()
-		if err := d.Put(t.Context(), path, body, nil); err != nil {
+		if err := g.Put(t.Context(), path, body, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -206,10 +206,10 @@ func loginBlock(file string) string {
 }
 
 // accessors returns the tokens that the auth method gave and that still are.
-func (d denying) accessors(t *testing.T) map[string]bool {
+func (g denying) accessors(t *testing.T) map[string]bool {
 	t.Helper()
 	var all []struct{ AccessorID, AuthMethod string }
-	if err := d.Get(t.Context(), "/v1/acl/tokens?authmethod=edge", &all); err != nil {
+	if err := g.Get(t.Context(), "/v1/acl/tokens?authmethod=edge", &all); err != nil {
 		t.Fatal(err)
 	}
 	ids := map[string]bool{}

@@ -132,11 +132,11 @@ func TestUpgradeFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, config, append([]byte("node_nmae = 1\n"), good...))
+	write(t, config, append([]byte("node_number = 1\n"), good...))
 	before := w.gateway.PID()
 	w.gateway.SignalUpgrade()
 	harness.Within(t, harness.Patience, "the reason is told", func() error {
-		if !w.gateway.Log.Contains("no other process takes over") || !w.gateway.Log.Contains("node_nmae") {
+		if !w.gateway.Log.Contains("no other process takes over") || !w.gateway.Log.Contains("node_number") {
 			return fmt.Errorf("it says %s", w.gateway.Log)
 		}
 		return nil

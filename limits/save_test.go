@@ -139,7 +139,7 @@ func FuzzLoad(f *testing.F) {
 		}
 		f.Add(wire.Bytes())
 	}
-	f.Fuzz(func(t *testing.T, wire []byte) {
+	f.Fuzz(func(_ *testing.T, wire []byte) {
 		l, err := Load(gob.NewDecoder(bytes.NewReader(wire)), now)
 		if err != nil {
 			return

@@ -114,7 +114,7 @@ func (u *upgrader) upgrade(a *agent.Agent) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }() // it is in the folder for such things
 	path := filepath.Join(dir, "heritage")
 	l, err := net.Listen("unix", path)
 	if err != nil {
@@ -134,7 +134,7 @@ func (u *upgrader) upgrade(a *agent.Agent) error {
 	if err := os.Setenv(heritageVariable, path); err != nil {
 		return err
 	}
-	defer os.Unsetenv(heritageVariable)
+	defer func() { _ = os.Unsetenv(heritageVariable) }() // it has been set
 	err = u.flip.Upgrade()
 	l.Close()
 	untold := <-told

@@ -110,7 +110,7 @@ func (s *Server) newHTTP(o *Options, offer func(*http.Protocols)) *http.Server {
 		MaxHeaderBytes:    o.MaxHeaderBytes,
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams: o.MaxConcurrentStreams, MaxReadFrameSize: maxFrame,
-			SendPingTimeout:      pingAfter, PingTimeout: pingTimeout, WriteByteTimeout: o.IdleTimeout,
+			SendPingTimeout: pingAfter, PingTimeout: pingTimeout, WriteByteTimeout: o.IdleTimeout,
 		},
 		DisableGeneralOptionsHandler: true,
 		ConnContext:                  s.connContext,

@@ -55,13 +55,13 @@ func cut(s string, n int) []string {
 }
 
 func TestDecoder(t *testing.T) {
-	const clear = "\x00\x00\x00\x00\x05hello"
-	one := base64.StdEncoding.EncodeToString([]byte(clear))
-	two := base64.StdEncoding.EncodeToString([]byte(clear[:4])) + base64.StdEncoding.EncodeToString([]byte(clear[4:]))
+	const plain = "\x00\x00\x00\x00\x05hello"
+	one := base64.StdEncoding.EncodeToString([]byte(plain))
+	two := base64.StdEncoding.EncodeToString([]byte(plain[:4])) + base64.StdEncoding.EncodeToString([]byte(plain[4:]))
 	for _, coded := range []string{one, two} {
 		for n := 1; n <= len(coded); n++ {
 			got, err := drain(&decoder{src: &pieces{all: cut(coded, n), err: io.EOF}})
-			if err != nil || got != clear {
+			if err != nil || got != plain {
 				t.Errorf("%q in pieces of %d: %q, %v", coded, n, got, err)
 			}
 		}
@@ -95,9 +95,9 @@ func TestEncoder(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		clear, err := drain(&decoder{src: &pieces{all: []string{got}, err: io.EOF}})
-		if err != nil || clear != messages+frame {
-			t.Errorf("as text, in pieces of %d: %q, %v", n, clear, err)
+		plain, err := drain(&decoder{src: &pieces{all: []string{got}, err: io.EOF}})
+		if err != nil || plain != messages+frame {
+			t.Errorf("as text, in pieces of %d: %q, %v", n, plain, err)
 		}
 	}
 	if got, err := drain(&encoder{src: &pieces{err: io.EOF}}); err != nil || got != "\x80\x00\x00\x00\x00" {
