@@ -41,7 +41,7 @@ func (a *Agent) listenAdmin(c *config.Config) error {
 		return fmt.Errorf("admin listener: %w", err)
 	}
 	ad := &admin{agent: a, ln: ln, addr: addrPort(ln.Addr()), guard: guard{token: token, hosts: c.Admin.Hosts}}
-	ad.guard.ui, ad.views = a.openDashboard(&ad.guard, ad.addr.Port())
+	ad.guard.ui, ad.views = a.openDashboard(ad)
 	ad.server = &http.Server{
 		Handler: ad.guard.protect(ad.routes(c)), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute,
 		ErrorLog: a.log.Named("admin").StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),

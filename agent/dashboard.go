@@ -13,11 +13,11 @@ import (
 type dashboard struct{ agent *Agent }
 
 // openDashboard returns what serves /ui/ and what it is fed by.
-func (a *Agent) openDashboard(g *guard, port uint16) (*ui.Handler, *ui.Sampler) {
+func (a *Agent) openDashboard(ad *admin) (*ui.Handler, *ui.Sampler) {
 	s := ui.NewSampler(dashboard{a})
-	o := ui.Options{Port: port, Fail: writeProblem}
-	if g.token != "" {
-		o.Token = g.isToken
+	o := ui.Options{Port: ad.addr.Port(), Explain: ad.explain, Fail: writeProblem}
+	if ad.guard.token != "" {
+		o.Token = ad.guard.isToken
 	}
 	return ui.NewHandler(s, o), s
 }

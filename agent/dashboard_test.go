@@ -190,13 +190,14 @@ func TestDashboardAsksForTheToken(t *testing.T) {
 		want               int
 	}{
 		{"GET", "/ui/", "X: y", 200},
-		{"GET", "/v1/routes", "X: y", 200},
+		{"POST", "/ui/explain", origin, 415}, // let in, but no JSON
+		{"POST", "/ui/explain", "X: y", 403},
+		{"POST", "/v1/explain", origin, 401}, // the API wants the token itself
+		{"GET", "/v1/routes", "X: y", 401},
 		{"PUT", "/v1/reload", origin, 401},
 		{"GET", "/debug/pprof/cmdline", "X: y", 401},
-		{"POST", "/v1/explain", origin, 415}, // let in, but no JSON
-		{"POST", "/v1/explain", "X: y", 401},
 		{"GET", "/ui/", "Origin: http://evil.example", 403},
-		{"GET", "/v1/routes", "Sec-Fetch-Site: same-site", 403}, // another port of this machine
+		{"GET", "/ui/", "Sec-Fetch-Site: same-site", 403}, // another port of this machine
 		{"GET", "/ui/", "Host: evil.example", 403},
 		{"GET", "/v1/routes", "Authorization: Bearer wrong", 401},
 	} {

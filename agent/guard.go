@@ -40,8 +40,6 @@ func (g *guard) protect(next http.Handler) http.Handler {
 			http.Redirect(w, r, ui.Prefix, http.StatusSeeOther)
 		case g.token == "":
 			next.ServeHTTP(w, r)
-		case r.Header.Get("Authorization") == "" && g.ui != nil && g.ui.Admits(r):
-			next.ServeHTTP(w, r)
 		case r.Header.Get("Authorization") == "":
 			w.Header().Set("WWW-Authenticate", `Bearer realm="lictor"`)
 			writeProblem(w, http.StatusUnauthorized, "token-missing", "A bearer token is required")

@@ -29,6 +29,8 @@ type Options struct {
 	// Port is the listener's. Browsers send cookies to every port of a machine, so
 	// the cookie's name holds it.
 	Port uint16
+	// Explain serves the explain form as POST /v1/explain does.
+	Explain http.HandlerFunc
 	// Fail writes an error as the admin API does.
 	Fail func(w http.ResponseWriter, status int, name, title string)
 	// Now is the time; nil means time.Now.
@@ -67,14 +69,23 @@ func NewHandler(s *Sampler, o Options) *Handler {
 	h.mux.HandleFunc("GET /ui/sign-in", h.signInPage)
 	h.mux.HandleFunc("POST /ui/sign-in", h.signIn)
 	h.mux.HandleFunc("POST /ui/sign-out", h.signOut)
-	h.mux.HandleFunc("GET /ui/events", func(w http.ResponseWriter, r *http.Request) {
-		if !h.admitted(r) {
-			h.fail(w, http.StatusUnauthorized, "token-missing", "Sign in first")
-			return
-		}
-		h.events(w, r)
-	})
+	h.mux.HandleFunc("GET /ui/events", h.signedIn(h.events))
+	h.mux.HandleFunc("POST /ui/explain", h.signedIn(o.Explain))
 	return h
+}
+
+// signedIn serves those who have signed in.
+func (h *Handler) signedIn(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case !h.admitted(r):
+			h.fail(w, http.StatusUnauthorized, "token-missing", "Sign in first")
+		case r.Method != http.MethodGet && r.Header.Get("Origin") == "": // every browser tells it; that it is ours was seen to
+			h.fail(w, http.StatusForbidden, "cross-site", "This is for the dashboard's own pages")
+		default:
+			next(w, r)
+		}
+	}
 }
 
 // assets are the embedded files, by name.
@@ -114,26 +125,6 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.Set("Cross-Origin-Opener-Policy", "same-origin")
 	f.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.mux.ServeHTTP(w, r)
-}
-
-// Admits reports whether a request comes from somebody who has signed in and may
-// be served by the admin API on that ground: to look, or to have a request
-// explained. What changes anything, and profiles, take the token itself.
-func (h *Handler) Admits(r *http.Request) bool {
-	if strings.HasPrefix(r.URL.Path, "/debug/") {
-		return false
-	}
-	switch {
-	case r.Method == http.MethodGet, r.Method == http.MethodHead:
-	case r.Method == http.MethodPost && r.URL.Path == "/v1/explain":
-		if r.Header.Get("Origin") == "" { // every browser tells it; that it is ours was seen to
-			return false
-		}
-	default:
-		return false
-	}
-	secret, ok := h.secret(r)
-	return ok && h.sessions.valid(secret)
 }
 
 // admitted reports whether the dashboard may be shown.

@@ -22,7 +22,8 @@ type site struct {
 func newSite(token string) *site {
 	s := &site{fake: newFake(), now: at(0)}
 	s.sampler = NewSampler(s.fake)
-	o := Options{Port: 9980, Now: func() time.Time { return s.now }, Fail: func(w http.ResponseWriter, status int, name, _ string) { http.Error(w, name, status) }}
+	o := Options{Port: 9980, Now: func() time.Time { return s.now }, Fail: func(w http.ResponseWriter, status int, name, _ string) { http.Error(w, name, status) },
+		Explain: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }}
 	if token != "" {
 		o.Token = func(given string) bool { return given == token }
 	}
@@ -80,7 +81,7 @@ func TestSignIn(t *testing.T) {
 
 	a := s.ask(t, "POST", "/ui/sign-in", "token=correct+horse", origin)
 	c := a.Cookies()[0]
-	if !c.HttpOnly || c.SameSite != http.SameSiteStrictMode || c.Path != "/" || len(c.Value) < 26 || strings.Contains(c.Value, "horse") || c.Name != "lictor_session_9980" {
+	if !c.HttpOnly || c.SameSite != http.SameSiteStrictMode || c.Path != "/ui/" || len(c.Value) < 26 || strings.Contains(c.Value, "horse") || c.Name != "lictor_session_9980" {
 		t.Errorf("%+v", c)
 	}
 	cookie := "Cookie: " + c.Name + "=" + c.Value
@@ -120,33 +121,26 @@ func TestSessionsEnd(t *testing.T) {
 	}
 }
 
-// A session is for looking, and for asking why; the token is for the rest.
-func TestWhatASessionAdmits(t *testing.T) {
+// The form is for who has signed in, and for our own pages.
+func TestWhoMayExplain(t *testing.T) {
 	t.Parallel()
 	s := newSite("x")
 	cookie := s.signedIn(t, "x")
 	for _, test := range []struct {
-		method, path, field string
-		want                bool
+		fields []string
+		want   int
 	}{
-		{"GET", "/v1/routes", cookie, true},
-		{"HEAD", "/v1/config", cookie, true},
-		{"POST", "/v1/explain", cookie + "\n" + origin, true},
-		{"POST", "/v1/explain", cookie, false},
-		{"PUT", "/v1/reload", cookie + "\n" + origin, false},
-		{"GET", "/debug/pprof/", cookie, false},
-		{"GET", "/v1/routes", "Cookie: lictor_session_9980=wrong", false},
-		{"GET", "/v1/routes", "Cookie: lictor_session_9980=", false},
-		{"GET", "/v1/routes", strings.Replace(cookie, "9980", "9981", 1), false},
-		{"GET", "/v1/routes", "X: y", false},
+		{[]string{cookie, origin}, http.StatusTeapot},
+		{[]string{cookie}, http.StatusForbidden},
+		{[]string{origin}, http.StatusUnauthorized},
+		{[]string{"Cookie: lictor_session_9980=wrong", origin}, http.StatusUnauthorized},
+		{[]string{"Cookie: lictor_session_9980=", origin}, http.StatusUnauthorized},
+		{[]string{strings.Replace(cookie, "9980", "9981", 1), origin}, http.StatusUnauthorized},
+		{[]string{"Authorization: Bearer x", origin}, http.StatusTeapot},
+		{[]string{"Authorization: Bearer y", origin}, http.StatusUnauthorized},
 	} {
-		r := httptest.NewRequestWithContext(t.Context(), test.method, test.path, http.NoBody)
-		for f := range strings.SplitSeq(test.field, "\n") {
-			name, value, _ := strings.Cut(f, ": ")
-			r.Header.Set(name, value)
-		}
-		if got := s.Admits(r); got != test.want {
-			t.Errorf("%s %s with %q: %v", test.method, test.path, test.field, got)
+		if got := s.ask(t, "POST", "/ui/explain", "", test.fields...).StatusCode; got != test.want {
+			t.Errorf("%q: %d, want %d", test.fields, got, test.want)
 		}
 	}
 }

@@ -72,10 +72,12 @@ func (h *Handler) secret(r *http.Request) (string, bool) {
 }
 
 // setCookie gives the browser a session's secret, or takes it away. The cookie is
-// not for scripts, and does not go along with what another site's page asks.
+// not for scripts, does not go along with what another site's page asks, and is good
+// for the dashboard alone: a browser shows it to every port of this machine, so to
+// whatever instance is asked for such a path there.
 func (h *Handler) setCookie(w http.ResponseWriter, r *http.Request, secret string) {
 	c := &http.Cookie{ //nolint:gosec // G124: the API speaks HTTP; Secure is set where it does not
-		Name: h.cookie, Value: secret, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode,
+		Name: h.cookie, Value: secret, Path: Prefix, HttpOnly: true, SameSite: http.SameSiteStrictMode,
 		Secure: r.TLS != nil, MaxAge: int(sessionTime.Seconds()),
 	}
 	if secret == "" {

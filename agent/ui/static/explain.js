@@ -1,4 +1,4 @@
-// POST /v1/explain as a form, and its answer as a tree.
+// What POST /v1/explain tells as a form, and its answer as a tree.
 import { el, pill } from "./dom.js";
 
 const tones = { passes: "ok", delayed: "warn", "would refuse": "warn", refuses: "bad", answers: "warn", "not known": "warn", "not explained": "warn", "not reached": "" };
@@ -36,7 +36,7 @@ export function explain() {
     if (f.reveal.checked) body.reveal = true;
     button.disabled = true;
     try {
-      const answer = await fetch("/v1/explain", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+      const answer = await fetch("/ui/explain", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
       const e = await answer.json();
       out.replaceChildren(answer.ok ? tree(e) : el("p.bad", { role: "alert" }, e.title ?? "The gateway refused to tell."));
     } catch (e) {
