@@ -107,10 +107,15 @@ func (w *rotating) due(now time.Time, n int) bool {
 }
 
 // rotate puts the file away. It is closed before it is renamed, as some systems want
-// it. When it can't be renamed it is gone on with.
+// it. When it can't be renamed it is gone on with. One that somebody else has moved,
+// such as the process that takes over in an upgrade, is put away already.
 func (w *rotating) rotate(now time.Time) error {
+	moved := w.moved()
 	_ = w.f.Close()
 	w.f = nil
+	if moved {
+		return w.open()
+	}
 	err := os.Rename(w.path, w.free(now))
 	if opened := w.open(); err == nil {
 		err = opened
@@ -119,6 +124,19 @@ func (w *rotating) rotate(now time.Time) error {
 		err = w.prune()
 	}
 	return err
+}
+
+// moved reports whether the file at the path is not the one that is written to.
+func (w *rotating) moved() bool {
+	ours, err := w.f.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := os.Stat(w.path)
+	if err != nil {
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	return !os.SameFile(ours, there)
 }
 
 // free returns a name that no file has yet.

@@ -174,6 +174,22 @@ func TestRotateFails(t *testing.T) {
 	s.holds("one\ntwo\n", "three\n")
 }
 
+// TestRotateOnce: of two processes that write one log, as in an upgrade, one puts it
+// away and the other goes on with the new file.
+func TestRotateOnce(t *testing.T) {
+	a := newShelf(t, Rotation{Size: 10})
+	b := &shelf{t: t, path: a.path, at: a.at}
+	b.reopen(Rotation{Size: 10})
+	a.write("a one\n")
+	b.write("b one\n")
+	b.write("b two\n") // b has seen 6 bytes, and rotates
+	a.write("a two\n")
+	a.holds("a one\nb one\n", "b two\na two\n")
+	if len(a.told)+len(b.told) > 0 {
+		t.Error(a.told, b.told)
+	}
+}
+
 func TestRotateCannotOpen(t *testing.T) {
 	open := Rotated(filepath.Join(t.TempDir(), "missing", "a.log"), Rotation{Size: 1}, time.Now, func(error) {})
 	if _, err := open(); !errors.Is(err, os.ErrNotExist) {
