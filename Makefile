@@ -19,7 +19,7 @@ GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 VULN     := golang.org/x/vuln/cmd/govulncheck
 H2SPEC   := github.com/summerwind/h2spec/cmd/h2spec
 
-.PHONY: help demo build test unit race e2e redis fuzz bench churn compare grpc ui h2spec websocket pictures lint check cross consul vuln clean
+.PHONY: help demo build test unit race e2e redis fuzz bench churn compare grpc ui h2spec websocket pictures lint check cross consul vuln man clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -105,6 +105,9 @@ cross: ## Build for every supported system
 		GOOS=$${platform%/*} GOARCH=$${platform#*/} $(GO_BUILD) -o /dev/null ./... ; \
 	done
 
+man: build ## Write the manual to dist/man
+	bin/lictor man -dir dist/man
+
 consul: ## Find or build the Consul that the demo and the end-to-end tests use
 	@e2e/consul/consul.sh
 
@@ -114,4 +117,4 @@ vuln: ## Look the dependencies up in Go's vulnerability database (needs the netw
 	@vuln=$$(e2e/tools/build.sh e2e/tools $(VULN) "half a minute"); set -x; "$$vuln" ./...
 
 clean: ## Remove what was built, but not .tools/, which takes minutes to rebuild
-	rm -rf bin
+	rm -rf bin dist/man

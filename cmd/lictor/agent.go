@@ -89,6 +89,10 @@ func fail(e env, err error) int {
 
 // parse parses flags; when it is not ok the command ends with the code.
 func parse(fs *flag.FlagSet, args []string) (code int, ok bool) {
+	if t, asked := fs.Output().(*flagTaker); asked { // not run, but described
+		t.taken = fs
+		return exitOK, false
+	}
 	switch err := fs.Parse(args); {
 	case err == nil:
 		return exitOK, true

@@ -38,7 +38,7 @@ func runDebug(e env, args []string) int {
 	fs.DurationVar(&f.interval, "interval", 5*time.Second, "`time` between two looks at routes, services, limits and metrics")
 	fs.StringVar(&f.output, "output", "", "`file` to write, which must not be there yet (default: lictor-debug-TIME.tar.gz)")
 	fs.BoolVar(&f.pprof, "pprof", true, "profile the gateway, which costs it some percent of a processor meanwhile")
-	c, _, code, ok := connectWith(e, fs, args)
+	c, asJSON, code, ok := connectWith(e, fs, args)
 	switch {
 	case !ok:
 		return code
@@ -54,14 +54,14 @@ func runDebug(e env, args []string) int {
 	}
 	ctx, stop := interruptible()
 	defer stop()
-	if err := f.debug(ctx, e, c); err != nil {
+	if err := f.debug(ctx, e, c, asJSON); err != nil {
 		return fail(e, err)
 	}
 	return exitOK
 }
 
 // debug writes the bundle. Ctrl-C ends it early, with what there is.
-func (f *debugFlags) debug(ctx context.Context, e env, c *client) error {
+func (f *debugFlags) debug(ctx context.Context, e env, c *client, asJSON bool) error {
 	c.http.Timeout = 0 // each question has its own
 	if _, err := c.fetch(ctx, "/v1/health", debugAnswer); err != nil {
 		return err
@@ -86,8 +86,12 @@ func (f *debugFlags) debug(ctx context.Context, e env, c *client) error {
 	if err := b.close(); err != nil {
 		return err
 	}
-	b.list(e.stdout)
-	fmt.Fprintf(e.stdout, "\nWrote %s: %d files.\n", f.output, len(b.index.Files)+1)
+	if asJSON {
+		printJSON(e.stdout, b.index)
+	} else {
+		b.list(e.stdout)
+		fmt.Fprintf(e.stdout, "\nWrote %s: %d files.\n", f.output, len(b.index.Files)+1)
+	}
 	for _, failure := range b.index.Failures {
 		fmt.Fprintf(e.stderr, "missing or cut short: %s: %s\n", failure.Name, failure.Error)
 	}
@@ -123,11 +127,11 @@ func (f *debugFlags) capture(ctx context.Context, c *client, b *bundle) {
 	})
 	if f.pprof {
 		seconds := max(int(f.duration/time.Second)-1, 1)
-		take("pprof/profile.pb.gz", fmt.Sprintf("/debug/pprof/profile?seconds=%d", seconds), f.duration)
-		take("pprof/trace.out", fmt.Sprintf("/debug/pprof/trace?seconds=%d", min(seconds, int(mostTrace/time.Second))), f.duration)
+		take("pprof/profile.pb.gz", fmt.Sprintf("/debug/pprof/profile?seconds=%d", seconds), f.duration+debugAnswer)
+		take("pprof/trace.out", fmt.Sprintf("/debug/pprof/trace?seconds=%d", min(seconds, int(mostTrace/time.Second))), f.duration+debugAnswer)
 		f.stacks(ctx, c, b, "begin")
 	}
-	f.looks(watched, c, b)
+	f.looks(ctx, watched, c, b)
 	all.Wait()
 	if f.pprof && ctx.Err() == nil {
 		f.stacks(ctx, c, b, "end")
@@ -146,24 +150,24 @@ func (f *debugFlags) stacks(ctx context.Context, c *client, b *bundle, when stri
 	}
 }
 
-// looks takes what changes, again and again until ctx is done.
-func (f *debugFlags) looks(ctx context.Context, c *client, b *bundle) {
+// looks takes what changes, again and again until watched is done, and then once more.
+func (f *debugFlags) looks(ctx, watched context.Context, c *client, b *bundle) {
 	tick := time.NewTicker(f.interval)
 	defer tick.Stop()
-	for n := 0; ; n++ {
+	for n, last := 0, false; ; n++ {
 		for name, path := range map[string]string{
 			"routes.json": "routes", "services.json": "services", "limits.json": "limits", "ready.json": "ready", "metrics.txt": "metrics",
 		} {
-			text, err := c.fetch(context.WithoutCancel(ctx), "/v1/"+path, debugAnswer)
+			text, err := c.fetch(ctx, "/v1/"+path, debugAnswer)
 			b.put(fmt.Sprintf("%03d/%s", n, name), text, err)
 		}
-		select {
-		case <-ctx.Done():
+		if last || ctx.Err() != nil {
 			return
+		}
+		select {
+		case <-watched.Done():
+			last = true
 		case <-tick.C:
-			if ctx.Err() != nil {
-				return
-			}
 		}
 	}
 }
@@ -171,7 +175,7 @@ func (f *debugFlags) looks(ctx context.Context, c *client, b *bundle) {
 // fetch asks the gateway for something that is not looked into. A gateway that is not
 // ready says so with 503.
 func (c *client) fetch(ctx context.Context, path string, within time.Duration) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, within+debugAnswer)
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	resp, err := c.open(ctx, path)
 	if err != nil {

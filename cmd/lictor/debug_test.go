@@ -159,7 +159,7 @@ route "keys" {
 	files := unpack(t, out)
 	for _, name := range []string{
 		"index.json", "host.json", "tool.json", "health.json", "config.json", "policies.json", "gateway.log",
-		"000/routes.json", "000/services.json", "000/limits.json", "000/ready.json", "000/metrics.txt", "001/metrics.txt", "002/routes.json",
+		"000/routes.json", "000/services.json", "000/limits.json", "000/ready.json", "000/metrics.txt", "001/metrics.txt", "001/routes.json",
 		"pprof/profile.pb.gz", "pprof/trace.out", "pprof/begin-heap.pb.gz", "pprof/begin-goroutine.txt", "pprof/end-allocs.pb.gz", "pprof/end-mutex.pb.gz",
 	} {
 		if files[name] == nil {
@@ -272,11 +272,11 @@ func TestDebugEndsEarly(t *testing.T) {
 	t.Cleanup(s.Close)
 	f := debugFlags{duration: time.Hour, interval: time.Hour, output: filepath.Join(t.TempDir(), "bundle.tar.gz"), pprof: true}
 	var out, errs bytes.Buffer
-	if err := f.debug(ctx, env{stdout: &out, stderr: &errs}, &client{base: s.URL}); err == nil || !strings.Contains(errs.String(), "pprof/profile.pb.gz: the bundle was ended early") {
+	if err := f.debug(ctx, env{stdout: &out, stderr: &errs}, &client{base: s.URL}, false); err == nil || !strings.Contains(errs.String(), "pprof/profile.pb.gz: the bundle was ended early") {
 		t.Errorf("%v %s", err, errs.String())
 	}
 	files := unpack(t, f.output)
-	if !bytes.Contains(files["index.json"], []byte(`"ended_early": true`)) || files["000/routes.json"] == nil {
+	if !bytes.Contains(files["index.json"], []byte(`"ended_early": true`)) || files["host.json"] == nil {
 		t.Errorf("%s", files["index.json"])
 	}
 }

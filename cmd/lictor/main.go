@@ -45,6 +45,8 @@ func commands() []command {
 		{"api-key", "[-expires DATE] NAME", "make a key, and the line of a keys_file that knows it", runAPIKey},
 		{"simulate", "-policy PATH -log FILE", "replay an access log against policies: who would be limited", runSimulate},
 		{"debug", "[-duration 30s] [-output FILE]", "write a bundle for whoever helps: state, metrics, log and profiles, no secrets", runDebug},
+		{"completion", "bash|zsh|fish", "print a script with which a shell completes these commands", runCompletion},
+		{"man", "[-dir DIR]", "print the manual, or write all of its pages", runMan},
 		{"version", "", "print the version", runVersion},
 		{"help", "", "print this text", runHelp},
 	}
