@@ -75,6 +75,7 @@ func (ad *admin) routes(c *config.Config) http.Handler {
 	mux.HandleFunc("GET /v1/limits", ad.listLimits)
 	mux.HandleFunc("GET /v1/unknown", ad.listUnknown)
 	mux.HandleFunc("GET /v1/policies", ad.listPolicies)
+	mux.HandleFunc("GET /v1/certificates", ad.listCertificates)
 	mux.HandleFunc("GET /v1/config", ad.showConfig)
 	mux.HandleFunc("GET /v1/monitor", ad.monitorLog)
 	mux.HandleFunc("PUT /v1/reload", ad.reload)

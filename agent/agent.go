@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/lictor/lictor/agent/acme"
 	"github.com/lictor/lictor/agent/config"
 	"github.com/lictor/lictor/catalog/consul"
 	"github.com/lictor/lictor/limits"
@@ -83,6 +84,7 @@ type Agent struct {
 	started    time.Time
 
 	instanceTLS instanceTLS
+	acme        *acme.Manager
 
 	servers []*server
 	admin   *admin
@@ -185,6 +187,7 @@ func (a *Agent) open(c *config.Config, files *config.Files) (err error) {
 	if a.traces, err = a.openTracing(c); err != nil {
 		return err
 	}
+	a.openACME(c)
 	g, err := a.firstGeneration(c, files)
 	if err != nil {
 		return err
@@ -276,6 +279,7 @@ func (a *Agent) Run(ctx, hurry context.Context) error {
 	wg.Go(func() { a.followKV(base) })
 	wg.Go(func() { a.followTags(base) })
 	wg.Go(func() { a.watchCertificates(base) })
+	wg.Go(func() { a.acme.Run(base) })
 	if err := a.takeOver(ctx); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lictor/lictor/agent/acme"
 	"github.com/lictor/lictor/agent/certs"
 	"github.com/lictor/lictor/agent/config"
 	"github.com/lictor/lictor/catalog/consul"
@@ -39,6 +40,7 @@ type generation struct {
 	services  []string // named by routes, sorted
 
 	certificates map[string]*certs.ServerSet // of listeners, by name
+	made         map[string]*acme.View       // those of them that the gateway gets by itself
 	clients      []*certs.Client             // of routes that speak TLS to their instances
 
 	adoptions []limits.Adoption

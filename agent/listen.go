@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/lictor/lictor/agent/certs"
 	"github.com/lictor/lictor/agent/config"
@@ -74,6 +75,9 @@ func (a *Agent) listenOne(c *config.Listener, set *certs.ServerSet) (*server, er
 		RedirectPort: c.RedirectPort, HSTS: c.HSTS,
 		HealthPath: c.HealthPath, Ready: func() bool { return len(a.NotReady()) == 0 },
 		Path: router.PathOptions{MergeSlashes: c.MergeSlashes, RejectEncodedSlash: c.RejectEncodedSlashes},
+	}
+	if c.TLS == nil && !c.Mesh {
+		s.listener.Challenge = func(host, token []byte) (string, bool) { return a.acme.Pending().Answer(host, token, time.Now()) }
 	}
 	var secure *tls.Config
 	if set != nil {

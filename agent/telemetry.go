@@ -30,7 +30,7 @@ type collector struct {
 	reloads, generation, logDropped, spans          *prometheus.Desc
 	connections, accepted                           *prometheus.Desc
 	verifications, stepResults                      *prometheus.Desc
-	kvAge, kvRefused                                *prometheus.Desc
+	kvAge, kvRefused, certificateExpiry             *prometheus.Desc
 	passages                                        passageDescs
 	mesh                                            meshDescs
 	places                                          placeDescs
@@ -41,34 +41,35 @@ func newCollector(a *Agent, prefix string) *collector {
 		return prometheus.NewDesc(prometheus.BuildFQName(prefix, "", name), help, labels, nil)
 	}
 	return &collector{
-		agent:         a,
-		requests:      desc("requests_total", "Requests that have ended, by status class.", "route", "method", "class"),
-		duration:      desc("request_duration_seconds", "Time from the request's head to the response's end.", "route"),
-		requestBytes:  desc("request_bytes_total", "Body bytes received from clients, and all that came by connections of tcp_routes.", "route"),
-		responseBytes: desc("response_bytes_total", "Body bytes sent to clients, and all that went by connections of tcp_routes.", "route"),
-		inFlight:      desc("in_flight", "Requests that hold an instance of the service.", "service"),
-		endpoints:     desc("endpoints", "Instances by what they are to the gateway.", "service", "state"),
-		retries:       desc("retries_total", "Further attempts, by what befell the one before.", "service", "cause"),
-		decisions:     desc("limit_decisions_total", "Decisions of limits.", "limit", "decision"),
-		keys:          desc("limit_keys", "Keys that a limit holds.", "limit"),
-		holders:       newHolders(desc),
-		fleet:         desc("fleet_gateways", "Gateways among whom limits are shared out, this one included."),
-		answers:       desc("gateway_answers_total", "Answers made by the gateway itself.", "problem"),
-		age:           desc("catalog_age_seconds", "Time since the source last confirmed the catalog.", "source"),
-		changes:       desc("catalog_changes_total", "Changes of a service's instances.", "service"),
-		stepResults:   desc("step_results_total", "Requests by how a step judged them that admits or refuses.", "route", "step", "result"),
-		verifications: desc("jwt_verifications_total", "Tokens by how their verification ended.", "provider", "result"),
-		reloads:       desc("reloads_total", "Reloads of the configuration.", "result"),
-		kvAge:         desc("kv_age_seconds", "Time since Consul last confirmed the policies in its KV store."),
-		kvRefused:     desc("kv_refused", "1 while the newest policies in Consul's KV store are not those that serve."),
-		passages:      newPassageDescs(desc),
-		mesh:          newMeshDescs(desc),
-		places:        newPlaceDescs(desc),
-		generation:    desc("generation", "Generation of the policies that serve."),
-		logDropped:    desc("access_log_dropped_total", "Access log lines that were lost."),
-		spans:         desc("trace_spans_total", "Spans of traces by what became of them.", "result"),
-		connections:   desc("connections", "Client connections by what they are at present.", "listener", "state"),
-		accepted:      desc("connections_total", "Client connections that came in, by whether max_connections let them.", "listener", "result"),
+		agent:             a,
+		requests:          desc("requests_total", "Requests that have ended, by status class.", "route", "method", "class"),
+		duration:          desc("request_duration_seconds", "Time from the request's head to the response's end.", "route"),
+		requestBytes:      desc("request_bytes_total", "Body bytes received from clients, and all that came by connections of tcp_routes.", "route"),
+		responseBytes:     desc("response_bytes_total", "Body bytes sent to clients, and all that went by connections of tcp_routes.", "route"),
+		inFlight:          desc("in_flight", "Requests that hold an instance of the service.", "service"),
+		endpoints:         desc("endpoints", "Instances by what they are to the gateway.", "service", "state"),
+		retries:           desc("retries_total", "Further attempts, by what befell the one before.", "service", "cause"),
+		decisions:         desc("limit_decisions_total", "Decisions of limits.", "limit", "decision"),
+		keys:              desc("limit_keys", "Keys that a limit holds.", "limit"),
+		holders:           newHolders(desc),
+		fleet:             desc("fleet_gateways", "Gateways among whom limits are shared out, this one included."),
+		answers:           desc("gateway_answers_total", "Answers made by the gateway itself.", "problem"),
+		age:               desc("catalog_age_seconds", "Time since the source last confirmed the catalog.", "source"),
+		changes:           desc("catalog_changes_total", "Changes of a service's instances.", "service"),
+		stepResults:       desc("step_results_total", "Requests by how a step judged them that admits or refuses.", "route", "step", "result"),
+		verifications:     desc("jwt_verifications_total", "Tokens by how their verification ended.", "provider", "result"),
+		reloads:           desc("reloads_total", "Reloads of the configuration.", "result"),
+		certificateExpiry: desc("certificate_expiry_seconds", "Time until a listener's certificate ends, negative once it has; 0 while there is none.", "listener", "name"),
+		kvAge:             desc("kv_age_seconds", "Time since Consul last confirmed the policies in its KV store."),
+		kvRefused:         desc("kv_refused", "1 while the newest policies in Consul's KV store are not those that serve."),
+		passages:          newPassageDescs(desc),
+		mesh:              newMeshDescs(desc),
+		places:            newPlaceDescs(desc),
+		generation:        desc("generation", "Generation of the policies that serve."),
+		logDropped:        desc("access_log_dropped_total", "Access log lines that were lost."),
+		spans:             desc("trace_spans_total", "Spans of traces by what became of them.", "result"),
+		connections:       desc("connections", "Client connections by what they are at present.", "listener", "state"),
+		accepted:          desc("connections_total", "Client connections that came in, by whether max_connections let them.", "listener", "result"),
 	}
 }
 
@@ -110,6 +111,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		c.holders.collect(out, l, a.clock.Now())
 	}
 	gauge(out, c.fleet, float64(a.fleet.gateways()))
+	c.certificates(out, time.Now())
 	a.proxy.EachAnswerCount(func(problem string, n uint64) { counter(out, c.answers, float64(n), problem) })
 	a.identities.Each(func(p *jwt.Provider) {
 		p.Counters.Each(func(result string, n uint64) { counter(out, c.verifications, float64(n), p.Spec.Name, result) })

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lictor/lictor/agent/acme"
 	"github.com/lictor/lictor/agent/certs"
 	"github.com/lictor/lictor/agent/config"
 	"github.com/lictor/lictor/proxy"
@@ -42,13 +43,13 @@ func (i *instanceTLS) client(spec certs.ClientSpec) (*certs.Client, error) {
 // buildTLS reads what the listeners show.
 func (a *Agent) buildTLS(g *generation) error {
 	var errs []error
-	g.certificates = make(map[string]*certs.ServerSet)
+	g.certificates, g.made = make(map[string]*certs.ServerSet), make(map[string]*acme.View)
 	for i := range g.config.Listeners {
 		l := &g.config.Listeners[i]
 		if l.TLS == nil {
 			continue
 		}
-		set, err := certs.LoadServer(*l.TLS)
+		set, err := a.loadServer(g, l)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("listener %q: %w", l.Name, err))
 			continue
@@ -56,6 +57,20 @@ func (a *Agent) buildTLS(g *generation) error {
 		g.certificates[l.Name] = set
 	}
 	return errors.Join(errs...)
+}
+
+// loadServer reads what one listener shows, and notes what it shows of certificates
+// that the gateway gets by itself.
+func (a *Agent) loadServer(g *generation, l *config.Listener) (*certs.ServerSet, error) {
+	if l.ACME == nil {
+		return certs.LoadServer(*l.TLS, nil)
+	}
+	view, err := a.acme.View(*l.ACME)
+	if err != nil {
+		return nil, err
+	}
+	g.made[l.Name] = view
+	return certs.LoadServer(*l.TLS, view)
 }
 
 // upstreamTLS returns how the instances of a route are spoken to, nil for in
@@ -82,6 +97,7 @@ func (a *Agent) showCertificates(g *generation) {
 	for _, c := range g.clients {
 		c.Look(a.log.Named("tls"))
 	}
+	a.followCertificates(g)
 }
 
 // watchCertificates reads certificates again when their files change.

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"crypto/sha256"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -94,7 +93,7 @@ type Conn struct {
 	TLS      bool
 	text     [48]byte
 	textLen  uint8
-	cert     atomic.Pointer[[sha256.Size]byte] // requests of one connection may run side by side
+	cert     atomic.Pointer[ClientCertificate] // requests of one connection may run side by side
 }
 
 // NewConn describes a connection that a listener accepted.
@@ -103,24 +102,6 @@ func NewConn(l *Listener, peer netip.AddrPort, tls bool) *Conn {
 	c.Trusted = l.trusts(c.Peer.Addr())
 	c.textLen = uint8(len(c.Peer.Addr().AppendTo(c.text[:0]))) //nolint:gosec // an address has at most 45 letters
 	return c
-}
-
-// ClientCert returns the SHA-256 digest of the certificate that the client has
-// shown and that was verified, nil when there is none.
-func (c *Conn) ClientCert() []byte {
-	if d := c.cert.Load(); d != nil {
-		return d[:]
-	}
-	return nil
-}
-
-// SetClientCert takes note of the verified certificate of the client, in DER. It
-// is known once the handshake is over, and does not change any more.
-func (c *Conn) SetClientCert(der []byte) {
-	if c.cert.Load() == nil {
-		d := sha256.Sum256(der)
-		c.cert.Store(&d)
-	}
 }
 
 // PeerText returns the peer's address in letters, without its port.

@@ -65,6 +65,8 @@ const (
 	Vary
 	ETag
 	AcceptRanges
+	ClientCertField
+	ClientCertChain
 	knownIDs
 )
 
@@ -87,6 +89,7 @@ var names = [knownIDs]string{
 	AltSvc:                  "Alt-Svc",
 	AcceptEncoding:          "Accept-Encoding", ContentEncoding: "Content-Encoding", CacheControl: "Cache-Control", Vary: "Vary",
 	ETag: "ETag", AcceptRanges: "Accept-Ranges",
+	ClientCertField: "Client-Cert", ClientCertChain: "Client-Cert-Chain",
 }
 
 // String returns the field's name as the gateway writes it, empty for Other.
@@ -112,7 +115,7 @@ var hopByHop = func() (h [knownIDs]bool) {
 var unnominable = func() (u [knownIDs]bool) {
 	for _, id := range []ID{
 		Host, ContentType, ContentEncoding, Authorization, Cookie, ViaField, ForwardedField, XForwardedFor, XForwardedProto, XForwardedHost,
-		XForwardedPort, XForwardedPrefix, XRequestID, Traceparent, Tracestate,
+		XForwardedPort, XForwardedPrefix, XRequestID, Traceparent, Tracestate, ClientCertField, ClientCertChain,
 	} {
 		u[id] = true
 	}

@@ -13,7 +13,7 @@ import (
 // lookalikes are the names that some instances take for a field of ours,
 // because they turn "-" into "_" (or know only CGI variables).
 var lookalikes = func() (l [][]byte) {
-	for _, id := range append(forgeable[:], ViaField, Authorization, Host, ContentLength, TransferEncoding) {
+	for _, id := range append(forgeable[:], ClientCertField, ClientCertChain, ViaField, Authorization, Host, ContentLength, TransferEncoding) {
 		if n := idTable.lower[id]; bytes.IndexByte([]byte(n), '-') >= 0 {
 			l = append(l, bytes.ReplaceAll([]byte(n), []byte{'-'}, []byte{'_'}))
 		}

@@ -13,6 +13,10 @@ var forgeable = [...]ID{
 	XRealIP, XOriginalURL, XRewriteURL, ProxyField, XRequestID, Traceparent, Tracestate,
 }
 
+// certified are the fields by which a proxy tells whom its client has proven to be
+// (RFC 9440 section 2). Unlike forgeable ones a policy may set them.
+var certified = [...]ID{ClientCertField, ClientCertChain}
+
 // Of a trusted peer's fields either the X-Forwarded ones are believed or
 // Forwarded. A proxy that sets the one kind may let the other kind pass as its
 // client forged it, so that kind is removed, with those that nobody reads.
@@ -47,6 +51,11 @@ func (x *Exchange) identify() {
 	x.keepRequestID(f)
 	for _, id := range forged {
 		f.Del(id)
+	}
+	if !x.Conn.Trusted {
+		for _, id := range certified {
+			f.Del(id)
+		}
 	}
 	dropLookalikes(f)
 	x.beginTrace(f)

@@ -245,3 +245,26 @@ func fuzzClient(f *testing.F, name string, read bool) {
 		}
 	})
 }
+
+// TestClientCertFields: whether a client has shown a certificate is a proxy's to say
+// (RFC 9440 section 4).
+func TestClientCertFields(t *testing.T) {
+	for _, trusted := range []bool{false, true} {
+		g := newGateway(t, &memory{reply: []byte(reply)}, unlimited, func(s *setup) {
+			if trusted {
+				trustedProxies(s)
+			}
+		})
+		g.serve(get("/orders", "Client-Cert: :ZGVy:", "client-cert-chain: :ZGVy:", "Client_Cert: :ZGVy:"))
+		want := "-"
+		if trusted {
+			want = ":ZGVy:"
+		}
+		m := g.forwarded()
+		for name, want := range map[string]string{"Client-Cert": want, "Client-Cert-Chain": want, "Client_Cert": "-"} {
+			if got := m.get(name); got != want {
+				t.Errorf("%s by a trusted peer %t: %s, want %s", name, trusted, got, want)
+			}
+		}
+	}
+}

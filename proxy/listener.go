@@ -25,6 +25,11 @@ type Listener struct {
 	HealthPath string
 	Ready      func() bool
 
+	// Challenge knows what an ACME server is told that asks a host for a token (RFC
+	// 8555 section 8.3), and false for one that nobody is about to ask for. The
+	// host is in lower case and has no port. Nil knows none.
+	Challenge func(host, token []byte) (string, bool)
+
 	// RedirectPort is where clients that come in clear are sent to, by TLS; 0 means
 	// that they are served here. 443 is not told to them.
 	RedirectPort uint16

@@ -68,7 +68,7 @@ func (p *Proxy) Serve(x *Exchange) {
 // the exchange has been answered.
 func (x *Exchange) admit(t *Table, judge func(steps []Step, x *Exchange) bool) bool {
 	x.identify()
-	if x.answerHealth() {
+	if x.answerHealth() || x.answerChallenge() {
 		return false
 	}
 	if !judge(t.Gateway, x) {

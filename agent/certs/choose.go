@@ -9,7 +9,7 @@ import (
 
 // choice tells which certificate a client is shown. It is immutable.
 type choice struct {
-	first     *tls.Certificate
+	first     *tls.Certificate              // nil where there is none at all
 	names     map[string][]*tls.Certificate // lower case; "*.x" for one label before x
 	addresses map[netip.Addr][]*tls.Certificate
 }
@@ -17,7 +17,10 @@ type choice struct {
 // newChoice indexes certificates by the names that they are valid for. Where
 // several have a name, they are asked in their order.
 func newChoice(all []*tls.Certificate) *choice {
-	c := &choice{first: all[0], names: map[string][]*tls.Certificate{}, addresses: map[netip.Addr][]*tls.Certificate{}}
+	c := &choice{names: map[string][]*tls.Certificate{}, addresses: map[netip.Addr][]*tls.Certificate{}}
+	if len(all) > 0 {
+		c.first = all[0]
+	}
 	for _, cert := range all {
 		for _, name := range cert.Leaf.DNSNames {
 			name = strings.ToLower(strings.TrimSuffix(name, "."))
@@ -37,7 +40,7 @@ func newChoice(all []*tls.Certificate) *choice {
 // one label. Addresses are no such names; a client that names nothing gets the
 // certificate with the address that it connected to. Where nothing fits, it is
 // the first one: the client judges it, and says so to its user better than we
-// could.
+// could. Nil is where there is none yet.
 func (c *choice) choose(hello *tls.ClientHelloInfo) *tls.Certificate {
 	name := strings.ToLower(strings.TrimSuffix(hello.ServerName, "."))
 	if name == "" {

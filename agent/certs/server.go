@@ -3,6 +3,7 @@ package certs
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -21,14 +22,17 @@ const (
 
 // ServerSpec says what a listener shows and asks of its clients.
 type ServerSpec struct {
-	// Pairs are the certificates, at least one. The first is for clients that
-	// ask for a name that none has.
+	// Pairs are the certificates in files, at least one where there is no Keeper.
+	// The first is for clients that ask for a name that none has.
 	Pairs []Pair
 	// MinVersion is tls.VersionTLS12 or tls.VersionTLS13.
 	MinVersion uint16
 	// ClientCAFile holds the authorities that a client's certificate must come
 	// from. Empty means that none is asked for.
 	ClientCAFile string
+	// ClientOptional says that a client may come without one. One that it shows
+	// must be good.
+	ClientOptional bool
 }
 
 // ServerSet is everything that a ServerSpec names, read and sound. It is made
@@ -38,14 +42,17 @@ type ServerSet struct {
 	pairs     []*source[*tls.Certificate]
 	authority *source[*x509.CertPool] // nil without client certificates
 	warned    []time.Time             // parallel to pairs: when the expiry was told last
+	keeper    Keeper                  // of certificates that are in no files; nil for none
+	kept      []*tls.Certificate      // of it, as they are shown
 }
 
-// LoadServer reads everything that the spec names.
-func LoadServer(spec ServerSpec) (*ServerSet, error) {
-	if len(spec.Pairs) == 0 {
+// LoadServer reads everything that the spec names. The keeper's certificates come
+// after those in files; nil stands for none.
+func LoadServer(spec ServerSpec, keeper Keeper) (*ServerSet, error) {
+	if len(spec.Pairs) == 0 && keeper == nil {
 		return nil, fmt.Errorf("no certificate")
 	}
-	set := &ServerSet{spec: spec, warned: make([]time.Time, len(spec.Pairs))}
+	set := &ServerSet{spec: spec, keeper: keeper, warned: make([]time.Time, len(spec.Pairs))}
 	for _, p := range spec.Pairs {
 		s := newSource([]string{p.CertFile, p.KeyFile}, parsePair(p))
 		if _, err := s.look(false); err != nil {
@@ -68,19 +75,30 @@ func (s *ServerSet) config() *tls.Config {
 	for _, p := range s.pairs {
 		all = append(all, p.value)
 	}
-	choice := newChoice(all)
+	choice := newChoice(append(all, s.kept...))
 	c := &tls.Config{
-		MinVersion:     s.spec.MinVersion,
-		NextProtos:     protocols(),
-		GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) { return choice.choose(h), nil },
+		MinVersion: s.spec.MinVersion,
+		NextProtos: protocols(),
+		GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
+			if c := choice.choose(h); c != nil {
+				return c, nil
+			}
+			return nil, errNone
+		},
 	}
 	if s.authority != nil {
 		// A resumed session is judged by these too: crypto/tls asks again
 		// whether one of its chains ends here.
 		c.ClientAuth, c.ClientCAs = tls.RequireAndVerifyClientCert, s.authority.value
+		if s.spec.ClientOptional {
+			c.ClientAuth = tls.VerifyClientCertIfGiven
+		}
 	}
 	return c
 }
+
+// errNone ends handshakes until a first certificate was made.
+var errNone = errors.New("there is no certificate yet")
 
 // protocols are offered by ALPN (RFC 7301), the preferred one first.
 func protocols() []string { return []string{"h2", "http/1.1"} }
@@ -88,9 +106,15 @@ func protocols() []string { return []string{"h2", "http/1.1"} }
 // Server is what one listener shows to its clients, now.
 type Server struct {
 	log  hclog.Logger
-	next atomic.Pointer[tls.Config] // of the next handshake
+	next atomic.Pointer[showing] // of the next one
 
-	mu  sync.Mutex // guards set and what is in it
+	mu  sync.Mutex // guards set and what is in it, but for its keeper
+	set *ServerSet
+}
+
+// showing is what a handshake goes by.
+type showing struct {
+	*tls.Config
 	set *ServerSet
 }
 
@@ -110,8 +134,12 @@ func (s *Server) Config() *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
 		NextProtos: protocols(),
-		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
-			return s.next.Load(), nil
+		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			next := s.next.Load()
+			if c := next.set.challenge(hello); c != nil {
+				return c, nil
+			}
+			return next.Config, nil
 		},
 	}
 }
@@ -121,7 +149,21 @@ func (s *Server) Adopt(set *ServerSet) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.set = set
-	s.next.Store(set.config())
+	s.set.takeKept()
+	s.showLocked()
+}
+
+func (s *Server) showLocked() { s.next.Store(&showing{s.set.config(), s.set}) }
+
+// takeKept asks the keeper again, and reports whether it has others than before.
+func (s *ServerSet) takeKept() bool {
+	if s.keeper == nil {
+		return false
+	}
+	now := s.keeper.Certificates()
+	changed := !slices.Equal(now, s.kept)
+	s.kept = now
+	return changed
 }
 
 // Look looks at the files, takes over what is new and sound, and logs what is
@@ -156,8 +198,8 @@ func (s *Server) refresh() {
 		}
 		changed = changed || is
 	}
-	if changed {
-		s.next.Store(s.set.config())
+	if s.set.takeKept() || changed {
+		s.showLocked()
 	}
 }
 
@@ -176,31 +218,4 @@ func (s *Server) warnOfEnd(now time.Time) {
 		}
 		s.log.Warn(text, "cert_file", s.set.spec.Pairs[i].CertFile, "names", namesOf(leaf), "not_after", leaf.NotAfter)
 	}
-}
-
-// Status tells people about one certificate.
-type Status struct {
-	CertFile string
-	// Names are the names and addresses that the certificate is valid for.
-	Names    []string
-	NotAfter time.Time
-}
-
-// Certificates returns what is shown now, in the order of the configuration.
-func (s *Server) Certificates() []Status {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var out []Status
-	for i, p := range s.set.pairs {
-		out = append(out, Status{CertFile: s.set.spec.Pairs[i].CertFile, Names: namesOf(p.value.Leaf), NotAfter: p.value.Leaf.NotAfter})
-	}
-	return out
-}
-
-func namesOf(c *x509.Certificate) []string {
-	names := slices.Clone(c.DNSNames)
-	for _, ip := range c.IPAddresses {
-		names = append(names, ip.String())
-	}
-	return names
 }

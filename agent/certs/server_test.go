@@ -80,7 +80,7 @@ func tcpPipe(t *testing.T) (near, far net.Conn) {
 
 func newTestServer(t *testing.T, spec ServerSpec, log hclog.Logger) *Server {
 	t.Helper()
-	set, err := LoadServer(spec)
+	set, err := LoadServer(spec, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -302,7 +302,7 @@ func TestWatch(t *testing.T) {
 	next, nextKey := a.issue(ecKey(t), 400*24*time.Hour, "b.example.com")
 	spec := ServerSpec{Pairs: []Pair{f.pair("a", cert, key)}, MinVersion: tls.VersionTLS12}
 	synctest.Test(t, func(t *testing.T) {
-		set, err := LoadServer(spec)
+		set, err := LoadServer(spec, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -331,7 +331,7 @@ func TestLoadServerErrors(t *testing.T) {
 		{Pairs: []Pair{pair, {pair.CertFile, pair.CertFile}}},
 		{Pairs: []Pair{pair}, ClientCAFile: pair.KeyFile},
 	} {
-		if _, err := LoadServer(spec); err == nil {
+		if _, err := LoadServer(spec, nil); err == nil {
 			t.Errorf("%+v was let through", spec)
 		}
 	}

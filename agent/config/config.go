@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/lictor/lictor/agent/acme"
 	"github.com/lictor/lictor/agent/certs"
 )
 
@@ -84,6 +85,9 @@ type Listener struct {
 	ProxyProtocol string
 	// TLS is nil for a listener in clear.
 	TLS *certs.ServerSpec
+	// ACME is how the listener gets certificates by itself, besides those in
+	// files; nil for not at all. It is set beside TLS only.
+	ACME *acme.Want
 	// Mesh says that the listener takes connections of services in the mesh, and
 	// of nobody else.
 	Mesh bool

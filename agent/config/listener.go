@@ -105,6 +105,9 @@ func (r *reader) listener(b *hcl.Block, o *Options) Listener {
 	l.Engine = r.Enum(in.Engine, EngineHTTP1, EngineHTTP1, EngineNetHTTP)
 	l.TLS = r.listenerTLS(in.TLS)
 	r.listenerHTTP2(in.HTTP2, &l.HTTP2)
+	if in.TLS != nil {
+		l.ACME = r.listenerACME(in.TLS.ACME)
+	}
 	r.listenerMesh(in.Mesh, &l)
 	r.listenerHTTPS(&in, &l)
 	if l.Protocol == ProtocolTCP {
@@ -130,6 +133,9 @@ func (r *reader) ofRequests(in *listenerBlock) {
 			why = " Its tcp_routes have an idle_timeout."
 		}
 		r.Errorf(a.Range, "Setting of HTTP", `The argument %q has no meaning on a listener whose protocol is "tcp".%s`, a.Name, why)
+	}
+	if in.TLS != nil && in.TLS.ACME != nil {
+		r.Errorf(in.TLS.ACME.Range, "Setting of HTTP", `The block acme has no place on a listener whose protocol is "tcp": certificates are got by one that speaks HTTP.`)
 	}
 	if in.HTTP2 != nil {
 		r.Errorf(in.HTTP2.Range, "Setting of HTTP", `The block http2 has no meaning on a listener whose protocol is "tcp".`)

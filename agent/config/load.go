@@ -133,6 +133,9 @@ func (l *loader) load(in Input) (*Config, *router.Router) {
 	l.meshKnown(c, whole)
 	l.placesKnown(c, whole)
 	l.listening, l.noListeners = c.Listeners, !whole
+	if whole && !l.partial {
+		l.acmeStorage(c, l.top.blocks["listener"])
+	}
 	if in.LogLevel != "" {
 		c.LogLevel = l.levelFlag(in.LogLevel)
 	}

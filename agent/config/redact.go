@@ -108,7 +108,7 @@ func (l *Listener) redacted() object {
 	}
 	redactedHTTP3(out, l.HTTP3)
 	if l.TLS != nil {
-		out["tls"] = redactedListenerTLS(l.TLS)
+		out["tls"] = redactedListenerTLS(l.TLS, l.ACME)
 	}
 	return out
 }

@@ -45,6 +45,7 @@ func withoutTLS(all []Listener) []Listener {
 	for i := range all {
 		if all[i].TLS != nil {
 			all[i].TLS = new(certs.ServerSpec)
+			all[i].ACME = nil
 		}
 	}
 	return all

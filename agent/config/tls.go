@@ -9,14 +9,17 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 
+	"github.com/lictor/lictor/agent/acme"
 	"github.com/lictor/lictor/agent/certs"
 )
 
 // tlsBlock is how a listener speaks TLS.
 type tlsBlock struct {
 	Certificates []certificateBlock `hcl:"certificate,block"`
+	ACME         *acmeBlock         `hcl:"acme,block"`
 	MinVersion   *hcl.Attribute     `hcl:"min_version,optional"`
 	ClientCAFile *hcl.Attribute     `hcl:"client_ca_file,optional"`
+	ClientAuth   *hcl.Attribute     `hcl:"client_auth,optional"`
 
 	Range hcl.Range `hcl:",def_range"`
 }
@@ -48,8 +51,8 @@ func (r *reader) listenerTLS(in *tlsBlock) *certs.ServerSpec {
 	if r.Enum(in.MinVersion, "1.2", "1.2", "1.3") == "1.3" {
 		s.MinVersion = tls.VersionTLS13
 	}
-	if len(in.Certificates) == 0 {
-		r.Errorf(in.Range, "Missing certificate block", "TLS needs at least one certificate block.")
+	if len(in.Certificates) == 0 && in.ACME == nil {
+		r.Errorf(in.Range, "Missing certificate block", "TLS needs at least one certificate block, or an acme block that gets certificates.")
 	}
 	for _, c := range in.Certificates {
 		r.Required(c.CertFile, "cert_file", c.Range)
@@ -57,6 +60,10 @@ func (r *reader) listenerTLS(in *tlsBlock) *certs.ServerSpec {
 		s.Pairs = append(s.Pairs, r.pair(c.CertFile, c.KeyFile))
 	}
 	r.authorities(in.ClientCAFile, s.ClientCAFile)
+	s.ClientOptional = r.Enum(in.ClientAuth, "require", "require", "optional") == "optional"
+	if in.ClientAuth != nil && in.ClientCAFile == nil {
+		r.Errorf(in.ClientAuth.Expr.Range(), "Missing required argument", "The argument %q is required beside %q.", "client_ca_file", "client_auth")
+	}
 	return s
 }
 
@@ -131,16 +138,25 @@ func serverName(s string) bool {
 }
 
 // redactedListenerTLS shows the names of files, never what is in them.
-func redactedListenerTLS(s *certs.ServerSpec) object {
+func redactedListenerTLS(s *certs.ServerSpec, made *acme.Want) object {
 	pairs := []object{}
 	for _, p := range s.Pairs {
 		pairs = append(pairs, object{"cert_file": p.CertFile, "key_file": p.KeyFile})
 	}
-	return object{
+	auth := "require"
+	if s.ClientOptional {
+		auth = "optional"
+	}
+	out := object{
 		"certificate":    pairs,
 		"min_version":    strings.TrimPrefix(tls.VersionName(s.MinVersion), "TLS "),
 		"client_ca_file": s.ClientCAFile,
+		"client_auth":    auth,
 	}
+	if made != nil {
+		out["acme"] = redactedACME(made)
+	}
+	return out
 }
 
 func redactedUpstreamTLS(s *certs.ClientSpec) object {

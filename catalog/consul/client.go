@@ -122,6 +122,11 @@ func (c *client) options(ctx context.Context, index uint64, wait time.Duration) 
 	return o.WithContext(c.token.use(ctx))
 }
 
+// writeOptions returns the options of a write.
+func (c *client) writeOptions(ctx context.Context) *api.WriteOptions {
+	return (&api.WriteOptions{Token: c.token.current(), Datacenter: c.dc}).WithContext(c.token.use(ctx))
+}
+
 // agentOptions returns the options of a call to the agent itself, which is in
 // its own datacenter whatever services are asked for.
 func (c *client) agentOptions(ctx context.Context) *api.QueryOptions {

@@ -39,6 +39,7 @@ func commands() []command {
 		{"routes", "[-json] [-watch] [NAME...]", "list the routes of the running gateway", runRoutes},
 		{"services", "[-json] [-watch] [NAME...]", "list its services and their instances", runServices},
 		{"limits", "[-json] [-watch] [NAME...]", "list its limits and what they decided", runLimits},
+		{"certificates", "[-json] [-watch]", "list what its listeners show, and when that ends", runCertificates},
 		{"unknown", "[-json] [-watch] [HOST...]", "list the paths asked for most that no route takes", runUnknown},
 		{"explain", "[-method M] [-header 'K: V']... [-token-file F] [-from IP] URL", "tell what would become of a request, and why", runExplain},
 		{"policies", "push|pull|diff DIR", "keep the policies in Consul's KV store and a folder alike", runPolicies},

@@ -105,6 +105,31 @@ func runLimits(e env, args []string) int {
 	})
 }
 
+type certificatesAnswer struct {
+	Certificates []agent.CertificateInfo `json:"certificates"`
+}
+
+func runCertificates(e env, args []string) int {
+	return show(e, "certificates", "/v1/certificates", args, func(v *certificatesAnswer) []*grid {
+		t := newGrid(keys{0, 1, 2}, "LISTENER", "NAMES", "FROM", "ENDS", "NEXT TRY", "WHY NOT")
+		for _, c := range v.Certificates {
+			next := c.RenewAt
+			if c.Error != "" {
+				next = c.RetryAt
+			}
+			t.row(c.Listener, noneOr(c.Names), cmp.Or(c.File, c.From), moment(c.NotAfter), moment(next), cmp.Or(c.Error, "-"))
+		}
+		return []*grid{t}
+	})
+}
+
+func moment(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
 // window is how long it takes for the quota to come back, or how much of it is in
 // flight where only that counts.
 func window(l *agent.LimitInfo) string {

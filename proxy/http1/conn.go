@@ -2,6 +2,7 @@ package http1
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"net"
 	"net/netip"
@@ -20,7 +21,9 @@ type conn struct {
 	sock net.Conn // as it was accepted
 	nc   net.Conn // the same, or TLS over it
 	peer *proxy.Conn
-	w    *work // nil while idle
+	// shown is the verified certificate of the client; nil without one.
+	shown *x509.Certificate
+	w     *work // nil while idle
 
 	secure  bool
 	fresh   bool // no head has been read yet
@@ -61,6 +64,9 @@ func (c *conn) serve() {
 		return
 	}
 	c.peer = proxy.NewConn(c.s.o.Listener, peerOf(c.sock.RemoteAddr()), c.secure)
+	if c.shown != nil {
+		c.peer.SetClientCert(c.shown)
+	}
 	c.raw.init(c)
 	c.arm()
 	c.loop()

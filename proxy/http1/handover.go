@@ -25,14 +25,26 @@ func (c *conn) handshake() bool {
 	if t.Handshake() != nil || t.SetDeadline(time.Time{}) != nil {
 		return false
 	}
-	if t.ConnectionState().NegotiatedProtocol == "h2" {
+	state := t.ConnectionState()
+	switch state.NegotiatedProtocol {
+	case "h2":
 		c.handOver(t)
 		return false
+	case acmeALPN:
+		t.Close() // the handshake was the answer
+		return false
+	}
+	if len(state.VerifiedChains) > 0 {
+		c.shown = state.PeerCertificates[0]
 	}
 	c.secure = true
 	c.nc = t
 	return true
 }
+
+// acmeALPN is what an ACME server negotiates that only looks at the certificate (RFC
+// 8737 section 4).
+const acmeALPN = "acme-tls/1"
 
 // takeOut hands the connection over with what was read from it.
 func (c *conn) takeOut() {

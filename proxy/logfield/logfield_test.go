@@ -1,6 +1,7 @@
 package logfield_test
 
 import (
+	"crypto/x509"
 	"reflect"
 	"strings"
 	"testing"
@@ -100,7 +101,7 @@ func TestFields(t *testing.T) {
 	full, bare := exchange(), exchange()
 	full.Identity = claims{"tenant": "acme"}
 	full.Request.Fields.Foreign("x-ref", "7")
-	full.Conn.SetClientCert([]byte("certificate"))
+	full.Conn.SetClientCert(&x509.Certificate{Raw: []byte("certificate")})
 	for _, s := range specs {
 		f := s.Field()
 		read := func(x *proxy.Exchange) string {

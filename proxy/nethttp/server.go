@@ -223,7 +223,7 @@ func (s *Server) serve(rw http.ResponseWriter, r *http.Request, c *proxy.Conn, e
 	x := &w.x
 	x.Conn = c
 	if state != nil && len(state.VerifiedChains) > 0 {
-		c.SetClientCert(state.PeerCertificates[0].Raw)
+		c.SetClientCert(state.PeerCertificates[0])
 	}
 	w.b.begin(rw, r)
 	w.w.begin(rw, r, &w.b)

@@ -175,7 +175,7 @@ func (s *Server) terminate(c net.Conn, early []byte, table *Table) {
 	g := s.passage(proxy.TCP, c, nil, state.ServerName, true)
 	g.down = secure
 	if chains := state.VerifiedChains; len(chains) > 0 {
-		g.x.Conn.SetClientCert(chains[0][0].Raw)
+		g.x.Conn.SetClientCert(chains[0][0])
 	}
 	r := table.rest(s.o.Listener.Name)
 	if r == nil {

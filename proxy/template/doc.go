@@ -15,7 +15,10 @@
 //	{scheme}       "https" or "http", as the client speaks it
 //	{method} {request_id} {route} {service}
 //	{client.ip}    who asks, behind trusted proxies
-//	{client.cert}  the SHA-256 digest of its certificate, in hexadecimal
+//	{client.cert}  the SHA-256 digest of its verified certificate, in hexadecimal;
+//	               {client.cert.subject} is whom it is for (RFC 2253), .serial its
+//	               number in hexadecimal, .san_dns and .san_uri its names, joined
+//	               by commas, .der all of it, as Client-Cert has it (RFC 9440)
 //	{jwt.claim}    a claim of a verified token; dots lead into objects
 //	{header.Name}  a field of the request
 //	{{ }}          the braces themselves

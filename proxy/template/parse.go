@@ -24,6 +24,11 @@ var plain = []struct {
 	{"service", service},
 	{"client.ip", clientIP},
 	{"client.cert", clientCert},
+	{"client.cert.subject", certSubject},
+	{"client.cert.serial", certSerial},
+	{"client.cert.san_dns", certDNS},
+	{"client.cert.san_uri", certURI},
+	{"client.cert.der", certDER},
 }
 
 // Parse compiles a text for a route. Its error says what is wrong with the text.

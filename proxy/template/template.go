@@ -25,6 +25,11 @@ const (
 	service
 	clientIP
 	clientCert
+	certSubject
+	certSerial
+	certDNS
+	certURI
+	certDER
 	claim
 	field
 )
@@ -120,8 +125,8 @@ func (t *Template) Lacks(x *proxy.Exchange) bool {
 			if v, ok := x.Request.Fields.Lookup(p.text); !ok || len(v) == 0 {
 				return true
 			}
-		case clientCert:
-			if x.Conn.ClientCert() == nil {
+		case clientCert, certSubject, certSerial, certDNS, certURI, certDER:
+			if len(appendCert(nil, p.kind, x)) == 0 {
 				return true
 			}
 		}
@@ -218,8 +223,8 @@ func (t *Template) append(dst []byte, p *part, x *proxy.Exchange, found *match) 
 		if x.Client.IsValid() {
 			dst = x.Client.AppendTo(dst)
 		}
-	case clientCert:
-		dst = hex.AppendEncode(dst, x.Conn.ClientCert())
+	case clientCert, certSubject, certSerial, certDNS, certURI, certDER:
+		dst = appendCert(dst, p.kind, x)
 	case claim:
 		if x.Identity != nil {
 			if v, ok := x.Identity.Claim(p.claim); ok {
@@ -232,6 +237,29 @@ func (t *Template) append(dst []byte, p *part, x *proxy.Exchange, found *match) 
 		}
 	}
 	return dst
+}
+
+// appendCert appends what is asked for of the client's certificate, nothing without
+// one.
+func appendCert(dst []byte, what kind, x *proxy.Exchange) []byte {
+	c := x.Conn.ClientCertificate()
+	if c == nil {
+		return dst
+	}
+	switch what {
+	case certSubject:
+		return append(dst, c.Subject()...)
+	case certSerial:
+		return append(dst, c.Serial()...)
+	case certDNS:
+		return append(dst, c.DNSNames()...)
+	case certURI:
+		return append(dst, c.URIs()...)
+	case certDER:
+		return c.AppendDER(dst)
+	default:
+		return hex.AppendEncode(dst, x.Conn.ClientCert())
+	}
 }
 
 // escapeTail escapes what stands behind at, but for unreserved characters.

@@ -1,6 +1,11 @@
 package template_test
 
 import (
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"math/big"
+	"net/netip"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -76,6 +81,40 @@ func TestFields(t *testing.T) {
 				t.Errorf("%q %t, want %q %t", p.field, p.fits, c.want, c.fits)
 			}
 		})
+	}
+}
+
+// TestCertificate writes what a client's certificate says, and nothing without one.
+func TestCertificate(t *testing.T) {
+	u, err := url.Parse("spiffe://shop.test/ns/a,b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert := &x509.Certificate{
+		Raw: []byte("der"), SerialNumber: big.NewInt(0xabc), Subject: pkix.Name{CommonName: "ada, of\r\nX: 1", Organization: []string{"Shop"}},
+		DNSNames: []string{"a.test", "b.test"}, URIs: []*url.URL{u},
+	}
+	for text, want := range map[string]string{
+		"{client.cert}":         "5050d80d22ecd471ea55df7034042c1e041341ff4066e7f6ff38e20b720df8ea",
+		"{client.cert.subject}": "", // a line can't be made of it
+		"{client.cert.serial}":  "abc",
+		"{client.cert.san_dns}": "a.test,b.test",
+		"{client.cert.san_uri}": "spiffe://shop.test/ns/a%2Cb",
+		"{client.cert.der}":     ":ZGVy:",
+	} {
+		tt, err := template.Parse(text, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := &proxy.Exchange{Conn: proxy.NewConn(&proxy.Listener{}, netip.AddrPort{}, true)}
+		if b, ok := tt.AppendField(nil, x); ok || len(b) > 0 || !tt.Lacks(x) {
+			t.Errorf("%s without a certificate: %q", text, b)
+		}
+		x.Conn.SetClientCert(cert)
+		b, ok := tt.AppendField(nil, x)
+		if want == "" && ok || want != "" && string(b) != want || tt.Lacks(x) {
+			t.Errorf("%s: %q, want %q", text, b, want)
+		}
 	}
 }
 

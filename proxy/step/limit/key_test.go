@@ -2,6 +2,7 @@ package limit
 
 import (
 	"bytes"
+	"crypto/x509"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -40,7 +41,7 @@ func (a asker) exchange() *proxy.Exchange {
 	x := new(proxy.Exchange)
 	x.Conn = new(proxy.Conn)
 	if a.cert != "" {
-		x.Conn.SetClientCert([]byte(a.cert))
+		x.Conn.SetClientCert(&x509.Certificate{Raw: []byte(a.cert)})
 	}
 	if a.address == "" {
 		a.address = "192.0.2.7"

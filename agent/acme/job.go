@@ -1,0 +1,189 @@
+package acme
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddyserver/certmagic"
+	"github.com/hashicorp/go-hclog"
+	"github.com/mholt/acmez/v3/acme"
+	"go.uber.org/zap"
+)
+
+// orderTime bounds one try, with all that the server takes to look at challenges and
+// the wait for another gateway that has the lock.
+const orderTime = 10 * time.Minute
+
+// jobID tells certificates apart.
+type jobID struct {
+	spec   Spec
+	domain string
+}
+
+// job keeps the certificate of one domain.
+type job struct {
+	jobID
+	issuer  *issuer
+	storage certmagic.Storage
+	log     hclog.Logger
+
+	cert    atomic.Pointer[tls.Certificate]
+	failure atomic.Pointer[failure] // of the last try; nil when it went well
+}
+
+// failure is a try that went wrong.
+type failure struct {
+	err   error
+	count int // in a row
+	again time.Time
+}
+
+// Status tells people about the certificate of one domain.
+type Status struct {
+	Domain string
+	// Certificate is the one that is shown; nil while there is none.
+	Certificate *tls.Certificate
+	// Renew is when a new one will be asked for; zero without one.
+	Renew time.Time
+	// Err is why there is no newer one, and Again when it is tried again; nil when
+	// all is well.
+	Err   error
+	Again time.Time
+}
+
+func (j *job) status() Status {
+	s := Status{Domain: j.domain, Certificate: j.cert.Load()}
+	if c := s.Certificate; c != nil {
+		s.Renew = due(c)
+	}
+	if f := j.failure.Load(); f != nil {
+		s.Err, s.Again = f.err, f.again
+	}
+	return s
+}
+
+// due is when a certificate is to be replaced: as certmagic has it, once less than a
+// third of its life is left.
+func due(c *tls.Certificate) time.Time {
+	life := c.Leaf.NotAfter.Add(time.Second).Sub(c.Leaf.NotBefore)
+	left := time.Duration(float64(life) * certmagic.DefaultRenewalWindowRatio)
+	return c.Leaf.NotAfter.Add(time.Second - left)
+}
+
+// run keeps the certificate until ctx is done.
+func (j *job) run(ctx context.Context, engine *certmagic.Cache) {
+	config := certmagic.New(engine, certmagic.Config{
+		Issuers: []certmagic.Issuer{j.issuer}, Storage: j.storage,
+		KeySource:  certmagic.StandardKeyGenerator{KeyType: certmagic.KeyType(j.spec.KeyType)},
+		OCSP:       certmagic.OCSPConfig{DisableStapling: true}, // certs.Server does it for all certificates
+		DisableARI: true, Logger: zap.NewNop(),
+	})
+	for ctx.Err() == nil {
+		timer := time.NewTimer(j.turn(ctx, config))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+		case <-timer.C:
+		}
+	}
+}
+
+// turn does what is to be done now, and returns the time until there is more.
+func (j *job) turn(ctx context.Context, config *certmagic.Config) time.Duration {
+	ctx, cancel := context.WithTimeout(ctx, orderTime)
+	defer cancel()
+	err := j.settle(ctx, config)
+	if err == nil {
+		j.failure.Store(nil)
+		cert := j.cert.Load()
+		life := cert.Leaf.NotAfter.Sub(cert.Leaf.NotBefore)
+		// Gateways of one age don't all come at once. What the lock would keep
+		// apart anyway need not wait for it.
+		late := time.Duration(rand.Float64() * float64(min(life/100, time.Hour))) //nolint:gosec // it spreads load, and guards nothing
+		return max(time.Until(due(cert)), 0) + time.Second + late
+	}
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return 0 // the gateway ends, or nobody wants it any more
+	}
+	f := &failure{err: err, count: 1}
+	if last := j.failure.Load(); last != nil {
+		f.count = last.count + 1
+	}
+	wait := retry(err, f.count, rand.Float64()) //nolint:gosec // it spreads load, and guards nothing
+	f.again = time.Now().Add(wait)
+	j.failure.Store(f)
+	if cert := j.cert.Load(); cert != nil {
+		j.log.Warn("certificate can't be renewed, the previous one stays", "not_after", cert.Leaf.NotAfter, "error", err, "retry_in", wait.Round(time.Second))
+	} else {
+		j.log.Warn("certificate can't be obtained", "error", err, "retry_in", wait.Round(time.Second))
+	}
+	return wait
+}
+
+// retry is how long to wait after a number of failures in a row; r is a random number
+// in [0, 1). A server that can't be reached is soon asked again; one that has refused
+// counts failures itself, and an order more would only make it refuse for longer.
+func retry(err error, failures int, r float64) time.Duration {
+	first, most := 10*time.Second, 10*time.Minute
+	if _, refused := errors.AsType[acme.Problem](err); refused {
+		first, most = 5*time.Minute, 6*time.Hour
+	}
+	wait := most
+	if failures < 16 {
+		wait = min(first<<(failures-1), most)
+	}
+	return wait - time.Duration(r*float64(wait/4))
+}
+
+// settle sees to it that there is a certificate, and that it is not old.
+func (j *job) settle(ctx context.Context, config *certmagic.Config) error {
+	cert, err := j.load(ctx, true)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		j.log.Info("ordering a certificate", "directory", j.spec.Directory)
+		err = config.ObtainCertSync(ctx, j.domain)
+	case err != nil:
+		return err
+	case time.Now().After(due(cert)):
+		j.log.Info("ordering a new certificate", "directory", j.spec.Directory, "not_after", cert.Leaf.NotAfter)
+		err = config.RenewCertSync(ctx, j.domain, false)
+	default:
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, err = j.load(ctx, true)
+	return err
+}
+
+// load takes over what is stored; fs.ErrNotExist where nothing is.
+func (j *job) load(ctx context.Context, tell bool) (*tls.Certificate, error) {
+	keys := certmagic.StorageKeys
+	chain, err := j.storage.Load(ctx, keys.SiteCert(j.issuer.IssuerKey(), j.domain))
+	if err != nil {
+		return nil, fmt.Errorf("reading the certificate: %w", err)
+	}
+	key, err := j.storage.Load(ctx, keys.SitePrivateKey(j.issuer.IssuerKey(), j.domain))
+	if err != nil {
+		return nil, fmt.Errorf("reading the certificate's key: %w", err)
+	}
+	cert, err := tls.X509KeyPair(chain, key)
+	if err != nil {
+		return nil, fmt.Errorf("reading the certificate and its key: %w", err)
+	}
+	if was := j.cert.Load(); was != nil && was.Leaf.Equal(cert.Leaf) {
+		return was, nil
+	}
+	j.cert.Store(&cert)
+	if tell {
+		j.log.Info("certificate taken up", "not_after", cert.Leaf.NotAfter, "serial", fmt.Sprintf("%x", cert.Leaf.SerialNumber))
+	}
+	return &cert, nil
+}

@@ -1,0 +1,97 @@
+package agent
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/lictor/lictor/agent/certs"
+)
+
+// CertificateInfo is one element of GET /v1/certificates.
+type CertificateInfo struct {
+	Listener string   `json:"listener"`
+	Names    []string `json:"names"`
+	// From is "file", or "acme" for one that the gateway gets by itself. File is
+	// where it is, empty for the latter.
+	From      string    `json:"from"`
+	File      string    `json:"file,omitempty"`
+	Issuer    string    `json:"issuer,omitempty"`
+	Serial    string    `json:"serial,omitempty"` // in hexadecimal
+	NotBefore time.Time `json:"not_before,omitzero"`
+	NotAfter  time.Time `json:"not_after,omitzero"` // zero while there is none
+	// RenewAt is when a newer one is asked for; RetryAt when that is tried again,
+	// which has failed by Error.
+	RenewAt time.Time `json:"renew_at,omitzero"`
+	RetryAt time.Time `json:"retry_at,omitzero"`
+	Error   string    `json:"error,omitempty"`
+}
+
+// certificateInfos returns what listeners show, by their names, and what they have
+// yet to get.
+func (a *Agent) certificateInfos() []CertificateInfo {
+	out := []CertificateInfo{}
+	made := a.current.Load().made
+	for name, all := range a.Certificates() {
+		for _, c := range all {
+			if c.CertFile != "" {
+				out = append(out, certificateInfo(name, "file", c))
+			}
+		}
+		if made[name] == nil {
+			continue
+		}
+		for _, s := range made[name].Status() {
+			info := CertificateInfo{Listener: name, From: "acme"}
+			if s.Certificate != nil {
+				info = certificateInfo(name, "acme", certs.StatusOf(s.Certificate))
+				info.RenewAt = s.Renew
+			}
+			info.Names = []string{s.Domain}
+			if s.Err != nil {
+				info.Error, info.RetryAt = s.Err.Error(), s.Again
+			}
+			out = append(out, info)
+		}
+	}
+	slices.SortStableFunc(out, func(x, y CertificateInfo) int { return cmp.Compare(x.Listener, y.Listener) })
+	return out
+}
+
+func certificateInfo(listener, from string, c certs.Status) CertificateInfo {
+	return CertificateInfo{
+		Listener: listener, Names: orEmpty(c.Names), From: from, File: c.CertFile, Issuer: c.Issuer, Serial: c.Serial,
+		NotBefore: c.NotBefore, NotAfter: c.NotAfter,
+	}
+}
+
+func (ad *admin) listCertificates(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, map[string]any{"certificates": ad.agent.certificateInfos()})
+}
+
+// certificates tells when certificates end. One is known by the first of its names;
+// of several with that name, such as those of two algorithms, the first to end
+// counts.
+func (c *collector) certificates(out chan<- prometheus.Metric, now time.Time) {
+	type series struct{ listener, name string }
+	ends := map[series]time.Time{}
+	for _, info := range c.agent.certificateInfos() {
+		s := series{listener: info.Listener}
+		if len(info.Names) > 0 {
+			s.name = info.Names[0]
+		}
+		if end, ok := ends[s]; !ok || info.NotAfter.Before(end) {
+			ends[s] = info.NotAfter
+		}
+	}
+	for s, end := range ends {
+		left := 0.0 // there is none yet
+		if !end.IsZero() {
+			left = end.Sub(now).Seconds()
+		}
+		gauge(out, c.certificateExpiry, left, s.listener, s.name)
+	}
+}
