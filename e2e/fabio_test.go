@@ -91,7 +91,7 @@ func TestFabioTags(t *testing.T) {
 	if a := g.Do(http.MethodPost, "/policy", nil); a.Status != http.StatusMethodNotAllowed {
 		t.Errorf("a method that the policy refuses: %d", a.Status)
 	}
-	for _, want := range []string{"sticky", "this is a gateway of HTTP", "auth=team"} {
+	for _, want := range []string{"sticky", "write a tcp_route for the service", "auth=team"} {
 		says(t, g, want)
 	}
 	table := g.Run("routes")

@@ -176,9 +176,7 @@ func TestConnectionsPerAddress(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, at := tcpGateway(t, harness.Options{
-		Config: staticService("redis", host, number),
-		Policies: `
+	_, at := tcpGateway(t, harness.Options{Config: staticService("redis", host, number), Policies: `
 limit "concurrency" "per_client" {
   max = 3
   key = [client.ip]

@@ -73,8 +73,8 @@ func TestTags(t *testing.T) {
 		{"urlprefix-/bar prepend=/foo", `path_prefix = "/bar"; service = "web"; rewrite {; prefix = "/foo"; }`, ""},
 		{"urlprefix-/foo/bar proto=https", `path_prefix = "/foo/bar"; service = "web"; upstream_tls {; }`, ""},
 		{"urlprefix-/foo/bar proto=https tlsskipverify=true", `path_prefix = "/foo/bar"; service = "web"; upstream_tls {; }`, "tlsskipverify is refused"},
-		{"urlprefix-:3306 proto=tcp", "", "this is a gateway of HTTP"},
-		{"urlprefix-:3306 proto=tcp pxyproto=true", "", "this is a gateway of HTTP"},
+		{"urlprefix-:3306 proto=tcp", "", "write a tcp_route"},
+		{"urlprefix-:3306 proto=tcp pxyproto=true", "", "write a tcp_route"},
 		{"urlprefix-/my.service/Method proto=grpc", "", "HTTP/2 is not spoken to instances"},
 		{"urlprefix-/my.service proto=grpcs grpcservername=my.service", "", "HTTP/2 is not spoken to instances"},
 		// Path prepending, with stripping.
@@ -112,7 +112,7 @@ func TestTags(t *testing.T) {
 		{"urlprefix-/ab strip=/a", "", "only whole segments"},
 		{"urlprefix-/a strip=/", `path_prefix = "/a"; service = "web"`, ""},
 		{"urlprefix-/a proto=http", `path_prefix = "/a"; service = "web"`, ""},
-		{"urlprefix-/a proto=tcp+sni", "", "gateway of HTTP"},
+		{"urlprefix-/a proto=tcp+sni", "", "write a tcp_route"},
 		// Spelling, as fabio's tests have it.
 		{" urlprefix-/", `service = "web"`, ""},
 		{"urlprefix- / ", `service = "web"`, ""},

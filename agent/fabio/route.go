@@ -89,7 +89,7 @@ func (tr *translator) protocol() {
 	switch p := tr.tag.Option("proto"); p {
 	case "", "http":
 		if tr.tag.Path == "" {
-			tr.refuse("a port alone is a route of TCP, and this is a gateway of HTTP")
+			tr.refuse("a port alone is for connections: write a tcp_route for the service")
 		}
 	case "https":
 		tr.route.TLS = true
@@ -100,7 +100,7 @@ func (tr *translator) protocol() {
 	case "grpc", "grpcs":
 		tr.refuse("proto=%s: HTTP/2 is not spoken to instances", p)
 	default:
-		tr.refuse("proto=%s: this is a gateway of HTTP, tcp and tcp+sni are not for it", p)
+		tr.refuse("proto=%s: tags make routes for requests only; write a tcp_route for the service", p)
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"time"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/lictor/lictor/proxy"
 )
 
 // parseJSON reads a line of the JSON access log: an object whose members may stand
@@ -82,6 +84,10 @@ func (p *jsonLine) member(r *Request, name []byte) (known int, err error) {
 	case "path":
 		r.Path = v
 		return nonEmpty(v, hasPath), nil
+	case "protocol":
+		if p := string(v); p == proxy.TCP.String() || p == proxy.TLS.String() {
+			return 0, errPassage
+		}
 	case "query":
 		r.Query, r.HasQuery = v, len(v) > 0
 	case "user_agent":

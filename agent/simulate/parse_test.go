@@ -78,6 +78,7 @@ func TestParseRefuses(t *testing.T) {
 		{"json", `{"time":"2026-02-30T03:02:01.123Z"}`, errTime},
 		{"json", `{"time":"1066-10-14T09:00:00Z"}`, errTime},
 		{"json", `{"time":17}`, errMissing},
+		{"json", `{"time":"2026-05-04T03:02:01.123Z","client":"192.0.2.1","protocol":"TLS","listener":"db","sni":"a"}`, errPassage},
 		{"json", `{"client":"somebody"}`, errClient},
 		{"json", `{"client":"192.0.2.256"}`, errClient},
 		{"json", `{"client":"192.0.02.1"}`, errClient},

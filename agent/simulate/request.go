@@ -70,6 +70,7 @@ func Lookup(name string) (Format, bool) {
 var (
 	errNotJSON   = errors.New("not an object of JSON")
 	errMissing   = errors.New("time, client, method or path is missing")
+	errPassage   = errors.New("it is of a connection, not of a request")
 	errTime      = errors.New("the time can't be read")
 	errClient    = errors.New("the client is not an address")
 	errRequest   = errors.New("the request line is not one")
