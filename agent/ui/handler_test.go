@@ -22,8 +22,10 @@ type site struct {
 func newSite(token string) *site {
 	s := &site{fake: newFake(), now: at(0)}
 	s.sampler = NewSampler(s.fake)
-	o := Options{Port: 9980, Now: func() time.Time { return s.now }, Fail: func(w http.ResponseWriter, status int, name, _ string) { http.Error(w, name, status) },
-		Explain: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }}
+	o := Options{
+		Port: 9980, Now: func() time.Time { return s.now }, Fail: func(w http.ResponseWriter, status int, name, _ string) { http.Error(w, name, status) },
+		Explain: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) },
+	}
 	if token != "" {
 		o.Token = func(given string) bool { return given == token }
 	}
