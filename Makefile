@@ -19,7 +19,7 @@ GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 VULN     := golang.org/x/vuln/cmd/govulncheck
 H2SPEC   := github.com/summerwind/h2spec/cmd/h2spec
 
-.PHONY: help demo build test unit race e2e redis fuzz bench churn compare grpc ui h2spec websocket pictures lint check cross consul vuln man clean
+.PHONY: help demo build test unit race e2e redis fuzz bench churn compare grpc ui h2spec websocket pictures lint check cross consul vuln man deb clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -104,6 +104,9 @@ cross: ## Build for every supported system
 		echo "building for $$platform"; \
 		GOOS=$${platform%/*} GOARCH=$${platform#*/} $(GO_BUILD) -o /dev/null ./... ; \
 	done
+
+deb: build ## Make a Debian package in dist/out, by dpkg-deb
+	dist/deb/build.sh bin/lictor dist/out
 
 man: build ## Write the manual to dist/man
 	bin/lictor man -dir dist/man
