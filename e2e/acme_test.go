@@ -198,7 +198,7 @@ func TestACMERenewal(t *testing.T) {
 		}
 		return nil
 	})
-	c, err := tls.Dial("tcp", e.secure, &tls.Config{InsecureSkipVerify: true, ServerName: "shop.test"}) //nolint:gosec // it may have expired by now
+	c, err := tls.Dial("tcp", e.secure, &tls.Config{InsecureSkipVerify: true, ServerName: "shop.test"}) // it may have expired by now
 	if err != nil {
 		t.Fatal(err)
 	}

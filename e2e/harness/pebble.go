@@ -246,7 +246,7 @@ func answerDNS(c net.Conn) error {
 	if err != nil {
 		return err
 	}
-	binary.BigEndian.PutUint16(packed, uint16(len(packed)-2)) //nolint:gosec // a few dozen bytes
+	binary.BigEndian.PutUint16(packed, uint16(len(packed)-2)) // a few dozen bytes
 	_, err = c.Write(packed)
 	return err
 }

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"io"
 	"math/big"
 	"net"
@@ -140,7 +141,7 @@ func TestACMEHandshake(t *testing.T) {
 	if err := c.SetDeadline(time.Now().Add(loopback.Patience)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Read(make([]byte, 1)); err != io.EOF {
+	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 		t.Errorf("after the handshake: %v, want the end", err)
 	}
 }

@@ -31,7 +31,7 @@ func (c *conn) handshake() bool {
 		c.handOver(t)
 		return false
 	case acmeALPN:
-		t.Close() // the handshake was the answer
+		_ = t.Close() // the handshake was the answer
 		return false
 	}
 	if len(state.VerifiedChains) > 0 {
