@@ -86,34 +86,27 @@ func (c *conn) expire() {
 	busy := c.running > 0
 	c.mu.Unlock()
 	if !busy {
-		c.close(http3.ErrCodeNoError)
+		c.close()
 	}
 }
 
-func (c *conn) close(code http3.ErrCode) {
+func (c *conn) close() {
 	c.mu.Lock()
 	q := c.quic
 	c.mu.Unlock()
 	if q != nil {
-		_ = q.CloseWithError(quic.ApplicationErrorCode(code), "") // it fails on a closed connection only
+		_ = q.CloseWithError(quic.ApplicationErrorCode(http3.ErrCodeNoError), "") // it fails on a closed connection only
 	}
 }
 
-// serve begins a request. It reports false when the client overdoes it, and ends
-// the connection.
-func (c *conn) serve() bool {
+// serve begins a request.
+func (c *conn) serve() {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.running++
-	flood := c.running > mostRunning
 	if c.timer != nil {
 		c.timer.Stop()
 	}
-	c.mu.Unlock()
-	if flood {
-		c.s.log.Debug("client opens and gives up requests faster than they end", "listener", c.s.listener.Name)
-		c.close(http3.ErrCodeExcessiveLoad)
-	}
-	return !flood
 }
 
 // served ends a request.
@@ -205,7 +198,7 @@ func (s *conns) gone() <-chan struct{} { return s.none }
 func (s *conns) close() {
 	var wg sync.WaitGroup
 	for _, c := range s.list() {
-		wg.Go(func() { c.close(http3.ErrCodeNoError) })
+		wg.Go(func() { c.close() })
 	}
 	wg.Wait()
 }

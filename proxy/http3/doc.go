@@ -23,9 +23,9 @@
 // # Bounds
 //
 // A connection has 100 requests open, each with at most MaxHeaderBytes of fields,
-// and 4 MiB of bodies under way. One that opens requests and gives them up faster
-// than they end is closed. Time is counted by requests: a head that is never
-// finished keeps no connection alive.
+// and 4 MiB of bodies under way. Those that the client gives up count until they have
+// ended here. Time is counted by requests: a head that is never finished keeps no
+// connection alive.
 //
 // # What is left to quic-go
 //

@@ -29,12 +29,18 @@ func (d *door) isCrowded() bool {
 	return d.strangers.Load() >= bound
 }
 
-var errFull = errors.New("too many connections")
+var (
+	errFull    = errors.New("too many connections")
+	errLeaving = errors.New("the server leaves")
+)
 
 // admit makes a connection out of a client's first datagram. The context ends with
 // the connection, or with a handshake that fails.
 func (s *Server) admit(ctx context.Context, about *quic.ClientInfo) (context.Context, error) {
 	l := s.listener
+	if s.isClosed() {
+		return nil, errLeaving
+	}
 	l.Accepted.Add(1)
 	if n := l.Open.Add(1); s.door.most > 0 && n > int64(s.door.most) {
 		l.Open.Add(-1)

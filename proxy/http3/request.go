@@ -10,9 +10,9 @@ import (
 // request stays the one that quic-go knows, which puts the trailers into it.
 func (s *Server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	c := r.Context().Value(connKey{}).(*conn)
-	ok := c.serve()
+	c.serve()
 	defer c.served()
-	if !ok || !s.settleBody(rw, r) || !s.settleEarly(c, r) {
+	if !s.settleBody(rw, r) || !s.settleEarly(c, r) {
 		panic(http.ErrAbortHandler)
 	}
 	if r.Method == http.MethodConnect && r.Proto != version {

@@ -48,12 +48,9 @@ type Options struct {
 }
 
 const (
-	// mostStreams bounds the requests that a client may have open, and mostRunning
-	// those that are still being served, for each connection. A client that gives
-	// requests up may open others at once; that many at a time have no other
-	// purpose than to make work.
+	// mostStreams bounds the requests that a client may have open on a connection.
+	// One that it has given up counts until it has ended here.
 	mostStreams = 100
-	mostRunning = 4 * mostStreams
 	// mostUniStreams are for control, QPACK and whatever RFC 9114 section 6.2 lets
 	// a client add.
 	mostUniStreams = 16
@@ -92,9 +89,40 @@ type Server struct {
 // listening is what Serve has opened.
 type listening struct {
 	transport *quic.Transport
-	ln        *quic.EarlyListener
-	done      chan struct{} // closed when no connection is accepted any more
+	ln        acceptor
+	done      chan struct{} // closed when no connection is served any more that was not
 	once      sync.Once
+}
+
+// acceptor is a listener that can stop handing connections out without closing. quic-go
+// would leave new clients without an answer then.
+type acceptor struct {
+	*quic.EarlyListener
+	stopped context.Context //nolint:containedctx // its end is what ends Accept
+	stop    context.CancelFunc
+}
+
+// Accept implements http3.QUICListener.
+func (a acceptor) Accept(ctx context.Context) (*quic.Conn, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(a.stopped, cancel)()
+	c, err := a.EarlyListener.Accept(ctx)
+	if err != nil && a.stopped.Err() != nil {
+		return nil, quic.ErrServerClosed
+	}
+	return c, err
+}
+
+// turnAway ends what was let in just before that, until the listener is closed.
+func (a acceptor) turnAway() {
+	for {
+		c, err := a.EarlyListener.Accept(context.Background())
+		if err != nil {
+			return
+		}
+		_ = c.CloseWithError(quic.ApplicationErrorCode(http3.ErrCodeNoError), "") // it fails on a closed connection only
+	}
 }
 
 // New returns a server that has not begun to serve.
@@ -157,10 +185,12 @@ func (s *Server) open(socket *net.UDPConn) (*listening, error) {
 	}
 	_, _ = rand.Read(l.transport.StatelessResetKey[:]) // never fails
 	leaveBufferWarningToUs()
-	var err error
-	if l.ln, err = l.transport.ListenEarly(s.tls, s.quic); err != nil {
+	ln, err := l.transport.ListenEarly(s.tls, s.quic)
+	if err != nil {
 		return nil, fmt.Errorf("listening for QUIC: %w", err)
 	}
+	l.ln.EarlyListener = ln
+	l.ln.stopped, l.ln.stop = context.WithCancel(context.Background())
 	s.running = l
 	return l, nil
 }
@@ -174,12 +204,16 @@ func (s *Server) isClosed() bool {
 // stop stops accepting. It returns nil when nothing was ever served.
 func (s *Server) stop() *listening {
 	s.mu.Lock()
+	first, l := !s.closed, s.running
 	s.closed = true
-	l := s.running
 	s.mu.Unlock()
-	if l != nil {
-		_ = l.ln.Close() // it can't fail
-		<-l.done
+	if l == nil {
+		return nil
+	}
+	l.ln.stop()
+	<-l.done
+	if first {
+		go l.ln.turnAway()
 	}
 	return l
 }
