@@ -20,6 +20,8 @@ func BenchmarkPairs(b *testing.B) {
 		e    engine
 	}{
 		{"HTTP2 to nethttp", h2c(standard)},
+		{"HTTP2 to HTTP2", h2c(muxed)},
+		{"http1 to HTTP2", either(ours, muxed)},
 		{"HTTP2 to http1", h2c(either(standard, ours))},
 		{"http1 to nethttp over TLS", overTLS(either(ours, standard))},
 		{"http1 to http1 over TLS", overTLS(ours)},

@@ -93,6 +93,9 @@ func (c *call) accept(resp *http.Response) error {
 		return errTooManyFields
 	}
 	f.DropNominated()
+	if c.many && len(resp.Trailer) > 0 {
+		r.Length = proxy.Unknown // a client of HTTP/1.1 gets trailers behind chunks only
+	}
 	switch {
 	case r.Status == http.StatusSwitchingProtocols:
 		stream, ok := resp.Body.(io.ReadWriteCloser)

@@ -456,7 +456,9 @@ func TestMuxRefused(t *testing.T) {
 	}
 	nobody := ln.Addr().String()
 	ln.Close()
-	http1 := loopback.Instance(t, loopback.Listen(t), http.NotFound)
+	old := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(old.Close)
+	http1 := old.Listener.Addr().String()
 	good, _ := startH2(t, nil, func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) })
 	for _, bad := range []string{nobody, http1} {
 		g := startMux(t, nil, bad)

@@ -41,6 +41,9 @@ func (r *reply) Next() ([]byte, error) {
 	r.taken += int64(n)
 	switch {
 	case err == nil:
+		if r.answersEarly() {
+			r.err = io.EOF
+		}
 		return r.buf[:n], nil
 	case err == io.EOF:
 		r.err = io.EOF
@@ -51,6 +54,14 @@ func (r *reply) Next() ([]byte, error) {
 		return r.buf[:n], nil
 	}
 	return nil, r.err
+}
+
+// answersEarly reports whether an instance of HTTP/2 has sent all of an answer to a
+// request that is still coming. It may not say so before the request has ended, and
+// the transport sends no more of that.
+func (r *reply) answersEarly() bool {
+	c := r.c
+	return c.many && r.length >= 0 && r.taken == r.length && len(r.resp.Trailer) == 0 && c.upload != nil && !c.upload.ended()
 }
 
 // Ready implements proxy.Body. What came with the head can be had at once, so

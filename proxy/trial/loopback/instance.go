@@ -20,10 +20,14 @@ func Listen(t TB) net.Listener {
 	return ln
 }
 
-// Instance serves h and returns the address.
+// Instance serves h, by HTTP/1.1 and by HTTP/2 with prior knowledge, and returns the
+// address.
 func Instance(t TB, ln net.Listener, h http.HandlerFunc) string {
 	t.Helper()
-	s := &http.Server{Handler: h, ReadHeaderTimeout: Patience, ErrorLog: log.New(io.Discard, "", 0)}
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	s := &http.Server{Handler: h, Protocols: protocols, ReadHeaderTimeout: Patience, ErrorLog: log.New(io.Discard, "", 0)}
 	var served sync.WaitGroup
 	served.Go(func() { _ = s.Serve(ln) })
 	t.Cleanup(func() {
