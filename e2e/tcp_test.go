@@ -301,7 +301,8 @@ tcp_route "pg" {
   sni            = ["db.example.com"]
   proxy_protocol = "v2"
 }
-`})
+`,
+	})
 	ask := func(name string, versions ...uint16) (*tls.Conn, error) {
 		c := &tls.Config{ServerName: name, RootCAs: ca.pool, MinVersion: tls.VersionTLS12}
 		if len(versions) > 0 {
