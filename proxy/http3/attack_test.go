@@ -76,7 +76,9 @@ func TestMaxConnections(t *testing.T) {
 		t.Errorf("%d are counted as refused", n)
 	}
 	_ = one.quic.CloseWithError(0, "")
-	eventually(t, "a place is free", func() bool { return g.listener.Open.Load() == 1 })
+	_ = two.quic.CloseWithError(0, "")
+	// A datagram of the one that was refused may have come late, and take a place.
+	eventually(t, "a place is free", func() bool { return g.listener.Open.Load() < 2 })
 	g.serves(t)
 }
 
