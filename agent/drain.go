@@ -10,10 +10,6 @@ import (
 // them to notice it, and to be logged.
 const afterwards = time.Second
 
-// lingering is how long connections that wait for a request stay open once another
-// process has taken over: most clients that keep one use it within that.
-const lingering = 10 * time.Second
-
 // drain ends the gateway politely: readiness fails first, so that load balancers
 // look away, then the listeners close, then what is in flight may finish within
 // the bound. hurry ends it at once.
@@ -51,12 +47,11 @@ func (a *Agent) drain(hurry context.Context) {
 }
 
 // retire leaves new connections to the process that has taken over, and waits for
-// clients to leave with their next answers.
+// clients to leave with their next answers, or by idle_timeout: to close a
+// connection sooner could meet a request on its way.
 func (s *server) retire(ctx context.Context) {
 	s.Retire()
 	s.ln.Close() // the other process has its own
-	ctx, cancel := context.WithTimeout(ctx, lingering)
-	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {

@@ -73,7 +73,7 @@ func (a *Agent) listenOne(c *config.Listener, set *certs.ServerSet) (*server, er
 	s.listener = &proxy.Listener{
 		Name: c.Name, Port: s.addr.Port(), TrustedProxies: c.TrustedProxies, ReadForwarded: c.Forwarded == config.ForwardedStandard,
 		RedirectPort: c.RedirectPort, HSTS: c.HSTS,
-		HealthPath: c.HealthPath, Ready: func() bool { return len(a.NotReady()) == 0 },
+		HealthPath: c.HealthPath, Ready: func() bool { return a.succeeded.Load() || len(a.NotReady()) == 0 },
 		Path: router.PathOptions{MergeSlashes: c.MergeSlashes, RejectEncodedSlash: c.RejectEncodedSlashes},
 	}
 	if c.TLS == nil && !c.Mesh {

@@ -79,13 +79,24 @@ func TestUpgrade(t *testing.T) {
 		return nil
 	}
 	harness.Within(t, harness.Patience, "it is registered", passing)
-	load := harness.Load{URL: w.gateway.URL("/orders"), Workers: 8}.Start(t)
+	idle := &strict{address: w.gateway.Public} // waits over an upgrade with an open connection
+	if err := idle.one(0); err != nil {
+		t.Fatal(err)
+	}
+	load := press(t, w.gateway.Public)
 	for range 4 {
 		as(t, w.gateway, "ada", http.StatusOK)
 	}
 	for n := range 2 {
-		load.WaitFor(load.Sent() + 500)
-		gone(t, w.gateway.Upgrade())
+		load.more(t, 500)
+		before := w.gateway.Upgrade()
+		if n == 0 {
+			if err := idle.one(1); err != nil || idle.conn != nil {
+				t.Errorf("a connection that was idle meanwhile: %v, and it is still open: %t", err, idle.conn != nil)
+			}
+		}
+		load.more(t, 500)
+		gone(t, before)
 		if err := passing(); err != nil {
 			t.Errorf("after upgrade %d: %v", n, err)
 		}
@@ -93,12 +104,12 @@ func TestUpgrade(t *testing.T) {
 	}
 	as(t, w.gateway, "ada", http.StatusTooManyRequests)
 	as(t, w.gateway, "bob", http.StatusOK)
-	load.WaitFor(load.Sent() + 500)
+	load.more(t, 500)
 
 	conn, reader := openTunnel(t, w.gateway, "/orders/ws")
 	say(t, conn, reader, "before")
 	before := w.gateway.Upgrade()
-	load.WaitFor(load.Sent() + 500)
+	load.more(t, 500)
 	say(t, conn, reader, "after")
 	select {
 	case <-before.Done():
@@ -111,12 +122,12 @@ func TestUpgrade(t *testing.T) {
 	if rest, err := io.ReadAll(reader); err != nil || len(rest) > 0 {
 		t.Errorf("after the end: %q, %v", rest, err)
 	}
-	gone(t, before)
-	report := load.Finish()
-	if err := report.Err(); err != nil {
-		t.Error(err)
+	failures, sent := load.finish()
+	if len(failures) > 0 {
+		t.Errorf("%d of %d requests failed:\n%s", len(failures), sent, strings.Join(failures, "\n"))
 	}
-	t.Logf("%d requests over three upgrades", report.Sent)
+	t.Logf("%d requests over three upgrades, %d failed", sent, len(failures))
+	gone(t, before)
 	if err := passing(); err != nil {
 		t.Error(err)
 	}
