@@ -75,8 +75,10 @@ func TestTags(t *testing.T) {
 		{"urlprefix-/foo/bar proto=https tlsskipverify=true", `path_prefix = "/foo/bar"; service = "web"; upstream_tls {; }`, "tlsskipverify is refused"},
 		{"urlprefix-:3306 proto=tcp", "", "write a tcp_route"},
 		{"urlprefix-:3306 proto=tcp pxyproto=true", "", "write a tcp_route"},
-		{"urlprefix-/my.service/Method proto=grpc", "", "HTTP/2 is not spoken to instances"},
-		{"urlprefix-/my.service proto=grpcs grpcservername=my.service", "", "HTTP/2 is not spoken to instances"},
+		{"urlprefix-/my.service/Method proto=grpc", `path_prefix = "/my.service/Method"; service = "web"; protocol = "grpc"`, ""},
+		{"urlprefix-/my.service proto=grpcs grpcservername=my.service", `path_prefix = "/my.service"; service = "web"; protocol = "grpc"; upstream_tls {; server_name = "my.service"; }`, ""},
+		{"urlprefix-/my.service proto=grpcs tlsskipverify=true", `path_prefix = "/my.service"; service = "web"; protocol = "grpc"; upstream_tls {; }`, "tlsskipverify is refused"},
+		{"urlprefix-/my.service proto=grpc grpcservername=my.service", `path_prefix = "/my.service"; service = "web"; protocol = "grpc"`, "it is for grpcs"},
 		// Path prepending, with stripping.
 		{"urlprefix-/foo/bar prepend=/baz strip=/foo", `path_prefix = "/foo/bar"; service = "web"; strip_prefix = "/foo"; rewrite {; prefix = "/baz"; }`, ""},
 		// Redirects.

@@ -33,6 +33,7 @@ type Route struct {
 	StripPrefix string
 	Prepend     string
 	HostHeader  string
+	Protocol    string // that instances speak; empty for what else says so
 	TLS         bool
 	ServerName  string
 	Allow, Deny []string
@@ -92,15 +93,24 @@ func (tr *translator) protocol() {
 			tr.refuse("a port alone is for connections: write a tcp_route for the service")
 		}
 	case "https":
-		tr.route.TLS = true
-		if tr.tag.Option("tlsskipverify") == "true" {
-			tr.note("tlsskipverify is refused, the certificate is verified by the authorities that this machine knows: " +
-				"add the one that signed it, or write the route as a policy with upstream_tls { ca_file = ... }")
-		}
-	case "grpc", "grpcs":
-		tr.refuse("proto=%s: HTTP/2 is not spoken to instances", p)
+		tr.secure()
+	case "grpc":
+		tr.route.Protocol = "grpc"
+	case "grpcs":
+		tr.route.Protocol = "grpc"
+		tr.route.ServerName = tr.tag.Option("grpcservername")
+		tr.secure()
 	default:
 		tr.refuse("proto=%s: tags make routes for requests only; write a tcp_route for the service", p)
+	}
+}
+
+// secure has instances spoken to by TLS.
+func (tr *translator) secure() {
+	tr.route.TLS = true
+	if tr.tag.Option("tlsskipverify") == "true" {
+		tr.note("tlsskipverify is refused, the certificate is verified by the authorities that this machine knows: " +
+			"add the one that signed it, or write the route as a policy with upstream_tls { ca_file = ... }")
 	}
 }
 
@@ -170,7 +180,9 @@ func (tr *translator) options() {
 		case "pxyproto":
 			tr.note("pxyproto is ignored: instances are told of clients by X-Forwarded-For")
 		case "grpcservername":
-			tr.note("grpcservername is ignored: it is for grpcs")
+			if tr.tag.Option("proto") != "grpcs" {
+				tr.note("grpcservername is ignored: it is for grpcs")
+			}
 		default:
 			tr.note("the option %q is not known", o.Name)
 		}
@@ -216,7 +228,7 @@ func (tr *translator) hostHeader(v string) {
 		tr.note("host=dst: instances get the client's Host; one name for all of them can be given as host=name")
 	default:
 		tr.route.HostHeader = v
-		if tr.route.TLS {
+		if tr.route.TLS && tr.route.ServerName == "" {
 			tr.route.ServerName, _ = cutPort(v)
 		}
 	}

@@ -48,6 +48,7 @@ func (r *Route) body() string {
 	text("service", r.Service)
 	text("strip_prefix", r.StripPrefix)
 	text("host_header", r.HostHeader)
+	text("protocol", r.Protocol)
 	if r.TLS {
 		b.WriteString("upstream_tls {\n")
 		text("server_name", r.ServerName)
