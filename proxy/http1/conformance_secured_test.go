@@ -54,10 +54,12 @@ func TestOldConnectionsTakeNoMoreRequests(t *testing.T) {
 			t.Errorf("%d, by connection %s, want %s", resp.StatusCode, body, step.want)
 		}
 	}
-	for _, want := range []int{0, 1} {
-		if n := loopback.Await(t, "the end of an old connection", closed); n != want {
-			t.Errorf("connection %d ended, want %d", n, want)
-		}
+	ended := map[int]bool{} // in any order: each is noticed by somebody else
+	for range 2 {
+		ended[loopback.Await(t, "the end of an old connection", closed)] = true
+	}
+	if !ended[0] || !ended[1] {
+		t.Errorf("%v ended, want the first two", ended)
 	}
 }
 
