@@ -8,6 +8,10 @@ func caddyConfig(s setting) string {
 	if s.accessLog {
 		log = fmt.Sprintf("log {\n    output file %s/caddy-access.log {\n      roll_disabled\n    }\n    format json\n  }", s.dir)
 	}
+	scheme, secure := "http", ""
+	if s.tls {
+		scheme, secure = "https", fmt.Sprintf("tls %[1]s/%[2]s %[1]s/%[3]s", s.dir, certFile, keyFile)
+	}
 	return fmt.Sprintf(`
 {
   admin off
@@ -17,8 +21,9 @@ func caddyConfig(s setting) string {
     level ERROR
   }
 }
-http://127.0.0.1:%[1]d, http://localhost:%[1]d {
+%[5]s://127.0.0.1:%[1]d, %[5]s://localhost:%[1]d {
   %[4]s
+  %[6]s
   header X-Request-Id {http.request.uuid}
   header RateLimit-Policy `+"`"+`"flood";q=1000000;w=1`+"`"+`
   header RateLimit `+"`"+`"flood";r=999999;t=1`+"`"+`
@@ -33,5 +38,5 @@ http://127.0.0.1:%[1]d, http://localhost:%[1]d {
     }
   }
 }
-`, s.port, s.backends[0], s.backends[1], log)
+`, s.port, s.backends[0], s.backends[1], log, scheme, secure)
 }

@@ -29,13 +29,14 @@ func (s sample) perRequest() time.Duration { return s.cpu / time.Duration(max(1,
 
 // task is a case to measure.
 type task struct {
+	clients           string // of -clients
 	size, connections int
 	log               bool
 	rate              int
 }
 
 func (t task) String() string {
-	text := fmt.Sprintf("%d B, %d connections, log %s", t.size, t.connections, onOff(t.log))
+	text := fmt.Sprintf("%s, %d B, %d connections, log %s", t.clients, t.size, t.connections, onOff(t.log))
 	if t.rate > 0 {
 		text += fmt.Sprintf(", %d/s", t.rate)
 	}
@@ -44,7 +45,11 @@ func (t task) String() string {
 
 // compare measures every case and prints one table of all.
 func compare(ctx context.Context, o options) error {
-	generator, err := scripted(ctx, "e2e/programs/find.sh", "wrk", "wrk")
+	program, debian := "wrk", "wrk"
+	if o.front.streams > 0 {
+		program, debian = "h2load", "nghttp2-client"
+	}
+	generator, err := scripted(ctx, "e2e/programs/find.sh", program, debian)
 	if err != nil {
 		return err
 	}
@@ -53,7 +58,7 @@ func compare(ctx context.Context, o options) error {
 	for _, log := range o.logs {
 		for _, size := range o.sizes {
 			for _, connections := range o.connects {
-				more, err := measureCase(ctx, o, generator, late, task{size, connections, log, o.rate})
+				more, err := measureCase(ctx, o, generator, late, task{o.clients, size, connections, log, o.rate})
 				if err != nil {
 					return err
 				}
@@ -73,7 +78,7 @@ func measureCase(ctx context.Context, o options, generator string, late func() l
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
 	if o.half {
-		l, err := wrk(ctx, generator, s.proxies[0].url, t.connections, o.duration)
+		l, err := wrk(ctx, generator, s.proxies[0].url, t.connections, false, o.duration)
 		if err != nil {
 			return nil, err
 		}
@@ -83,7 +88,10 @@ func measureCase(ctx context.Context, o options, generator string, late func() l
 		if t.rate > 0 {
 			return paced(ctx, p.address, t.connections, t.rate, d)
 		}
-		return wrk(ctx, generator, p.url, t.connections, d)
+		if o.front.streams > 0 {
+			return h2load(ctx, generator, p.url, t.connections, o.front.streams, d)
+		}
+		return wrk(ctx, generator, p.url, t.connections, o.front.fresh, d)
 	}
 	fmt.Printf("%v: about %v\n", t, time.Duration(o.runs*len(s.proxies))*(o.duration+warmUp))
 	samples := map[string][]sample{}

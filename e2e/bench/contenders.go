@@ -20,6 +20,7 @@ type setting struct {
 	backends    []int
 	accessLog   bool
 	clients     int // connections at once
+	tls         bool
 }
 
 // contender is a kind of proxy.

@@ -7,11 +7,16 @@ func lictorConfig(s setting) string {
 	if s.accessLog {
 		log = fmt.Sprintf("path = %q\n  format = \"json\"", fmt.Sprintf("%s/lictor-access-%d.log", s.dir, s.port))
 	}
+	secure := ""
+	if s.tls {
+		secure = fmt.Sprintf("tls {\n    certificate {\n      cert_file = \"%[1]s/%[2]s\"\n      key_file  = \"%[1]s/%[3]s\"\n    }\n  }", s.dir, certFile, keyFile)
+	}
 	return fmt.Sprintf(`
 log_level = "WARN"
 
 listener "public" {
   address = "127.0.0.1:%[1]d"
+  %[6]s
 }
 admin {
   address = "127.0.0.1:%[2]d"
@@ -40,5 +45,5 @@ route "orders" {
   balance     = "least_conn"
   limits      = ["flood"]
 }
-`, s.port, s.admin, s.backends[0], s.backends[1], log)
+`, s.port, s.admin, s.backends[0], s.backends[1], log, secure)
 }

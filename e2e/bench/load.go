@@ -38,11 +38,14 @@ var (
 	socketLine   = regexp.MustCompile(`Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)`)
 )
 
-// wrk sends as many requests as are answered.
-func wrk(ctx context.Context, program, url string, connections int, duration time.Duration) (load, error) {
+// wrk sends as many requests as are answered; fresh is a connection for each.
+func wrk(ctx context.Context, program, url string, connections int, fresh bool, duration time.Duration) (load, error) {
 	args := []string{"-t1", "-c" + strconv.Itoa(connections), "-d" + strconv.Itoa(int(duration.Seconds())) + "s", "--latency"}
 	for _, field := range fields {
 		args = append(args, "-H", field)
+	}
+	if fresh {
+		args = append(args, "-H", "Connection: close")
 	}
 	path, args := pinned(loadCPU, program, append(args, url))
 	output, err := exec.CommandContext(ctx, path, args...).CombinedOutput()

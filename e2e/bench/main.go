@@ -3,11 +3,12 @@
 //
 //	bench [-proxies nginx,lictor] [-runs 5] [-duration 5s] [-sizes 1024] [-connections 64] [-logs off]
 //	bench -half ...                    the same at half of what nginx can do, by paced load
+//	bench -clients tls ...             clients come by TLS: also handshakes, and h2 for HTTP/2
 //	bench -idle 10000                  memory of idle connections instead
 //
 //	load ──▶ proxy ──▶ two instances      load and instances on CPU 1, the proxy on CPU 0
 //
-// The load is wrk's, which sends as fast as it is answered; with -rate or -half it
+// The load is wrk's, or h2load's for HTTP/2, which send as fast as they are answered; with -rate or -half it
 // is this program's own, which sends at a given rate and counts a late answer from
 // when its request should have been sent. Its p99 is taken of every 100 ms by
 // themselves, too: the median of those is what tells proxies apart where the host
@@ -19,7 +20,7 @@
 // each repetition, and the median of those ratios is what counts. Below 1 means
 // less CPU time than the first proxy's.
 //
-// Debian's packages of nginx, HAProxy and wrk are installed by apt-get where they
+// Debian's packages of nginx, HAProxy, wrk and nghttp2-client are installed by apt-get where they
 // are missing; Caddy is built from the version that caddy/go.mod pins.
 package main
 
@@ -50,6 +51,8 @@ type options struct {
 	half     bool // rate is half of what the first proxy does without one
 	idle     int
 	profile  string
+	clients  string // the name of the front
+	front    front
 }
 
 func main() {
@@ -87,6 +90,7 @@ func parse() (options, error) {
 	flag.IntVar(&o.runs, "runs", 3, "how often each proxy is measured")
 	flag.DurationVar(&o.duration, "duration", 5*time.Second, "how long each measurement takes, in whole seconds")
 	sizes := flag.String("sizes", "1024", "sizes of the replies, in bytes")
+	flag.StringVar(&o.clients, "clients", "clear", "how clients come: clear, tls, handshakes (one for each request), h2 (by TLS, ten at once on a connection)")
 	connections := flag.String("connections", "64", "numbers of keep-alive connections of the load generator")
 	logs := flag.String("logs", "off", "JSON access logs: off, on, or off,on")
 	flag.IntVar(&o.rate, "rate", 0, "requests a second; 0 means as many as are answered")
@@ -100,6 +104,18 @@ func parse() (options, error) {
 		if _, ok := contenders[name]; !ok {
 			return o, fmt.Errorf("there is no proxy %q", name)
 		}
+	}
+	var known bool
+	if o.front, known = fronts[o.clients]; !known {
+		return o, fmt.Errorf("-clients: there is no %q", o.clients)
+	}
+	for _, name := range o.proxies {
+		if o.front.tls && !secured[name] {
+			return o, fmt.Errorf("-clients %s is not there for %s", o.clients, name)
+		}
+	}
+	if o.front.tls && (o.rate > 0 || o.half || o.idle > 0) {
+		return o, fmt.Errorf("-rate, -half and -idle are for -clients clear")
 	}
 	var err error
 	if o.sizes, err = numbers("sizes", *sizes); err != nil {

@@ -12,6 +12,10 @@ func nginxConfig(s setting) string {
     '"user_agent":"$http_user_agent","referer":"$http_referer","protocol":"$server_protocol"}';
   access_log %s/nginx-access.log json buffer=64k flush=1s;`, s.dir)
 	}
+	secure := ""
+	if s.tls {
+		secure = fmt.Sprintf(" ssl http2;\n    ssl_certificate %[1]s/%[2]s;\n    ssl_certificate_key %[1]s/%[3]s;\n    ssl_protocols TLSv1.2 TLSv1.3", s.dir, certFile, keyFile)
+	}
 	return fmt.Sprintf(`
 daemon off;
 master_process off;
@@ -30,7 +34,7 @@ http {
     keepalive_requests 1000000000;
   }
   server {
-    listen 127.0.0.1:%[2]d;
+    listen 127.0.0.1:%[2]d%[6]s;
     location /orders {
       limit_req zone=flood burst=1000000 nodelay;
       proxy_pass http://orders;
@@ -51,5 +55,5 @@ http {
     }
   }
 }
-`, s.dir, s.port, s.backends[0], s.backends[1], log)
+`, s.dir, s.port, s.backends[0], s.backends[1], log, secure)
 }
