@@ -19,10 +19,10 @@ GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 VULN     := golang.org/x/vuln/cmd/govulncheck
 H2SPEC   := github.com/summerwind/h2spec/cmd/h2spec
 
-.PHONY: help demo build test unit race e2e redis fuzz bench churn compare grpc ui h2spec websocket pictures lint check cross consul vuln man deb clean
+.PHONY: help demo build test unit race e2e redis fuzz bench churn compare grpc ui h2spec websocket pictures lint check cross consul vuln man deb reproducible clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: build ## Run the gateway with a real Consul and three sample services, until Ctrl-C
 	@$(GO_BUILD) -o bin/ ./e2e/demo/echo ./e2e/demo
@@ -107,6 +107,9 @@ cross: ## Build for every supported system
 
 deb: build ## Make a Debian package in dist/out, by dpkg-deb
 	dist/deb/build.sh bin/lictor dist/out
+
+reproducible: ## Build the program twice, in two folders with nothing kept, and compare the bytes
+	dist/reproducible.sh
 
 man: build ## Write the manual to dist/man
 	bin/lictor man -dir dist/man
