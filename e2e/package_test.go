@@ -26,7 +26,7 @@ func told(t *testing.T, program string, args ...string) string {
 }
 
 // The Debian package holds the program, its unit, manual and completions, all for
-// root, and what it holds works. It takes dpkg-deb.
+// root; it is installed, what it holds works, and it is removed. It takes dpkg.
 func TestDebianPackage(t *testing.T) {
 	t.Parallel()
 	dir, root := t.TempDir(), harness.Root(t)
@@ -42,7 +42,11 @@ func TestDebianPackage(t *testing.T) {
 		}
 	}
 	there := filepath.Join(dir, "there")
-	told(t, "dpkg-deb", "-x", found[0], there)
+	dpkg := packageManager(t, there)
+	dpkg("-i", found[0])
+	if status := dpkg("-s", "lictor"); !strings.Contains(status, "Status: install ok installed") {
+		t.Errorf("it is not installed: %s", status)
+	}
 	if got := told(t, filepath.Join(there, "usr/bin/lictor"), "version"); !strings.HasPrefix(got, "lictor ") {
 		t.Errorf("%q", got)
 	}
@@ -57,6 +61,27 @@ func TestDebianPackage(t *testing.T) {
 	for _, script := range []string{"postinst", "prerm"} {
 		told(t, "dpkg-deb", "-e", found[0], filepath.Join(dir, "control"))
 		told(t, "sh", "-n", filepath.Join(dir, "control", script))
+	}
+	dpkg("-r", "lictor")
+	if _, err := os.Stat(filepath.Join(there, "usr/bin/lictor")); !os.IsNotExist(err) {
+		t.Errorf("after its removal: %v", err)
+	}
+}
+
+// packageManager returns dpkg for a system that begins at a folder and has nothing
+// installed. Maintainers' scripts run as on this machine, and nobody has to be root.
+func packageManager(t *testing.T, folder string) func(args ...string) string {
+	t.Helper()
+	for _, name := range []string{"info", "updates", "triggers"} {
+		if err := os.MkdirAll(filepath.Join(folder, "var/lib/dpkg", name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(t, filepath.Join(folder, "var/lib/dpkg/status"), nil)
+	return func(args ...string) string {
+		t.Helper()
+		log := filepath.Join(folder, "var/lib/dpkg/log")
+		return told(t, "dpkg", append([]string{"--root=" + folder, "--log=" + log, "--force-not-root", "--force-script-chrootless"}, args...)...)
 	}
 }
 
