@@ -186,8 +186,8 @@ var documents = map[string]map[string]commands{
 			`3 +3 .* 192\.0\.2\.1\n`, `1 +GET /wp-login\.php`,
 		}},
 		"bin/lictor simulate -policy policies -log access.log -html report.html": {prints: []string{`"denied": 3,`}},
-		"go run ./agent/simulate/generate -lines 100000 | go run ./cmd/lictor simulate -policy agent/simulate/testdata/policy.hcl -log -": {
-			inSource: true, prints: []string{`-: json, 100,000 lines`},
+		"go run ./agent/simulate/generate -lines 100000 | go run ./cmd/lictor simulate -policy agent/simulate/generate/policy.hcl -log -": {
+			inSource: true, prints: []string{`-: json, 100,000 lines`, `per_client +token_bucket .* [1-9][0-9,]+ +[0-9.]+ %`},
 		},
 	},
 	"docs/steps.md": {
