@@ -125,14 +125,14 @@ type logSampleBlock struct {
 }
 
 // accessLogs reads the blocks; without any there is one log, as by default.
-func (r *reader) accessLogs(blocks []*hcl.Block, o *Options) []AccessLog {
+func (r *reader) accessLogs(blocks []*hcl.Block) []AccessLog {
 	if len(blocks) == 0 {
 		return []AccessLog{{Path: "-", Format: FormatJSON, Query: QueryRedact}}
 	}
 	var out []AccessLog
 	taken := map[string]hcl.Range{}
 	for _, b := range blocks {
-		l := r.accessLog(b, o)
+		l := r.accessLog(b)
 		if l.Format != FormatOff && (l.Syslog == nil || l.Syslog.Address != "") {
 			if first, dup := taken[l.Where()]; dup {
 				r.Errorf(b.DefRange, "Duplicate access log", "Lines go to %q already by the access_log at %s.", l.Where(), first)
@@ -144,10 +144,10 @@ func (r *reader) accessLogs(blocks []*hcl.Block, o *Options) []AccessLog {
 	return out
 }
 
-func (r *reader) accessLog(b *hcl.Block, o *Options) AccessLog {
+func (r *reader) accessLog(b *hcl.Block) AccessLog {
 	l := AccessLog{Path: "-", Format: FormatJSON}
 	var in accessLogBlock
-	r.decode(b, o, &in)
+	r.decode(b, &in)
 	if in.Syslog != nil {
 		l.Path = ""
 	} else if r.Text(in.Path, "-") != "-" {

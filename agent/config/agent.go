@@ -73,29 +73,29 @@ type telemetryBlock struct {
 
 // agent reads everything of the section but its policy blocks. It returns the
 // elements of policies.paths too, with where they were written.
-func (r *reader) agent(s *section, o *Options) (*Config, []attr.Item) {
+func (r *reader) agent(s *section) (*Config, []attr.Item) {
 	c := &Config{
 		NodeName:   r.Text(s.attrs["node_name"], ""),
 		LogLevel:   r.logLevel(s.attrs["log_level"]),
 		LogJSON:    r.Bool(s.attrs["log_json"], false),
 		DataDir:    r.path(s.attrs["data_dir"], ""),
-		Listeners:  r.listeners(s.blocks["listener"], o),
-		Admin:      r.admin(s.one("admin"), o),
-		Consul:     r.consul(s.one("consul"), o),
-		Store:      r.storeOf(s.one("store"), o),
-		Services:   r.services(s.blocks["service"], o),
-		Drain:      r.drain(s.one("drain"), o),
-		Telemetry:  r.telemetry(s.one("telemetry"), o),
-		Tracing:    r.tracing(s.one("tracing"), o),
-		AccessLogs: r.accessLogs(s.blocks["access_log"], o),
+		Listeners:  r.listeners(s.blocks["listener"]),
+		Admin:      r.admin(s.one("admin")),
+		Consul:     r.consul(s.one("consul")),
+		Store:      r.storeOf(s.one("store")),
+		Services:   r.services(s.blocks["service"]),
+		Drain:      r.drain(s.one("drain")),
+		Telemetry:  r.telemetry(s.one("telemetry")),
+		Tracing:    r.tracing(s.one("tracing")),
+		AccessLogs: r.accessLogs(s.blocks["access_log"]),
 
-		ErrorPages: r.errorPages(s.blocks["error_page"], o),
+		ErrorPages: r.errorPages(s.blocks["error_page"]),
 	}
 	if c.NodeName == "" {
 		c.NodeName = hostname()
 	}
 	var paths []attr.Item
-	c.Policies, paths = r.policies(s.one("policies"), o)
+	c.Policies, paths = r.policies(s.one("policies"))
 	return c, paths
 }
 
@@ -119,13 +119,13 @@ func (r *reader) logLevel(a *hcl.Attribute) string {
 	return defaultLogLevel
 }
 
-func (r *reader) admin(b *hcl.Block, o *Options) Admin {
+func (r *reader) admin(b *hcl.Block) Admin {
 	a := Admin{Address: defaultAdminAddress}
 	if b == nil {
 		return a
 	}
 	var in adminBlock
-	r.decode(b, o, &in)
+	r.decode(b, &in)
 	a.Address = r.address(in.Address, defaultAdminAddress)
 	a.TokenFile = r.path(in.TokenFile, "")
 	a.Hosts = attr.Values(r.Unique(in.Hosts))
@@ -140,12 +140,12 @@ func (r *reader) admin(b *hcl.Block, o *Options) Admin {
 	return a
 }
 
-func (r *reader) consul(b *hcl.Block, o *Options) *Consul {
+func (r *reader) consul(b *hcl.Block) *Consul {
 	if b == nil {
 		return nil
 	}
 	var in consulBlock
-	r.decode(b, o, &in)
+	r.decode(b, &in)
 	c := &Consul{
 		Address:             r.consulAddress(in.Address),
 		TokenFile:           r.path(in.TokenFile, ""),
@@ -169,13 +169,13 @@ func (r *reader) consul(b *hcl.Block, o *Options) *Consul {
 	return c
 }
 
-func (r *reader) policies(b *hcl.Block, o *Options) (Policies, []attr.Item) {
+func (r *reader) policies(b *hcl.Block) (Policies, []attr.Item) {
 	p := Policies{Watch: true}
 	if b == nil {
 		return p, nil
 	}
 	var in policiesBlock
-	r.decode(b, o, &in)
+	r.decode(b, &in)
 	paths := r.Unique(in.Paths)
 	for i := range paths {
 		paths[i].Value = resolvePath(paths[i].Value, paths[i].At)
@@ -186,26 +186,26 @@ func (r *reader) policies(b *hcl.Block, o *Options) (Policies, []attr.Item) {
 	return p, paths
 }
 
-func (r *reader) drain(b *hcl.Block, o *Options) Drain {
+func (r *reader) drain(b *hcl.Block) Drain {
 	d := Drain{Timeout: defaultDrainTimeout, UpgradeTimeout: defaultUpgradeTimeout}
 	if b == nil {
 		return d
 	}
 	var in drainBlock
-	r.decode(b, o, &in)
+	r.decode(b, &in)
 	d.Delay = r.Duration(in.Delay, 0, 0, 0)
 	d.Timeout = r.Duration(in.Timeout, defaultDrainTimeout, 0, 0)
 	d.UpgradeTimeout = r.Duration(in.UpgradeTimeout, defaultUpgradeTimeout, 0, 0)
 	return d
 }
 
-func (r *reader) telemetry(b *hcl.Block, o *Options) Telemetry {
+func (r *reader) telemetry(b *hcl.Block) Telemetry {
 	t := Telemetry{MetricsPrefix: defaultPrefix, Prometheus: true}
 	if b == nil {
 		return t
 	}
 	var in telemetryBlock
-	r.decode(b, o, &in)
+	r.decode(b, &in)
 	t.MetricsPrefix = r.Text(in.MetricsPrefix, defaultPrefix)
 	if !metricName(t.MetricsPrefix) {
 		r.Errorf(in.MetricsPrefix.Expr.Range(), "Invalid metrics_prefix",

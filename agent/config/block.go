@@ -7,23 +7,12 @@ import (
 	"github.com/hashicorp/hcl/v2/gohcl"
 )
 
-// decode decodes a block's body into the struct, refuses what notYet lists, and
-// returns the blocks of the extra types, for others to decode.
-func (r *reader) decode(b *hcl.Block, o *Options, into any, extra ...hcl.BlockHeaderSchema) hcl.Blocks {
-	later := unsupportedBlocks(b.Type, o)
-	w := &wider{Body: b.Body, extra: slices.Concat(extra, later)}
+// decode decodes a block's body into the struct, and returns the blocks of the
+// extra types, for others to decode.
+func (r *reader) decode(b *hcl.Block, into any, extra ...hcl.BlockHeaderSchema) hcl.Blocks {
+	w := &wider{Body: b.Body, extra: extra}
 	r.Diags = append(r.Diags, gohcl.DecodeBody(w, nil, into)...)
-	r.Diags = append(r.Diags, unsupportedValues(b.Type, b.Body)...)
-
-	var rest hcl.Blocks
-	for _, e := range w.aside {
-		if declares(later, e.Type) {
-			r.Diags = append(r.Diags, unsupported("The block \""+e.Type+"\"", e.DefRange))
-			continue
-		}
-		rest = append(rest, e)
-	}
-	return rest
+	return w.aside
 }
 
 // wider is a body that admits more block types than the struct it is decoded

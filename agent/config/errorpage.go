@@ -29,12 +29,12 @@ type errorPageBlock struct {
 	File   *hcl.Attribute `hcl:"file,optional"`
 }
 
-func (r *reader) errorPages(blocks []*hcl.Block, o *Options) []ErrorPage {
+func (r *reader) errorPages(blocks []*hcl.Block) []ErrorPage {
 	var pages []ErrorPage
 	taken := map[int]hcl.Range{}
 	for _, b := range blocks {
 		var in errorPageBlock
-		r.decode(b, o, &in)
+		r.decode(b, &in)
 		p := ErrorPage{File: r.path(in.File, "")}
 		if in.Status == nil {
 			r.Errorf(b.DefRange, "Missing status", "An error_page needs the list of status codes that it is for, such as [404].")

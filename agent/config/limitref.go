@@ -37,7 +37,6 @@ func (r *reader) limits(blocks []*hcl.Block) ([]limit.Spec, *limitTable) {
 		_, dup := named[name]
 		r.name("limit", name, b.LabelRanges[1], named)
 		spec, diags := limit.Decode(b)
-		diags = append(diags, unsupportedValues("limit", b.Body)...)
 		r.Diags = append(r.Diags, diags...)
 		r.scoped(b, &spec)
 		if !dup {
@@ -109,7 +108,7 @@ func (r *reader) gateway(b *hcl.Block, o *Options, table *limitTable) ([]string,
 		return nil, nil
 	}
 	var in gatewayBlock
-	steps := r.steps(r.decode(b, o, &in, o.everywhere()...), b.Type, nil, o, nil)
+	steps := r.steps(r.decode(b, &in, o.everywhere()...), b.Type, nil, o, nil)
 	names := r.known(r.Unique(in.Limits), table)
 	for _, n := range names {
 		s := table.sound[n.Value]
@@ -130,7 +129,7 @@ func (r *reader) defaults(b *hcl.Block, o *Options, table *limitTable) ([]string
 		return nil, nil
 	}
 	var in defaultsBlock
-	steps := r.steps(r.decode(b, o, &in, o.inDefaults()...), b.Type, nil, o, nil)
+	steps := r.steps(r.decode(b, &in, o.inDefaults()...), b.Type, nil, o, nil)
 	return attr.Values(r.known(r.Unique(in.Limits), table)), steps
 }
 

@@ -60,11 +60,11 @@ func listenerAt(name, address string) Listener {
 	}
 }
 
-func (r *reader) listeners(blocks []*hcl.Block, o *Options) []Listener {
+func (r *reader) listeners(blocks []*hcl.Block) []Listener {
 	var out []Listener
 	named, bound := map[string]hcl.Range{}, map[string]hcl.Range{}
 	for _, b := range blocks {
-		l := r.listener(b, o)
+		l := r.listener(b)
 		r.name("listener", l.Name, b.LabelRanges[0], named)
 		if l.Address != "" && !strings.HasSuffix(l.Address, ":0") {
 			if first, dup := bound[l.Address]; dup {
@@ -77,9 +77,9 @@ func (r *reader) listeners(blocks []*hcl.Block, o *Options) []Listener {
 	return out
 }
 
-func (r *reader) listener(b *hcl.Block, o *Options) Listener {
+func (r *reader) listener(b *hcl.Block) Listener {
 	var in listenerBlock
-	r.decode(b, o, &in)
+	r.decode(b, &in)
 	l := listenerAt(b.Labels[0], "")
 	if r.Required(in.Address, "address", b.DefRange) != "" {
 		l.Address = r.address(in.Address, "")

@@ -122,7 +122,7 @@ func (l *loader) add(bodies []hcl.Body, diags hcl.Diagnostics) {
 
 // load reads the section, and the policies that it names.
 func (l *loader) load(in Input) (*Config, *router.Router) {
-	c, paths := l.agent(l.top, l.options)
+	c, paths := l.agent(l.top)
 	l.remote.know(c.Services)
 	if in.Dev {
 		l.dev(c, &paths)
@@ -191,19 +191,7 @@ func (l *loader) finish() hcl.Diagnostics {
 	for i, d := range l.Diags {
 		l.Diags[i] = hideSecret(d)
 	}
-	wrong := map[hcl.Range]bool{}
-	for _, d := range l.Diags {
-		if d.Summary != notSupported && d.Severity == hcl.DiagError && d.Subject != nil {
-			wrong[*d.Subject] = true
-		}
-	}
-	return tidy(slices.DeleteFunc(l.Diags, func(d *hcl.Diagnostic) bool {
-		if l.remote.consequence(d) {
-			return true
-		}
-		// What is wrong anyway need not be called unsupported as well.
-		return d.Summary == notSupported && d.Subject != nil && wrong[*d.Subject]
-	}))
+	return tidy(slices.DeleteFunc(l.Diags, l.remote.consequence))
 }
 
 // tidy sorts diagnostics by place, for they come in the order of checks, and

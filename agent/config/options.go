@@ -102,12 +102,3 @@ func (o *Options) everywhere() []hcl.BlockHeaderSchema {
 	}
 	return out
 }
-
-func (o *Options) provider(typ string) *ProviderBlock {
-	for i := range o.ProviderBlocks {
-		if o.ProviderBlocks[i].Type == typ {
-			return &o.ProviderBlocks[i]
-		}
-	}
-	return nil
-}

@@ -76,7 +76,7 @@ func (r *reader) route(b *hcl.Block, o *Options, providers map[string][]string) 
 	}
 	before := r.Errors()
 	var in routeBlock
-	rest := r.decode(b, o, &in, steps...)
+	rest := r.decode(b, &in, steps...)
 
 	hosts, methods, names := r.Unique(in.Hosts), r.Unique(in.Methods), r.limitRefs(in.Limits)
 	t := Route{

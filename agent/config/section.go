@@ -82,10 +82,9 @@ func (s *section) agent() bool {
 // an agent file may hold.
 func (s *section) add(body hcl.Body, o *Options, policyOnly bool) hcl.Diagnostics {
 	agent, policy := agentSchema(), policySchema(o)
-	later := unsupportedBlocks("", o)
 	content, diags := body.Content(&hcl.BodySchema{
 		Attributes: agent.Attributes,
-		Blocks:     slices.Concat(agent.Blocks, policy.Blocks, later),
+		Blocks:     slices.Concat(agent.Blocks, policy.Blocks),
 	})
 	if content == nil {
 		return diags
@@ -107,8 +106,6 @@ func (s *section) add(body hcl.Body, o *Options, policyOnly bool) hcl.Diagnostic
 	}
 	for _, b := range content.Blocks {
 		switch first := s.one(b.Type); {
-		case declares(later, b.Type):
-			diags = append(diags, unsupported(fmt.Sprintf("The block %q", b.Type), b.DefRange))
 		case policyOnly && declares(agent.Blocks, b.Type):
 			diags = append(diags, misplaced(fmt.Sprintf("The block %q", b.Type), b.DefRange))
 		case first != nil && slices.Contains(single, b.Type):

@@ -40,12 +40,12 @@ type checkBlock struct {
 	Range hcl.Range `hcl:",def_range"`
 }
 
-func (r *reader) services(blocks []*hcl.Block, o *Options) []Service {
+func (r *reader) services(blocks []*hcl.Block) []Service {
 	var out []Service
 	named := map[string]hcl.Range{}
 	for _, b := range blocks {
 		var in serviceBlock
-		r.decode(b, o, &in)
+		r.decode(b, &in)
 		s := Service{Name: b.Labels[0]}
 		r.name("service", s.Name, b.LabelRanges[0], named)
 		if len(in.Instances) == 0 {

@@ -63,7 +63,7 @@ type storeBlock struct {
 	TLS *upstreamTLSBlock `hcl:"tls,block"`
 }
 
-func (r *reader) storeOf(b *hcl.Block, o *Options) *Store {
+func (r *reader) storeOf(b *hcl.Block) *Store {
 	if b == nil {
 		return nil
 	}
@@ -72,7 +72,7 @@ func (r *reader) storeOf(b *hcl.Block, o *Options) *Store {
 		return nil
 	}
 	var in storeBlock
-	r.decode(b, o, &in)
+	r.decode(b, &in)
 	s := &Store{
 		Kind:         StoreRedis,
 		Master:       r.Text(in.MasterName, ""),

@@ -79,7 +79,7 @@ func (r *reader) tcpRoutes(blocks []*hcl.Block, o *Options, table *limitTable, o
 func (r *reader) tcpRoute(b *hcl.Block, o *Options, table *limitTable) TCPRoute {
 	before := r.Errors()
 	var in tcpRouteBlock
-	rest := r.decode(b, o, &in, o.everywhere()...)
+	rest := r.decode(b, &in, o.everywhere()...)
 	names := r.limitRefs(in.Limits)
 	t := TCPRoute{
 		Route: Route{

@@ -67,7 +67,7 @@ type tracingBlock struct {
 	Compression  *hcl.Attribute `hcl:"compression,optional"`
 }
 
-func (r *reader) tracing(b *hcl.Block, o *Options) Tracing {
+func (r *reader) tracing(b *hcl.Block) Tracing {
 	t := Tracing{
 		SampleRatio: defaultSampleRatio, ParentBased: true, ServiceName: defaultServiceName,
 		Timeout: defaultTraceTimeout, Queue: defaultTraceQueue, Compression: CompressionGzip,
@@ -76,7 +76,7 @@ func (r *reader) tracing(b *hcl.Block, o *Options) Tracing {
 		return t
 	}
 	var in tracingBlock
-	r.decode(b, o, &in)
+	r.decode(b, &in)
 	t.Endpoint = r.collector(in.OTLPEndpoint)
 	t.SampleRatio = r.Number(in.SampleRatio, defaultSampleRatio, 0, 1)
 	t.ParentBased = r.Bool(in.ParentBased, true)
