@@ -197,6 +197,31 @@ func TestTracker(t *testing.T) {
 	}
 }
 
+// A Consul that lost its state may have got just as far again as what is on disk.
+func TestTrackerOfRestored(t *testing.T) {
+	start := time.Unix(1000, 0)
+	empty := func(index uint64) answer { return answer{index: index, knownLeader: true} }
+	restored := func() *tracker { return &tracker{nonEmpty: true, restored: 16, cur: cursor{seen: 16}} }
+	for index, want := range map[uint64]verdict{15: hold, 16: hold, 17: accept} {
+		if got, _ := restored().take(start, empty(index)); got != want {
+			t.Errorf("nothing at index %d: verdict %d, want %d", index, got, want)
+		}
+	}
+	tr := restored()
+	tr.take(start, empty(16))
+	if got, _ := tr.take(start.Add(regressionGrace-1), empty(16)); got != hold {
+		t.Errorf("within the grace: verdict %d", got)
+	}
+	if got, _ := tr.take(start.Add(regressionGrace), empty(16)); got != accept {
+		t.Errorf("after the grace: verdict %d", got)
+	}
+	tr = restored()
+	tr.take(start, answer{index: 16, knownLeader: true, entries: []*api.ServiceEntry{entry("x")}})
+	if got, _ := tr.take(start, empty(16)); got != accept {
+		t.Errorf("once it was confirmed: verdict %d", got)
+	}
+}
+
 func TestDeclares(t *testing.T) {
 	t0 := time.Unix(1000, 0)
 	bare, checked := entry("a"), entry("b", api.HealthPassing)

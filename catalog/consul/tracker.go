@@ -37,12 +37,20 @@ type tracker struct {
 	nonEmpty  bool      // what is known has instances
 	wary      bool      // an empty answer is doubted even if nothing is known
 	regressed time.Time // when the index last went backwards, zero when never
+	// restored is the index of instances that nothing has confirmed yet: they come
+	// from disk. 0 is none.
+	restored uint64
 }
 
 // take judges an answer. With hold, reason says why.
 func (t *tracker) take(now time.Time, a answer) (v verdict, reason string) {
 	next, backwards := t.cur.step(a.index)
 	t.cur = next
+	// One index has one content: a Consul that says something else by the same one has
+	// another history, in which it happens to have got as far.
+	if len(a.entries) == 0 && t.nonEmpty && t.restored > 0 && a.index == t.restored {
+		backwards, t.restored = true, 0
+	}
 	if backwards {
 		t.regressed = now
 		if a.asked > 0 {
@@ -68,6 +76,6 @@ func (t *tracker) take(now time.Time, a answer) (v verdict, reason string) {
 		}
 	}
 	t.cur.wait = max(a.index, 1)
-	t.nonEmpty = len(a.entries) > 0
+	t.nonEmpty, t.restored = len(a.entries) > 0, 0
 	return accept, ""
 }

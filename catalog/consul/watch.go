@@ -214,7 +214,7 @@ func (w *watch) coldStart(ctx context.Context, now time.Time) {
 func (w *watch) restore(ctx context.Context, now time.Time, s *catalog.Service) {
 	w.known = true
 	w.track.nonEmpty = len(s.Instances) > 0
-	w.track.cur.seen = s.Index
+	w.track.cur.seen, w.track.restored = s.Index, s.Index
 	w.emit(ctx, event{from: w, at: now, sent: now, service: s, index: s.Index})
 }
 
