@@ -28,7 +28,7 @@ func TestRecentAnswers(t *testing.T) {
 		t.Errorf("%+v", bad)
 	}
 	if none.Problem != proxy.NoRoute || none.Route != "" || none.Path != "/nothing" || none.Method != "GET" || none.Err != "" || none.Limit != "" ||
-		len(none.RequestID) != 32 || none.Client != bad.Client || len(none.Client) != 16 || strings.Contains(none.Client, "192") {
+		len(none.RequestID) != 32 || none.Client != bad.Client || len(none.Client) != 16 || strings.Trim(none.Client, "0123456789abcdef") != "" {
 		t.Errorf("%+v", none)
 	}
 	if got := g.proxy.RecentAnswers(none.Seq); len(got) != 1 || got[0].Problem != proxy.InstanceRefused {
