@@ -168,14 +168,15 @@ func Classify(name []byte) ID {
 		return Other
 	}
 	// Nearly every name comes in one of two spellings, which compare at once.
-	if string(name) == names[id] || string(name) == idTable.lower[id] || equalFold(name, idTable.lower[id]) {
+	if string(name) == names[id] || string(name) == idTable.lower[id] || EqualFold(name, idTable.lower[id]) {
 		return id
 	}
 	return Other
 }
 
-// equalFold compares ASCII text with a lower-case string, ignoring case.
-func equalFold[T ~string | ~[]byte](a T, lower string) bool {
+// EqualFold compares text with a string in lower case, ignoring the case of ASCII
+// letters and of no others.
+func EqualFold[T ~string | ~[]byte](a T, lower string) bool {
 	if len(a) != len(lower) {
 		return false
 	}

@@ -358,7 +358,7 @@ func (f *Fields) HasToken(id ID, token string) bool {
 		rest := f.Value(i)
 		for len(rest) > 0 {
 			var t []byte
-			if t, rest = cutList(rest); equalFold(t, token) {
+			if t, rest = cutList(rest); EqualFold(t, token) {
 				return true
 			}
 		}

@@ -33,20 +33,20 @@ func parseForwarded(element []byte) (h hop, ok bool) {
 			return hop{}, false
 		}
 		switch name = trimOWS(name); {
-		case equalFold(name, "for"):
+		case EqualFold(name, "for"):
 			if h.addr.IsValid() {
 				return hop{}, false
 			}
 			if h.addr, ok = parseNode(value); !ok {
 				return hop{}, false
 			}
-		case equalFold(name, "proto"):
+		case EqualFold(name, "proto"):
 			switch {
 			case h.proto != "":
 				return hop{}, false
-			case equalFold(value, "https"):
+			case EqualFold(value, "https"):
 				h.proto = "https"
-			case equalFold(value, "http"):
+			case EqualFold(value, "http"):
 				h.proto = "http"
 			}
 		}

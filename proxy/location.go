@@ -64,9 +64,9 @@ func (x *Exchange) Scheme() string {
 		said = lendString(x.Request.Fields.Get(XForwardedProto)) // a trusted peer's: see identify
 	}
 	switch {
-	case equalFold(said, "https"), equalFold(said, "wss"):
+	case EqualFold(said, "https"), EqualFold(said, "wss"):
 		return "https"
-	case equalFold(said, "http"), equalFold(said, "ws"):
+	case EqualFold(said, "http"), EqualFold(said, "ws"):
 		return "http"
 	case x.Conn.TLS:
 		return "https"

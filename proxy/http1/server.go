@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/lictor/lictor/proxy"
+	"github.com/lictor/lictor/proxy/gate"
 	"github.com/lictor/lictor/proxy/splice"
 )
 
@@ -64,7 +65,7 @@ type Server struct {
 	closed   atomic.Bool
 
 	mu        sync.Mutex
-	listeners map[*gate]struct{}
+	listeners map[*gate.Gate]struct{}
 	conns     []*conn
 	sweeping  bool
 	over      bool
@@ -89,7 +90,7 @@ func New(h proxy.Handler, o Options) *Server {
 	}
 	s := &Server{
 		handler: h, o: o, tls: tlsConfig(o), log: o.Logger, start: time.Now(),
-		listeners: make(map[*gate]struct{}), ended: make(chan struct{}),
+		listeners: make(map[*gate.Gate]struct{}), ended: make(chan struct{}),
 	}
 	s.refuser, _ = h.(refuser)
 	s.works.New = func() any { return newWork() }
@@ -123,14 +124,14 @@ func (s *Server) setDate(t time.Time) {
 // then. A failure to accept, for want of file descriptors say, is waited out.
 // It may be called for several listeners.
 func (s *Server) Serve(ln net.Listener) error {
-	g := newGate(ln, s.o.Listener, s.o.MaxConnections, s.log)
+	g := gate.New(ln, s.o.Listener, s.o.MaxConnections, s.log)
 	if !s.open(g) {
 		g.Close()
 		return nil
 	}
 	defer s.forget(g)
 	for {
-		nc, err := g.accept()
+		nc, err := g.Accept()
 		if err != nil {
 			if s.leaving.Load() {
 				return nil
@@ -148,7 +149,7 @@ func (s *Server) Serve(ln net.Listener) error {
 }
 
 // open makes g one of the server's listeners, unless the server is shut down.
-func (s *Server) open(g *gate) bool {
+func (s *Server) open(g *gate.Gate) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.leaving.Load() {
@@ -158,7 +159,7 @@ func (s *Server) open(g *gate) bool {
 	return true
 }
 
-func (s *Server) forget(g *gate) {
+func (s *Server) forget(g *gate.Gate) {
 	g.Close()
 	s.mu.Lock()
 	defer s.mu.Unlock()

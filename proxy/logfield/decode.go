@@ -132,20 +132,5 @@ func stepsOf(e hcl.Expression) (text string, steps []string, ok bool) {
 			return "", nil, false
 		}
 	}
-	for _, step := range t {
-		switch s := step.(type) {
-		case hcl.TraverseRoot:
-			text, steps = s.Name, append(steps, s.Name)
-		case hcl.TraverseAttr:
-			text, steps = text+"."+s.Name, append(steps, s.Name)
-		case hcl.TraverseIndex:
-			if s.Key.IsNull() || !s.Key.IsKnown() || s.Key.Type() != cty.String || s.Key.AsString() == "" {
-				return "", nil, false
-			}
-			text, steps = text+fmt.Sprintf("[%q]", s.Key.AsString()), append(steps, s.Key.AsString())
-		default:
-			return "", nil, false
-		}
-	}
-	return text, steps, len(steps) > 0
+	return attr.Steps(t)
 }

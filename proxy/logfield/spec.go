@@ -2,9 +2,8 @@ package logfield
 
 import (
 	"fmt"
-	"strings"
 
-	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/lictor/lictor/attr"
 )
 
 // Kind is where a value comes from.
@@ -49,16 +48,7 @@ var words = []struct {
 func (s Spec) String() string {
 	switch s.Kind {
 	case JWTClaim:
-		var b strings.Builder
-		b.WriteString("jwt")
-		for _, step := range s.Path {
-			if hclsyntax.ValidIdentifier(step) {
-				b.WriteString("." + step)
-			} else {
-				fmt.Fprintf(&b, "[%q]", step)
-			}
-		}
-		return b.String()
+		return attr.Path("jwt", s.Path)
 	case RequestHeader:
 		return fmt.Sprintf("request.header[%q]", s.Header)
 	case ResponseHeader:

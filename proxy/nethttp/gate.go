@@ -1,89 +1,23 @@
 package nethttp
 
 import (
-	"errors"
 	"net"
-	"sync"
-	"time"
+	"sync/atomic"
 
-	"github.com/hashicorp/go-hclog"
-
-	"github.com/lictor/lictor/proxy"
+	"github.com/lictor/lictor/proxy/gate"
 )
 
-// Bounds of the pause after a failure to accept.
-const (
-	minAcceptPause = 5 * time.Millisecond
-	maxAcceptPause = time.Second
-)
-
-// gate counts the connections of a listener, keeps them within a bound and
-// outlasts failures to accept.
-type gate struct {
-	net.Listener
-	counts *proxy.Listener
-	most   int // 0 for no bound
-	log    hclog.Logger
-
-	once   sync.Once
-	closed chan struct{}
+// entrance is a gate whose connections count themselves off when they are closed.
+type entrance struct {
+	*gate.Gate
+	open *atomic.Int64
 }
 
-func newGate(ln net.Listener, counts *proxy.Listener, most int, log hclog.Logger) *gate {
-	return &gate{Listener: ln, counts: counts, most: most, log: log, closed: make(chan struct{})}
-}
-
-// Accept returns the next connection within the bound. Its only error is that
-// of a closed listener.
-func (g *gate) Accept() (net.Conn, error) {
-	var pause time.Duration
-	for {
-		c, err := g.Listener.Accept()
-		if err != nil {
-			if errors.Is(err, net.ErrClosed) || g.isClosed() {
-				return nil, err
-			}
-			pause = min(max(2*pause, minAcceptPause), maxAcceptPause)
-			g.log.Warn("accepting failed", "listener", g.counts.Name, "error", err, "pause", pause)
-			if !g.wait(pause) {
-				return nil, net.ErrClosed
-			}
-			continue
-		}
-		pause = 0
-		g.counts.Accepted.Add(1)
-		if n := g.counts.Open.Add(1); g.most > 0 && n > int64(g.most) {
-			g.counts.Open.Add(-1)
-			g.counts.Refused.Add(1)
-			c.Close()
-			continue
-		}
-		return &entry{Conn: c, open: &g.counts.Open}, nil
+// Accept implements net.Listener.
+func (e entrance) Accept() (net.Conn, error) {
+	c, err := e.Gate.Accept()
+	if err != nil {
+		return nil, err
 	}
-}
-
-func (g *gate) wait(d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-g.closed:
-		return false
-	}
-}
-
-func (g *gate) isClosed() bool {
-	select {
-	case <-g.closed:
-		return true
-	default:
-		return false
-	}
-}
-
-// Close closes the listener and ends a pause.
-func (g *gate) Close() error {
-	g.once.Do(func() { close(g.closed) })
-	return g.Listener.Close()
+	return &entry{Conn: c, open: e.open}, nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/lictor/lictor/proxy"
+	"github.com/lictor/lictor/proxy/gate"
 )
 
 // Options describe a Server.
@@ -127,15 +128,15 @@ func complaints(l hclog.Logger) *log.Logger {
 // then. A failure to accept, for want of file descriptors say, is waited out.
 // It may be called for several listeners.
 func (s *Server) Serve(ln net.Listener) error {
-	gate := newGate(ln, s.listener, s.most, s.log)
+	in := entrance{gate.New(ln, s.listener, s.most, s.log), &s.listener.Open}
 	if !s.secure {
-		return s.ended(s.http.Serve(watchedListener{gate, s}))
+		return s.ended(s.http.Serve(watchedListener{in, s}))
 	}
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	failed := make(chan error, 1)
 	wg.Go(func() { failed <- s.ServeTaken() })
-	if err := s.ended(s.http.ServeTLS(gate, "", "")); err != nil {
+	if err := s.ended(s.http.ServeTLS(in, "", "")); err != nil {
 		_ = s.h2.Close() // there is an error to report already
 		return err
 	}

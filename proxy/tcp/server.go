@@ -10,11 +10,11 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/lictor/lictor/proxy"
+	"github.com/lictor/lictor/proxy/gate"
 )
 
 // Server serves a listener that takes nothing but passages.
@@ -28,7 +28,7 @@ type Server struct {
 	mu      sync.Mutex
 	over    bool
 	closed  chan struct{}
-	ln      net.Listener          // nil before Serve
+	in      *gate.Gate            // nil before Serve
 	pending map[net.Conn]struct{} // of which nobody knows yet where they go
 	all     sync.WaitGroup
 }
@@ -44,48 +44,38 @@ func (e *Engine) NewServer(o ListenerOptions) *Server {
 // Serve accepts connections until Shutdown or Close, and returns nil then. A failure
 // to accept, for want of file descriptors say, is waited out.
 func (s *Server) Serve(ln net.Listener) error {
+	in := gate.New(ln, s.o.Listener, s.o.MaxConnections, s.log)
 	s.mu.Lock()
-	s.ln = ln
+	s.in = in
 	over := s.over
 	s.mu.Unlock()
 	if over {
-		ln.Close()
+		in.Close()
 		return nil
 	}
-	var pause time.Duration
 	for {
-		c, err := ln.Accept()
+		c, err := in.Accept()
 		switch {
 		case err == nil:
-			pause = 0
 			s.take(c)
-		case s.isClosed():
+		case s.isClosed() || s.retired.Load():
 			return nil
-		case errors.Is(err, net.ErrClosed):
-			if s.retired.Load() {
-				return nil
-			}
-			return err
 		default:
-			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
-			s.log.Warn("accepting failed", "listener", s.o.Listener.Name, "error", err, "pause", pause)
-			s.wait(pause)
+			return err
 		}
 	}
 }
 
-// take counts a connection in and serves it.
+// take serves a connection, which counts as open, and counts it off at its end.
 func (s *Server) take(c net.Conn) {
-	l := s.o.Listener
-	l.Accepted.Add(1)
-	if n := l.Open.Add(1); s.o.MaxConnections > 0 && n > int64(s.o.MaxConnections) || !s.open(c) {
-		l.Open.Add(-1)
-		l.Refused.Add(1)
+	open := &s.o.Listener.Open
+	if !s.open(c) {
 		c.Close()
+		open.Add(-1)
 		return
 	}
 	go func() {
-		defer l.Open.Add(-1)
+		defer open.Add(-1)
 		defer c.Close()
 		defer s.settled(c)
 		defer outlast(s.log)
@@ -231,8 +221,8 @@ func (s *Server) Close() error {
 		s.over = true
 		close(s.closed)
 	}
-	if s.ln != nil {
-		s.ln.Close()
+	if s.in != nil {
+		s.in.Close()
 	}
 	for c := range s.pending {
 		c.Close()
@@ -248,14 +238,5 @@ func (s *Server) isClosed() bool {
 		return true
 	default:
 		return false
-	}
-}
-
-func (s *Server) wait(d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-s.closed:
 	}
 }

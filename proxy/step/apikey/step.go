@@ -3,6 +3,7 @@ package apikey
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"strings"
 
 	"github.com/lictor/lictor/proxy"
 )
@@ -19,7 +20,7 @@ type Step struct {
 // New returns the step for a Spec that was decoded without an error.
 func New(s *Spec) *Step {
 	return &Step{
-		spec: s, place: place{field: proxy.NewAlike(s.Header), header: s.Header, query: s.Query},
+		spec: s, place: place{field: proxy.NewAlike(s.Header), header: strings.ToLower(s.Header), query: s.Query},
 		strip: proxy.NewAlike(s.NameHeader), source: "api_key:" + s.KeysFile,
 	}
 }

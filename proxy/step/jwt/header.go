@@ -87,7 +87,7 @@ func dropFields(f *proxy.Fields, list []strip) {
 		}
 		name := f.Name(i)
 		for j := range list {
-			if s := &list[j]; foldedEqual(name, s.folded) && (s.exact == "" || !equalFold(name, s.exact)) {
+			if s := &list[j]; foldedEqual(name, s.folded) && (s.exact == "" || !proxy.EqualFold(name, s.exact)) {
 				f.Drop(i)
 				break
 			}

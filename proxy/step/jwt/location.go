@@ -24,12 +24,8 @@ func (p *place) find(q *proxy.Request, c *candidate) {
 	case CookiePlace:
 		p.inCookie(&q.Fields, c)
 	case QueryPlace:
-		for rest := q.Query; len(rest) > 0; {
-			var pair []byte
-			pair, rest, _ = bytes.Cut(rest, []byte{'&'})
-			if name, value, _ := bytes.Cut(pair, []byte{'='}); sameParameter(name, p.Name) {
-				c.add(value)
-			}
+		for value := range q.Parameter(p.Name) {
+			c.add(value)
 		}
 	}
 }
@@ -60,7 +56,7 @@ func (p *place) inHeader(f *proxy.Fields, c *candidate) {
 		return
 	}
 	for i := range f.Len() {
-		if f.Live(i) && f.ID(i) == p.id && (p.id != proxy.Other || equalFold(f.Name(i), p.Name)) {
+		if f.Live(i) && f.ID(i) == p.id && (p.id != proxy.Other || proxy.EqualFold(f.Name(i), p.Name)) {
 			token := f.Value(i)
 			if inner, ok := bearer(token); ok {
 				token = inner
@@ -74,7 +70,7 @@ func (p *place) inHeader(f *proxy.Fields, c *candidate) {
 // section 2.1), which may lack one. ok is false for other schemes.
 func bearer(v []byte) (token []byte, ok bool) {
 	const scheme = "bearer"
-	if len(v) < len(scheme) || !equalFold(v[:len(scheme)], scheme) {
+	if len(v) < len(scheme) || !proxy.EqualFold(v[:len(scheme)], scheme) {
 		return nil, false
 	}
 	v = v[len(scheme):]
@@ -123,7 +119,7 @@ func (p *place) remove(q *proxy.Request) {
 	case CookiePlace:
 		p.removeCookie(f)
 	case QueryPlace:
-		p.removeParameter(q)
+		q.DropParameter(p.Name)
 	}
 }
 
@@ -167,79 +163,4 @@ func (p *place) within(line []byte) bool {
 		}
 	}
 	return false
-}
-
-// removeParameter makes a new query, unless what is left is one piece of the old
-// one.
-func (p *place) removeParameter(q *proxy.Request) {
-	var kept [][]byte
-	total := 0
-	for rest, more := q.Query, true; more; {
-		var pair []byte
-		pair, rest, more = bytes.Cut(rest, []byte{'&'})
-		if name, _, _ := bytes.Cut(pair, []byte{'='}); !sameParameter(name, p.Name) {
-			kept = append(kept, pair)
-			total += len(pair) + 1
-		}
-	}
-	if len(kept) == 0 {
-		q.Query, q.HasQuery = nil, false
-		return
-	}
-	out := make([]byte, 0, total)
-	for i, pair := range kept {
-		if i > 0 {
-			out = append(out, '&')
-		}
-		out = append(out, pair...)
-	}
-	q.Query = out
-}
-
-// sameParameter compares the name of a query parameter, which may be
-// percent-encoded, with a plain one.
-func sameParameter(name []byte, plain string) bool {
-	at := 0
-	for i := 0; i < len(name); i++ {
-		c := name[i]
-		if c == '%' && i+2 < len(name) {
-			high, ok1 := hexDigit(name[i+1])
-			low, ok2 := hexDigit(name[i+2])
-			if ok1 && ok2 {
-				c = high<<4 | low
-				i += 2
-			}
-		}
-		if at == len(plain) || plain[at] != c {
-			return false
-		}
-		at++
-	}
-	return at == len(plain)
-}
-
-func hexDigit(c byte) (byte, bool) {
-	switch {
-	case '0' <= c && c <= '9':
-		return c - '0', true
-	case 'a' <= c|0x20 && c|0x20 <= 'f':
-		return c | 0x20 - 'a' + 10, true
-	}
-	return 0, false
-}
-
-// equalFold compares ASCII text with a lower-case string, ignoring case.
-func equalFold(text []byte, lower string) bool {
-	if len(text) != len(lower) {
-		return false
-	}
-	for i, c := range text {
-		if 'A' <= c && c <= 'Z' {
-			c |= 0x20
-		}
-		if c != lower[i] {
-			return false
-		}
-	}
-	return true
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/lictor/lictor/attr"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 )
 
@@ -47,16 +46,7 @@ func (p KeyPart) Equal(o KeyPart) bool {
 func (p KeyPart) String() string {
 	switch p.Kind {
 	case JWTClaim:
-		var b strings.Builder
-		b.WriteString("jwt")
-		for _, step := range p.Path {
-			if hclsyntax.ValidIdentifier(step) {
-				b.WriteString("." + step)
-			} else {
-				fmt.Fprintf(&b, "[%q]", step)
-			}
-		}
-		return b.String()
+		return attr.Path("jwt", p.Path)
 	case RequestHeader:
 		return fmt.Sprintf("request.header[%q]", p.Name)
 	}
@@ -145,7 +135,7 @@ func decodePart(e hcl.Expression) (KeyPart, *hcl.Diagnostic) {
 		}
 		return KeyPart{}, attr.Fault(at, "Invalid key part", "A part of a key is one of %s.", strings.Join(examples, ", "))
 	}
-	text, steps, ok := walk(t)
+	text, steps, ok := attr.Steps(t)
 	if !ok {
 		return KeyPart{}, attr.Fault(at, "Invalid key part", "A part of a key is made of names and quoted names; a number or a splat can't be one.")
 	}
@@ -172,28 +162,6 @@ func decodePart(e hcl.Expression) (KeyPart, *hcl.Diagnostic) {
 		hint = fmt.Sprintf(" The parts are %s.", strings.Join(examples, ", "))
 	}
 	return KeyPart{}, attr.Fault(at, "Unknown key part", "%s is not a part of a key.%s", text, hint)
-}
-
-// walk turns a traversal into its text and its steps; ok is false if a step is
-// no name.
-func walk(t hcl.Traversal) (text string, steps []string, ok bool) {
-	for _, step := range t {
-		switch s := step.(type) {
-		case hcl.TraverseRoot:
-			text, steps = s.Name, append(steps, s.Name)
-		case hcl.TraverseAttr:
-			text, steps = text+"."+s.Name, append(steps, s.Name)
-		case hcl.TraverseIndex:
-			if s.Key.IsNull() || !s.Key.IsKnown() || s.Key.Type() != cty.String || s.Key.AsString() == "" {
-				return text, steps, false
-			}
-			name := s.Key.AsString()
-			text, steps = text+fmt.Sprintf("[%q]", name), append(steps, name)
-		default:
-			return text, steps, false
-		}
-	}
-	return text, steps, len(steps) > 0
 }
 
 // suggestPart knows, besides slips of the pen, what other gateways call the

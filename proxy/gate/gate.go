@@ -1,4 +1,4 @@
-package http1
+package gate
 
 import (
 	"errors"
@@ -13,14 +13,14 @@ import (
 
 // Bounds of the pause after a failure to accept.
 const (
-	minAcceptPause = 5 * time.Millisecond
-	maxAcceptPause = time.Second
+	minPause = 5 * time.Millisecond
+	maxPause = time.Second
 )
 
-// gate counts the connections of a listener, keeps them within a bound and
+// Gate is a listener that counts its connections, keeps them within a bound and
 // outlasts failures to accept.
-type gate struct {
-	ln     net.Listener
+type Gate struct {
+	net.Listener
 	counts *proxy.Listener
 	most   int // 0 for no bound
 	log    hclog.Logger
@@ -29,21 +29,24 @@ type gate struct {
 	closed chan struct{}
 }
 
-func newGate(ln net.Listener, counts *proxy.Listener, most int, log hclog.Logger) *gate {
-	return &gate{ln: ln, counts: counts, most: most, log: log, closed: make(chan struct{})}
+// New returns a gate before ln. At most so many connections are let in at a time,
+// 0 for no bound.
+func New(ln net.Listener, counts *proxy.Listener, most int, log hclog.Logger) *Gate {
+	return &Gate{Listener: ln, counts: counts, most: most, log: log, closed: make(chan struct{})}
 }
 
-// accept returns the next connection within the bound. Its only error is that
-// of a closed listener.
-func (g *gate) accept() (net.Conn, error) {
+// Accept returns the next connection within the bound, and has counted it as open:
+// who takes it counts it off again when it is closed. Its only error is that of a
+// closed listener.
+func (g *Gate) Accept() (net.Conn, error) {
 	var pause time.Duration
 	for {
-		c, err := g.ln.Accept()
+		c, err := g.Listener.Accept()
 		if err != nil {
 			if errors.Is(err, net.ErrClosed) || g.isClosed() {
 				return nil, err
 			}
-			pause = min(max(2*pause, minAcceptPause), maxAcceptPause)
+			pause = min(max(2*pause, minPause), maxPause)
 			g.log.Warn("accepting failed", "listener", g.counts.Name, "error", err, "pause", pause)
 			if !g.wait(pause) {
 				return nil, net.ErrClosed
@@ -62,7 +65,7 @@ func (g *gate) accept() (net.Conn, error) {
 	}
 }
 
-func (g *gate) wait(d time.Duration) bool {
+func (g *Gate) wait(d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
@@ -73,7 +76,7 @@ func (g *gate) wait(d time.Duration) bool {
 	}
 }
 
-func (g *gate) isClosed() bool {
+func (g *Gate) isClosed() bool {
 	select {
 	case <-g.closed:
 		return true
@@ -83,7 +86,7 @@ func (g *gate) isClosed() bool {
 }
 
 // Close closes the listener and ends a pause.
-func (g *gate) Close() {
+func (g *Gate) Close() error {
 	g.once.Do(func() { close(g.closed) })
-	g.ln.Close()
+	return g.Listener.Close()
 }
