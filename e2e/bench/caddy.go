@@ -12,6 +12,10 @@ func caddyConfig(s setting) string {
 	if s.tls {
 		scheme, secure = "https", fmt.Sprintf("tls %[1]s/%[2]s %[1]s/%[3]s", s.dir, certFile, keyFile)
 	}
+	to := ""
+	if s.grpc {
+		to = "h2c://"
+	}
 	return fmt.Sprintf(`
 {
   admin off
@@ -27,7 +31,7 @@ func caddyConfig(s setting) string {
   header X-Request-Id {http.request.uuid}
   header RateLimit-Policy `+"`"+`"flood";q=1000000;w=1`+"`"+`
   header RateLimit `+"`"+`"flood";r=999999;t=1`+"`"+`
-  reverse_proxy /orders* 127.0.0.1:%[2]d 127.0.0.1:%[3]d {
+  reverse_proxy /orders* %[7]s127.0.0.1:%[2]d %[7]s127.0.0.1:%[3]d {
     lb_policy least_conn
     header_up X-Forwarded-Port %[1]d
     header_up X-Request-Id {http.request.uuid}
@@ -38,5 +42,5 @@ func caddyConfig(s setting) string {
     }
   }
 }
-`, s.port, s.backends[0], s.backends[1], log, scheme, secure)
+`, s.port, s.backends[0], s.backends[1], log, scheme, secure, to)
 }

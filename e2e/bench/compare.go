@@ -45,11 +45,7 @@ func (t task) String() string {
 
 // compare measures every case and prints one table of all.
 func compare(ctx context.Context, o options) error {
-	program, debian := "wrk", "wrk"
-	if o.front.streams > 0 {
-		program, debian = "h2load", "nghttp2-client"
-	}
-	generator, err := scripted(ctx, "e2e/programs/find.sh", program, debian)
+	generator, err := o.front.generator(ctx)
 	if err != nil {
 		return err
 	}
@@ -87,6 +83,9 @@ func measureCase(ctx context.Context, o options, generator string, late func() l
 	run := func(p *proxy, d time.Duration) (load, error) {
 		if t.rate > 0 {
 			return paced(ctx, p.address, t.connections, t.rate, d)
+		}
+		if o.front.grpc {
+			return grpcLoad(ctx, p.address, t.connections, o.front.streams, t.size, d)
 		}
 		if o.front.streams > 0 {
 			return h2load(ctx, generator, p.url, t.connections, o.front.streams, d)

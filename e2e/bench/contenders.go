@@ -21,6 +21,7 @@ type setting struct {
 	accessLog   bool
 	clients     int // connections at once
 	tls         bool
+	grpc        bool // requests are calls of gRPC, in clear to instances
 }
 
 // contender is a kind of proxy.

@@ -25,6 +25,8 @@ type front struct {
 	streams int
 	// fresh says that each request comes by a connection, and a handshake, of its own.
 	fresh bool
+	// grpc says that requests are calls of gRPC, which go on as such.
+	grpc bool
 }
 
 var fronts = map[string]front{
@@ -32,6 +34,7 @@ var fronts = map[string]front{
 	"tls":        {tls: true},
 	"handshakes": {tls: true, fresh: true},
 	"h2":         {tls: true, streams: 10},
+	"grpc":       {tls: true, streams: 32, grpc: true},
 }
 
 func (f front) scheme() string {
@@ -39,6 +42,27 @@ func (f front) scheme() string {
 		return "https://"
 	}
 	return "http://"
+}
+
+// target is what is asked for.
+func (f front) target() string {
+	if f.grpc {
+		return grpcMethod
+	}
+	return target
+}
+
+// generator returns the path of the program that makes the load, nothing where that
+// is this program.
+func (f front) generator(ctx context.Context) (string, error) {
+	switch {
+	case f.grpc:
+		return "", nil
+	case f.streams > 0:
+		return scripted(ctx, "e2e/programs/find.sh", "h2load", "nghttp2-client")
+	default:
+		return scripted(ctx, "e2e/programs/find.sh", "wrk", "wrk")
+	}
 }
 
 // secured are the proxies that have a configuration for clients by TLS.

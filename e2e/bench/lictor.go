@@ -11,6 +11,10 @@ func lictorConfig(s setting) string {
 	if s.tls {
 		secure = fmt.Sprintf("tls {\n    certificate {\n      cert_file = \"%[1]s/%[2]s\"\n      key_file  = \"%[1]s/%[3]s\"\n    }\n  }", s.dir, certFile, keyFile)
 	}
+	protocol := ""
+	if s.grpc {
+		protocol = `protocol    = "grpc"`
+	}
 	return fmt.Sprintf(`
 log_level = "WARN"
 
@@ -44,6 +48,7 @@ route "orders" {
   service     = "orders"
   balance     = "least_conn"
   limits      = ["flood"]
+  %[7]s
 }
-`, s.port, s.admin, s.backends[0], s.backends[1], log, secure)
+`, s.port, s.admin, s.backends[0], s.backends[1], log, secure, protocol)
 }

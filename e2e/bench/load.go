@@ -86,23 +86,26 @@ func first(pattern *regexp.Regexp, text string) string {
 
 // paced runs this program once more, on the load's CPU, to send at a rate.
 func paced(ctx context.Context, address string, connections, rate int, duration time.Duration) (load, error) {
+	return ownLoad(ctx, pacedCommand, address, strconv.Itoa(connections), strconv.Itoa(rate), duration.String())
+}
+
+// ownLoad runs this program once more, on the load's CPU, and returns what it says.
+func ownLoad(ctx context.Context, command string, args ...string) (load, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return load{}, fmt.Errorf("looking for myself: %w", err)
 	}
-	path, args := pinned(loadCPU, self, []string{
-		pacedCommand, address, strconv.Itoa(connections), strconv.Itoa(rate), duration.String(),
-	})
+	path, args := pinned(loadCPU, self, append([]string{command}, args...))
 	output, err := exec.CommandContext(ctx, path, args...).Output()
 	if err != nil {
 		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-			return load{}, fmt.Errorf("paced load: %w: %s", err, exit.Stderr)
+			return load{}, fmt.Errorf("%s: %w: %s", command, err, exit.Stderr)
 		}
-		return load{}, fmt.Errorf("paced load: %w", err)
+		return load{}, fmt.Errorf("%s: %w", command, err)
 	}
 	var l load
 	if err := json.Unmarshal(output, &l); err != nil {
-		return load{}, fmt.Errorf("reading the paced load's %q: %w", strings.TrimSpace(string(output)), err)
+		return load{}, fmt.Errorf("reading the %q of %s: %w", strings.TrimSpace(string(output)), command, err)
 	}
 	return l, nil
 }

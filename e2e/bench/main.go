@@ -3,14 +3,15 @@
 //
 //	bench [-proxies nginx,lictor] [-runs 5] [-duration 5s] [-sizes 1024] [-connections 64] [-logs off]
 //	bench -half ...                    the same at half of what nginx can do, by paced load
-//	bench -clients tls ...             clients come by TLS: also handshakes, and h2 for HTTP/2
+//	bench -clients tls ...             clients come by TLS: also handshakes, h2 for HTTP/2, grpc for calls
 //	bench -idle 10000                  memory of idle connections instead
 //
 //	load ──▶ proxy ──▶ two instances      load and instances on CPU 1, the proxy on CPU 0
 //
-// The load is wrk's, or h2load's for HTTP/2, which send as fast as they are answered; with -rate or -half it
-// is this program's own, which sends at a given rate and counts a late answer from
-// when its request should have been sent. Its p99 is taken of every 100 ms by
+// The load is wrk's, or h2load's for HTTP/2, which send as fast as they are answered. That of gRPC is this
+// program's own, and so are its instances; with -rate or -half the load is, too: it
+// then sends at a given rate and counts a late answer from when its request should
+// have been sent. Its p99 is taken of every 100 ms by
 // themselves, too: the median of those is what tells proxies apart where the host
 // takes the CPUs away now and then, which the column "late" tells.
 //
@@ -30,6 +31,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -55,9 +57,16 @@ type options struct {
 	front    front
 }
 
+// roles are what this program may be instead, by its first argument.
+var roles = map[string]func(args []string) error{
+	pacedCommand:        pacedMain,
+	grpcInstanceCommand: grpcInstanceMain,
+	grpcLoadCommand:     grpcLoadMain,
+}
+
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == pacedCommand {
-		if err := pacedMain(os.Args[2:]); err != nil {
+	if len(os.Args) > 1 && roles[os.Args[1]] != nil {
+		if err := roles[os.Args[1]](os.Args[2:]); err != nil {
 			fmt.Fprintln(os.Stderr, "bench:", err)
 			os.Exit(1)
 		}
@@ -90,7 +99,7 @@ func parse() (options, error) {
 	flag.IntVar(&o.runs, "runs", 3, "how often each proxy is measured")
 	flag.DurationVar(&o.duration, "duration", 5*time.Second, "how long each measurement takes, in whole seconds")
 	sizes := flag.String("sizes", "1024", "sizes of the replies, in bytes")
-	flag.StringVar(&o.clients, "clients", "clear", "how clients come: clear, tls, handshakes (one for each request), h2 (by TLS, ten at once on a connection)")
+	flag.StringVar(&o.clients, "clients", "clear", "how clients come: clear, tls, handshakes (one for each request), h2 (by TLS, ten at once on a connection), grpc (unary calls by TLS, 32 at once on a connection)")
 	connections := flag.String("connections", "64", "numbers of keep-alive connections of the load generator")
 	logs := flag.String("logs", "off", "JSON access logs: off, on, or off,on")
 	flag.IntVar(&o.rate, "rate", 0, "requests a second; 0 means as many as are answered")
@@ -120,6 +129,9 @@ func parse() (options, error) {
 	var err error
 	if o.sizes, err = numbers("sizes", *sizes); err != nil {
 		return o, err
+	}
+	if most := slices.Max(o.sizes); o.front.grpc && most > mostGRPC {
+		return o, fmt.Errorf("-sizes: calls have replies of at most %d bytes", mostGRPC)
 	}
 	if o.connects, err = numbers("connections", *connections); err != nil {
 		return o, err

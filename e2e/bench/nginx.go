@@ -16,6 +16,13 @@ func nginxConfig(s setting) string {
 	if s.tls {
 		secure = fmt.Sprintf(" ssl http2;\n    ssl_certificate %[1]s/%[2]s;\n    ssl_certificate_key %[1]s/%[3]s;\n    ssl_protocols TLSv1.2 TLSv1.3", s.dir, certFile, keyFile)
 	}
+	module, pass := "proxy", `proxy_pass http://orders;
+      proxy_http_version 1.1;
+      proxy_max_temp_file_size 0;
+      proxy_set_header Connection "";`
+	if s.grpc {
+		module, pass = "grpc", "grpc_pass grpc://orders;"
+	}
 	return fmt.Sprintf(`
 daemon off;
 master_process off;
@@ -37,23 +44,20 @@ http {
     listen 127.0.0.1:%[2]d%[6]s;
     location /orders {
       limit_req zone=flood burst=1000000 nodelay;
-      proxy_pass http://orders;
-      proxy_http_version 1.1;
-      proxy_max_temp_file_size 0;
-      proxy_set_header Connection "";
-      proxy_set_header Host $http_host;
-      proxy_set_header X-Forwarded-For $remote_addr;
-      proxy_set_header X-Forwarded-Proto $scheme;
-      proxy_set_header X-Forwarded-Host $http_host;
-      proxy_set_header X-Forwarded-Port $server_port;
-      proxy_set_header X-Request-Id $request_id;
-      proxy_set_header traceparent "00-$request_id-0123456789abcdef-00";
-      proxy_set_header Via "1.1 nginx";
+      %[8]s
+      %[7]s_set_header Host $http_host;
+      %[7]s_set_header X-Forwarded-For $remote_addr;
+      %[7]s_set_header X-Forwarded-Proto $scheme;
+      %[7]s_set_header X-Forwarded-Host $http_host;
+      %[7]s_set_header X-Forwarded-Port $server_port;
+      %[7]s_set_header X-Request-Id $request_id;
+      %[7]s_set_header traceparent "00-$request_id-0123456789abcdef-00";
+      %[7]s_set_header Via "1.1 nginx";
       add_header X-Request-Id $request_id always;
       add_header RateLimit-Policy '"flood";q=1000000;w=1';
       add_header RateLimit '"flood";r=999999;t=1';
     }
   }
 }
-`, s.dir, s.port, s.backends[0], s.backends[1], log, secure)
+`, s.dir, s.port, s.backends[0], s.backends[1], log, secure, module, pass)
 }

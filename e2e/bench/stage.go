@@ -3,11 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -56,17 +53,13 @@ func newStage(ctx context.Context, o options, size, clients int, accessLog bool)
 		return nil, err
 	}
 	backends := ports[:2]
-	nginx, err := contenders["nginx"].program(ctx, o)
-	if err != nil {
-		return nil, err
-	}
 	for n, port := range backends {
-		name := "instance-" + strconv.Itoa(n)
-		config, err := s.write(name+".conf", instanceConfig(s.dir, n, port, size))
+		program, args, err := s.instance(ctx, o, n, port, size)
 		if err != nil {
 			return nil, err
 		}
-		if err := s.start(ctx, loadCPU, &proxy{name: name, address: local(port), url: "http://" + local(port) + target}, size, nginx, "-c", config); err != nil {
+		i := &proxy{name: "instance-" + strconv.Itoa(n), address: local(port), url: "http://" + local(port) + o.front.target()}
+		if err := s.start(ctx, loadCPU, i, o.front.answers(size, false), program, args...); err != nil {
 			return nil, err
 		}
 	}
@@ -77,12 +70,12 @@ func newStage(ctx context.Context, o options, size, clients int, accessLog bool)
 		if err != nil {
 			return nil, err
 		}
-		config, err := s.write(name+"-"+c.file, c.config(setting{s.dir, port, admin, backends, accessLog, clients, o.front.tls}))
+		config, err := s.write(name+"-"+c.file, c.config(setting{s.dir, port, admin, backends, accessLog, clients, o.front.tls, o.front.grpc}))
 		if err != nil {
 			return nil, err
 		}
-		p := &proxy{name: name, address: local(port), admin: local(admin), url: o.front.scheme() + local(port) + target}
-		if err := s.start(ctx, proxyCPU, p, size, program, c.args(config)...); err != nil {
+		p := &proxy{name: name, address: local(port), admin: local(admin), url: o.front.scheme() + local(port) + o.front.target()}
+		if err := s.start(ctx, proxyCPU, p, o.front.answers(size, o.front.tls), program, c.args(config)...); err != nil {
 			return nil, err
 		}
 		s.proxies = append(s.proxies, p)
@@ -92,8 +85,21 @@ func newStage(ctx context.Context, o options, size, clients int, accessLog bool)
 
 func local(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
 
+// instance returns the command that runs the instance of that number.
+func (s *stage) instance(ctx context.Context, o options, n, port, size int) (program string, args []string, err error) {
+	if o.front.grpc {
+		program, err = os.Executable()
+		return program, []string{grpcInstanceCommand, local(port), strconv.Itoa(size)}, err
+	}
+	if program, err = contenders["nginx"].program(ctx, o); err != nil {
+		return "", nil, err
+	}
+	config, err := s.write(fmt.Sprintf("instance-%d.conf", n), instanceConfig(s.dir, n, port, size))
+	return program, []string{"-c", config}, err
+}
+
 // start runs a program on a CPU and waits until it answers with the reply.
-func (s *stage) start(ctx context.Context, cpu int, p *proxy, size int, program string, args ...string) error {
+func (s *stage) start(ctx context.Context, cpu int, p *proxy, answers func(context.Context, *proxy) error, program string, args ...string) error {
 	output := filepath.Join(s.dir, p.name+".out")
 	log, err := os.Create(output)
 	if err != nil {
@@ -110,7 +116,9 @@ func (s *stage) start(ctx context.Context, cpu int, p *proxy, size int, program 
 		return err
 	}
 	s.started = append(s.started, p.process)
-	if err := answers(ctx, p, size); err != nil {
+	waiting, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	if err := process.Until(waiting, p.process, func(ctx context.Context) error { return answers(ctx, p) }); err != nil {
 		printed, _ := os.ReadFile(output)
 		return fmt.Errorf("waiting for %s: %w\n%s", p.name, err, printed)
 	}
@@ -139,33 +147,4 @@ func pinned(cpu int, program string, args []string) (string, []string) {
 		return program, args
 	}
 	return "taskset", append([]string{"-c", strconv.Itoa(cpu), program}, args...)
-}
-
-// answers waits until the proxy answers with the instances' reply.
-func answers(ctx context.Context, p *proxy, size int) error {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
-	defer cancel()
-	client := &http.Client{Transport: &http.Transport{
-		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // of a certificate that was made a second ago
-	}}
-	defer client.CloseIdleConnections()
-	return process.Until(ctx, p.process, func(ctx context.Context) error {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url, nil)
-		if err != nil {
-			return fmt.Errorf("asking %s: %w", p.url, err)
-		}
-		response, err := client.Do(request)
-		if err != nil {
-			return fmt.Errorf("asking %s: %w", p.url, err)
-		}
-		defer response.Body.Close()
-		n, err := io.Copy(io.Discard, response.Body)
-		if err != nil {
-			return fmt.Errorf("asking %s: %w", p.url, err)
-		}
-		if response.StatusCode != http.StatusOK || n != int64(size) {
-			return fmt.Errorf("%s answered %s with %d bytes", p.url, response.Status, n)
-		}
-		return nil
-	})
 }
