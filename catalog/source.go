@@ -28,7 +28,8 @@ type Source interface {
 
 // Status tells how current a source's knowledge is.
 type Status struct {
-	// Pending lists the followed services that have had no first answer yet.
+	// Pending lists the followed services that have had no first answer yet, or one
+	// that could not be judged yet.
 	Pending []string
 	// Age is the time since the origin last confirmed what is known, the
 	// oldest over all followed services; 0 when the source is live. A live

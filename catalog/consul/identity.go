@@ -11,10 +11,15 @@ import (
 )
 
 const (
-	// identityTime bounds the first question, which the watches wait for.
-	identityTime = 2 * time.Second
+	// identityTime bounds the first question, which the watches wait for, and
+	// identityPatience the later ones, which nobody waits for.
+	identityTime     = 2 * time.Second
+	identityPatience = 5 * time.Second
 	// identityInterval is how often an unknown place is asked for again.
 	identityInterval = 15 * time.Second
+	// identityTimeouts is how often in a row the agent may take too long before it
+	// counts as one that won't tell.
+	identityTimeouts = 4
 )
 
 const warnAgentText = `the token may not ask the agent for its node name, so loopback addresses and Unix sockets are not eligible: ` +
@@ -28,6 +33,12 @@ type identity struct {
 	node string // configured, empty to ask
 	here *atomic.Pointer[place]
 	lost func(error) // the agent gives no answer: have it watched for
+	// told says that the agent has said where it runs, or won't say.
+	told atomic.Bool
+
+	// Of whoever asks at the time.
+	timeouts int // since it last answered
+	backoff  time.Duration
 }
 
 // first asks once, and falls back to what was known before the gateway
@@ -35,13 +46,14 @@ type identity struct {
 func (i *identity) first(ctx context.Context, before place) {
 	before.Node = cmp.Or(i.node, before.Node)
 	i.here.Store(&before)
-	i.ask(ctx)
+	i.ask(ctx, identityTime)
 }
 
 // run asks again each time the agent came back, since it may be another one,
-// and now and then while it is not known. Watches ask anew after a change.
+// soon when it took too long, and now and then while its place is not known.
+// Watches ask anew after a change.
 func (i *identity) run(ctx context.Context, wake, kick *bell) {
-	tick := time.NewTicker(identityInterval)
+	tick := time.NewTimer(i.backoff)
 	defer tick.Stop()
 	// Listen before asking: a signal during the question asks again.
 	back, kicked := wake.heard(), kick.heard()
@@ -53,7 +65,7 @@ func (i *identity) run(ctx context.Context, wake, kick *bell) {
 			back = wake.heard()
 		case <-kicked.Done():
 			kicked = kick.heard()
-			if !i.warn.has(warnAgent) {
+			if i.here.Load().Datacenter != "" && !i.warn.has(warnAgent) {
 				continue // a new token may ask no more than the old one did
 			}
 		case <-tick.C:
@@ -61,28 +73,26 @@ func (i *identity) run(ctx context.Context, wake, kick *bell) {
 				continue
 			}
 		}
-		if i.ask(ctx) {
+		if i.ask(ctx, identityPatience) {
 			kick.strike()
 		}
+		tick.Reset(i.backoff)
 	}
 }
 
-// ask reports whether the place is another one than before.
-func (i *identity) ask(ctx context.Context) (changed bool) {
-	ctx, cancel := context.WithTimeout(ctx, identityTime)
+// ask reports whether the place is another one than before, and says when to ask
+// again for one that isn't known.
+func (i *identity) ask(ctx context.Context, within time.Duration) (changed bool) {
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	now, err := i.con.self(ctx)
 	if err != nil {
-		if statusCode(err) == http.StatusForbidden && i.node == "" {
-			i.warn.set(warnAgent, warnAgentText)
-		}
 		i.log.Debug("agent's node is not known", "error", err)
-		if unreachable(err) && !timedOut(err) {
-			// No service may be followed yet that would notice its return.
-			i.lost(err)
-		}
+		i.failed(err)
 		return false
 	}
+	i.backoff, i.timeouts = identityInterval, 0
+	defer i.told.Store(true)
 	i.warn.clear(warnAgent)
 	now.Node = cmp.Or(i.node, now.Node)
 	if old := *i.here.Load(); old == now {
@@ -91,4 +101,27 @@ func (i *identity) ask(ctx context.Context) (changed bool) {
 	i.here.Store(&now)
 	i.log.Info("agent's node is known", "node", now.Node, "datacenter", now.Datacenter)
 	return true
+}
+
+// failed paces the next question. An agent that is only slow has services judged
+// as if it ran elsewhere, so it is asked again at once.
+func (i *identity) failed(err error) {
+	code := statusCode(err)
+	switch {
+	case code == http.StatusForbidden && i.node == "":
+		i.warn.set(warnAgent, warnAgentText)
+	case timedOut(err):
+		i.timeouts++
+	case unreachable(err):
+		// No service may be followed yet that would notice its return.
+		i.lost(err)
+	}
+	if code != 0 || i.timeouts >= identityTimeouts {
+		i.told.Store(true)
+	}
+	if code != 0 || unreachable(err) && !timedOut(err) {
+		i.backoff = identityInterval
+	} else { // it is slow, or we are not logged in yet
+		i.backoff = grow(i.backoff, identityInterval)
+	}
 }

@@ -100,6 +100,15 @@ func protocol(meta map[string]string) catalog.Protocol {
 	return catalog.AnyProtocol
 }
 
+// unplaced reports whether an instance is refused only for want of knowing where our
+// agent runs.
+func (r rules) unplaced(list []catalog.Instance) bool {
+	return r.here.Node == "" && slices.ContainsFunc(list, func(in catalog.Instance) bool {
+		return in.Socket != "" || in.Ineligible != "" && catalog.Reach{Local: true, Own: r.own}.RefuseHost(in.Address, in.Port) == "" &&
+			catalog.Reach{Own: r.own}.RefuseHost(in.Address, in.Port) != ""
+	})
+}
+
 // isHere reports whether the entry's node is the one that our agent runs on.
 // The datacenter counts too: node names are unique in one datacenter only.
 func (r rules) isHere(e *api.ServiceEntry) bool {

@@ -113,7 +113,7 @@ func (w *watch) found(ctx context.Context, sent time.Time, a answer) {
 	if r := w.rules(); a.datacenter == w.con.own(r.here) {
 		a.datacenter = ""
 	}
-	e.service = w.service(now, a)
+	e.service, e.unplaced = w.service(now, a)
 	w.known, w.saved = true, nil
 	w.emit(ctx, e)
 }

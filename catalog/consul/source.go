@@ -26,6 +26,7 @@ type Source struct {
 	kick   *bell
 	probe  *probe
 	here   atomic.Pointer[place]
+	id     *identity
 	share  *sharer
 	acl    *acl
 	store  *store
@@ -47,6 +48,7 @@ type record struct {
 	since     time.Time // when it was first followed
 	confirmed time.Time // when Consul last confirmed it, zero for never
 	live      bool      // a query is in flight, or due, and the last one was believed
+	unplaced  bool      // the service may look different once it is known where our agent runs
 	changes   uint64
 	held      string
 	err       error
@@ -69,6 +71,8 @@ func New(cfg Config) (*Source, error) {
 	}
 	s.here.Store(&place{})
 	s.probe = newProbe(cfg.Logger, con.leader, s.wake.strike)
+	// Where the agent runs decides on loopback addresses.
+	s.id = &identity{con: con, log: cfg.Logger, warn: s.warn, node: cfg.NodeName, here: &s.here, lost: s.probe.lost}
 	s.share = newSharer(con, cfg.Logger)
 	s.acl = newACL(con, s.warn)
 	s.store = newStore(cfg.DataDir, cfg.Logger)
@@ -100,11 +104,9 @@ func (s *Source) Run(ctx context.Context, feed *catalog.Feed) error {
 	defer cancel()
 
 	saved := s.store.load(s.cfg.Own)
-	// Where the agent runs decides on loopback addresses, so it is asked first;
-	// a slow agent holds the watches up for a moment only.
-	id := &identity{con: s.con, log: s.log, warn: s.warn, node: s.cfg.NodeName, here: &s.here, lost: s.probe.lost}
-	id.first(ctx, saved.here)
-	wg.Go(func() { id.run(ctx, s.wake, s.kick) })
+	// A slow agent holds the watches up for a moment only.
+	s.id.first(ctx, saved.here)
+	wg.Go(func() { s.id.run(ctx, s.wake, s.kick) })
 	wg.Go(func() { s.con.token.run(ctx, s.kick.strike) })
 	wg.Go(func() { s.probe.run(ctx) })
 	wg.Go(func() { s.share.run(ctx) })
@@ -293,7 +295,7 @@ func (o *owner) answered(r *record, e event) {
 	if r.err != nil || r.held != "" {
 		o.log.Info("service is read again", "service", name, "index", e.index)
 	}
-	r.held, r.err, r.index = "", nil, e.index
+	r.held, r.err, r.index, r.unplaced = "", nil, e.index, e.unplaced
 	if e.service.Stale {
 		if s := o.saved[name]; s != nil && s.service == e.service {
 			r.confirmed = s.confirmed
@@ -364,7 +366,7 @@ func (s *Source) Status() catalog.Status {
 			st.Pending = append(st.Pending, name)
 			continue
 		}
-		if r.service == nil && !(catalog.Elsewhere(name) && (r.err != nil || r.held != "")) {
+		if r.service == nil && !(catalog.Elsewhere(name) && (r.err != nil || r.held != "")) || r.unplaced && s.placing() {
 			st.Pending = append(st.Pending, name)
 		}
 		one := catalog.ServiceStatus{Index: r.index, Age: r.age(now), Changes: r.changes, Held: r.held, Err: r.err}
@@ -380,6 +382,9 @@ func (s *Source) Status() catalog.Status {
 	}
 	return st
 }
+
+// placing reports whether services that are unplaced are about to be judged anew.
+func (s *Source) placing() bool { return !s.id.told.Load() || s.here.Load().Node != "" }
 
 // age is the time since Consul last confirmed the record; where it never did,
 // since it was first asked to.

@@ -583,6 +583,47 @@ func TestLoopbackNeedsOurOwnNode(t *testing.T) {
 	})
 }
 
+// An agent that is slow to say where it runs must not have instances on loopback
+// stay away for long, nor the gateway call itself ready without them.
+func TestSlowToTellItsNode(t *testing.T) {
+	in(t, func(t *testing.T, f *fake) {
+		local := entry("web1")
+		local.Service.Address = "127.0.0.1"
+		f.set("web", local)
+		f.set("api", entry("api1"))
+		f.change(func() { f.swallow = "/v1/agent/self" })
+		r := start(t, f, Config{}, "web", "api")
+		pass(identityTime)
+		r.want("web", "(web1)", "nobody knows yet that it is here")
+		r.want("api", "api1", "it is not on loopback")
+		if p := r.Status().Pending; !slices.Equal(p, []string{"web"}) {
+			t.Errorf("pending: %q, want web, which waits to be judged", p)
+		}
+		f.change(func() { f.swallow = "" })
+		pass(backoffFirst + identityPatience + 2*backoffFirst)
+		r.want("web", "web1", "the agent has told")
+		if p := r.Status().Pending; len(p) != 0 {
+			t.Errorf("pending: %q", p)
+		}
+	})
+	in(t, func(t *testing.T, f *fake) {
+		local := entry("web1")
+		local.Service.Address = "127.0.0.1"
+		f.set("web", local)
+		f.change(func() { f.swallow = "/v1/agent/self" })
+		r := start(t, f, Config{}, "web")
+		pass(identityTime + (identityTimeouts-2)*identityPatience)
+		if p := r.Status().Pending; len(p) != 1 {
+			t.Errorf("pending: %q, want web", p)
+		}
+		pass(identityPatience + 4*identityTimeouts*backoffFirst)
+		r.want("web", "(web1)", "the agent does not tell")
+		if p := r.Status().Pending; len(p) != 0 {
+			t.Errorf("pending: %q, though the agent won't tell", p)
+		}
+	})
+}
+
 // A change of the rules that comes between two queries, while a watch pauses,
 // must not wait for the service to change.
 func TestRulesThatChangeDuringThePause(t *testing.T) {
@@ -592,12 +633,12 @@ func TestRulesThatChangeDuringThePause(t *testing.T) {
 		local.Service.Address = "127.0.0.1"
 		pass(time.Second)
 		f.change(func() { f.node = "elsewhere" })
-		r.here.Store(&place{Node: "elsewhere"})
+		r.here.Store(&place{Node: "elsewhere", Datacenter: "dc1"})
 		f.set("web", local, entry("web2"))
 		r.want("web", "(web1) web2", "no pause after a query that took long")
 		f.set("web", local)
 		r.want("web", "(web1)", "it was judged by another node")
-		r.here.Store(&place{Node: "n1"}) // the watch is in its pause now
+		r.here.Store(&place{Node: "n1", Datacenter: "dc1"}) // the watch is in its pause now
 		r.kick.strike()
 		pass(floorMin + floorJitter)
 		r.want("web", "web1", "it is judged anew when the pause is over")

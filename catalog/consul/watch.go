@@ -35,6 +35,7 @@ type event struct {
 	plain    bool // from a plain read: filtered and deny mean something
 	filtered bool // by ACLs
 	deny     bool // there is no token, and Consul denies by default
+	unplaced bool // of a service: see rules.unplaced
 }
 
 // watch follows one service. Its fields belong to the goroutine in run.
@@ -150,7 +151,7 @@ func (w *watch) answered(ctx, kick context.Context, sent time.Time, a answer) {
 		w.rest(ctx, nil, kick, w.backoff)
 		return
 	}
-	e.service = w.service(now, a)
+	e.service, e.unplaced = w.service(now, a)
 	w.known, w.settled, w.saved = true, true, nil
 	w.emit(ctx, e)
 	if a.asked > 0 || w.share != nil {
@@ -166,7 +167,7 @@ func (w *watch) answered(ctx, kick context.Context, sent time.Time, a answer) {
 }
 
 // service turns a believed answer into the service.
-func (w *watch) service(now time.Time, a answer) *catalog.Service {
+func (w *watch) service(now time.Time, a answer) (s *catalog.Service, unplaced bool) {
 	r := w.rules()
 	r.datacenter, r.judged = a.datacenter, w.query != ""
 	required, revisit := w.declares.note(now, a.entries)
@@ -175,10 +176,11 @@ func (w *watch) service(now time.Time, a answer) *catalog.Service {
 	if r.checked {
 		w.revisit = revisit
 	}
-	return &catalog.Service{
+	s = &catalog.Service{
 		Name: w.name, Instances: r.instances(a.entries), Index: a.index,
 		Exists: w.query != "", Datacenter: a.datacenter,
 	}
+	return s, r.unplaced(s.Instances)
 }
 
 // failed keeps what is known and lengthens the back-off.
@@ -204,7 +206,7 @@ func (w *watch) coldStart(ctx context.Context, now time.Time) {
 	if err != nil || len(a.entries) == 0 {
 		return
 	}
-	s := w.service(now, a)
+	s, _ := w.service(now, a)
 	s.Stale = true
 	w.saved = nil
 	w.restore(ctx, now, s)
