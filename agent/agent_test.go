@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"runtime"
 	"strings"
 	"testing"
 )
 
-// free returns an address that was free a moment ago.
+// free returns an address that was free a moment ago. Another test or program may
+// take it at any time, so who wants to have it is undisturbed.
 func free(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -18,6 +20,28 @@ func free(t *testing.T) string {
 	}
 	defer l.Close()
 	return l.Addr().String()
+}
+
+// undisturbed tries what others may disturb by taking a port just then. It can't
+// go wrong every time, unless the gateway is to blame.
+func undisturbed(t *testing.T, try func() error) {
+	t.Helper()
+	var err error
+	for range 20 {
+		if err = try(); err == nil {
+			return
+		}
+	}
+	t.Error(err)
+}
+
+// isFree returns an error when the address can't be listened on.
+func isFree(address string) error {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return fmt.Errorf("the failed start has left its listener open: %w", err)
+	}
+	return l.Close()
 }
 
 func listenerAt(name, address string) string {
@@ -33,26 +57,24 @@ func adminAt(address string, lines ...string) string {
 func TestNewOnTakenAddresses(t *testing.T) {
 	t.Parallel()
 	g := start(t, "")
-	other := free(t)
 	taken, admin := g.address().String(), g.admin.addr.String()
-	_, err := build(t, listenerAt("open", other)+listenerAt("public", taken)+adminAt(admin)+
-		"telemetry {\n  statsd_address = \"127.0.0.1:9\"\n  dogstatsd_addr = \"127.0.0.1:9\"\n}\n")
-	if err == nil {
-		t.Fatal("two gateways on one address")
-	}
-	for _, want := range []string{
-		fmt.Sprintf("listener \"public\": listen tcp %s: bind: address already in use", taken),
-		fmt.Sprintf("admin listener: listen tcp %s: bind: address already in use", admin),
-	} {
-		if !strings.Contains(err.Error(), want) {
-			t.Errorf("%q is not in %v", want, err)
+	undisturbed(t, func() error {
+		other := free(t)
+		_, err := build(t, listenerAt("open", other)+listenerAt("public", taken)+adminAt(admin)+
+			"telemetry {\n  statsd_address = \"127.0.0.1:9\"\n  dogstatsd_addr = \"127.0.0.1:9\"\n}\n")
+		if err == nil {
+			t.Fatal("two gateways on one address")
 		}
-	}
-	l, err := net.Listen("tcp", other)
-	if err != nil {
-		t.Fatalf("the failed start has left its listener open: %v", err)
-	}
-	l.Close()
+		for _, want := range []string{
+			fmt.Sprintf("listener \"public\": listen tcp %s: bind: address already in use", taken),
+			fmt.Sprintf("admin listener: listen tcp %s: bind: address already in use", admin),
+		} {
+			if !strings.Contains(err.Error(), want) {
+				return fmt.Errorf("%q is not in %w", want, err)
+			}
+		}
+		return isFree(other)
+	})
 }
 
 // Whatever makes New fail, the addresses are free afterwards.
@@ -68,19 +90,20 @@ func TestNewFails(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			address := free(t)
-			_, err := build(t, listenerAt("public", address)+test.text)
-			if err == nil || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("New returned %v, want %q in it", err, test.want)
-			}
-			if _, ok := errors.AsType[*DiagnosticsError](err); ok != (test.name == "diagnostics") {
-				t.Errorf("the error is %T", err)
-			}
-			l, err := net.Listen("tcp", address)
-			if err != nil {
-				t.Fatalf("the address is not free: %v", err)
-			}
-			l.Close()
+			undisturbed(t, func() error {
+				address := free(t)
+				_, err := build(t, listenerAt("public", address)+test.text)
+				if err == nil {
+					t.Fatalf("New returned no error, want %q in it", test.want)
+				}
+				if !strings.Contains(err.Error(), test.want) {
+					return fmt.Errorf("New returned %w, want %q in it", err, test.want)
+				}
+				if _, ok := errors.AsType[*DiagnosticsError](err); ok != (test.name == "diagnostics") {
+					return fmt.Errorf("the error is %T: %w", err, err)
+				}
+				return isFree(address)
+			})
 		})
 	}
 }
@@ -110,14 +133,17 @@ func TestRunEndsWhenAListenerBreaks(t *testing.T) {
 // for ever.
 func TestOwnAddressIsNoInstance(t *testing.T) {
 	t.Parallel()
-	address := free(t)
-	_, port, _ := net.SplitHostPort(address)
-	g := start(t, listenerAt("public", "0.0.0.0:"+port)+
-		fmt.Sprintf("service \"self\" {\n  instance {\n    address = \"127.0.0.1\"\n    port = %s\n  }\n}\n", port)+route("self", "/", "self")).awaitReady()
-	a := ask(t, "GET", "http://127.0.0.1:"+port+"/")
-	if a.status != 503 || !strings.Contains(a.body, "no-healthy-instance") {
-		t.Errorf("%d %s", a.status, a.body)
-	}
+	public := listenerAt("public", "0.0.0.0:0")
+	g := start(t, public).awaitReady()
+	self := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), g.address().Port())
+	g.accept(public + service("self", self) + route("self", "/", "self"))
+	eventually(t, "the service is known", func() bool {
+		a := ask(t, "GET", "http://"+self.String()+"/")
+		if a.status != 503 {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		return strings.Contains(a.body, "no-healthy-instance")
+	})
 	if s := g.api("GET", "/v1/services").body; !strings.Contains(s, "the gateway") {
 		t.Errorf("the reason is not shown: %s", s)
 	}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -194,7 +193,7 @@ func TestExplainIsWhatHappens(t *testing.T) {
 		w.Header().Set("X-Got", r.Method+" "+r.RequestURI+" "+r.Host)
 	}
 	services := service("up", instance(t, named), instance(t, named), instance(t, named)) + service("one", instance(t, named)) +
-		strings.TrimSuffix(service("down", netip.MustParseAddrPort(free(t))), "}\n") + "  check {\n    tcp = true\n  }\n}\n"
+		strings.TrimSuffix(service("down", nobody(t)), "}\n") + "  check {\n    tcp = true\n  }\n}\n"
 	seen := map[string]int{}
 	for range 12 {
 		g, err := build(t, c.policy(secretFile, services))

@@ -200,7 +200,7 @@ func whysOf(v *ExplainAnswer) string {
 // An instance is told of with what ails it, and who would be asked in its place.
 func TestExplainInstances(t *testing.T) {
 	t.Parallel()
-	down := free(t)
+	down := nobody(t).String()
 	up := says(t, "up")
 	g := start(t, route("web", "/", "web")+fmt.Sprintf(
 		"service \"web\" {\n  instance {\n    address = \"127.0.0.1\"\n    port = %s\n  }\n  instance {\n    address = \"127.0.0.1\"\n    port = %d\n  }\n  check {\n    tcp = true\n  }\n}\n",

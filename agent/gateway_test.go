@@ -20,7 +20,7 @@ import (
 
 // patience bounds every wait of these tests. None of them takes as long unless
 // something is wrong.
-const patience = 10 * time.Second
+const patience = time.Minute
 
 // eventually polls until ok, for what is seen from outside only: a counter, a line of
 // the log, an answer over a socket. What tells of itself is waited for by its channel.

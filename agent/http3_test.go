@@ -71,25 +71,8 @@ func TestHTTP3OnTakenPort(t *testing.T) {
 		if want := fmt.Sprintf("listener \"public\": opening the UDP port for HTTP/3: listen udp %s: bind: address already in use", address); err == nil || !strings.Contains(err.Error(), want) {
 			return fmt.Errorf("New returned %w, want %q in it", err, want)
 		}
-		l, err := net.Listen("tcp", address)
-		if err != nil {
-			return fmt.Errorf("the failed start has left its listener open: %w", err)
-		}
-		return l.Close()
+		return isFree(address)
 	})
-}
-
-// undisturbed tries what others may disturb by taking a port just then. It can't
-// go wrong every time, unless the gateway is to blame.
-func undisturbed(t *testing.T, try func() error) {
-	t.Helper()
-	var err error
-	for range 20 {
-		if err = try(); err == nil {
-			return
-		}
-	}
-	t.Error(err)
 }
 
 // A failed start gives the UDP port back, too.

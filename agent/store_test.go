@@ -19,7 +19,7 @@ func sharedLimit(name, onStoreError string) string {
 func TestStoreIsAway(t *testing.T) {
 	t.Parallel()
 	web := says(t, "web")
-	text := fmt.Sprintf("store \"redis\" {\n  address = %q\n}\n", free(t)) + service("web", web)
+	text := fmt.Sprintf("store \"redis\" {\n  address = %q\n}\n", nobody(t)) + service("web", web)
 	limited := func(name string) string {
 		return fmt.Sprintf("route %q {\n  path = \"/%s\"\n  service = \"web\"\n  limits = [%q]\n}\n", name, name, name)
 	}

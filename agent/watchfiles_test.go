@@ -41,6 +41,15 @@ func mkdir(t *testing.T, dir string) {
 	}
 }
 
+// replace writes a file in one step, so that whoever reads it just then finds what it
+// held before or all of what it holds now, and never nothing.
+func replace(t *testing.T, file, text string) {
+	t.Helper()
+	next := filepath.Join(t.TempDir(), "next")
+	write(t, next, text)
+	rename(t, next, file)
+}
+
 func rename(t *testing.T, from, to string) {
 	t.Helper()
 	if err := os.Rename(from, to); err != nil {
@@ -170,11 +179,11 @@ func TestWatchTargetOfLink(t *testing.T) {
 func TestWatchBrokenThenFixed(t *testing.T) {
 	t.Parallel()
 	w := watching(t, folder(t))
-	write(t, filepath.Join(w.policies, "b.hcl"), "route {")
+	replace(t, filepath.Join(w.policies, "b.hcl"), "route {")
 	const refused = "reload refused, the previous configuration stays: generation=1"
 	eventually(t, "the reload is refused", func() bool { return w.log.count(refused) == 1 })
 	w.serves("a", true)
-	write(t, filepath.Join(w.policies, "b.hcl"), policy("b"))
+	replace(t, filepath.Join(w.policies, "b.hcl"), policy("b"))
 	w.serves("b", true)
 	if n := w.generation(); n != 2 || w.log.count(refused) != 1 {
 		t.Errorf("generation %d; refused %d times", n, w.log.count(refused))
@@ -189,9 +198,9 @@ func TestWatchWhatWasRefused(t *testing.T) {
 	other := filepath.Join(w.dir, "other")
 	mkdir(t, other)
 	write(t, filepath.Join(other, "b.hcl"), "route {")
-	write(t, w.file, complete(service("s", says(t, "one"))+fmt.Sprintf("policies {\n  paths = [%q, %q]\n}\n", w.policies, other)))
+	replace(t, w.file, complete(service("s", says(t, "one"))+fmt.Sprintf("policies {\n  paths = [%q, %q]\n}\n", w.policies, other)))
 	eventually(t, "the reload is refused", func() bool { return w.log.count("reload refused") == 1 })
-	write(t, filepath.Join(other, "b.hcl"), policy("b"))
+	replace(t, filepath.Join(other, "b.hcl"), policy("b"))
 	w.serves("b", true)
 }
 
@@ -204,7 +213,7 @@ func TestWatchErrorPage(t *testing.T) {
 	if a := g.get("/"); a.body != "nothing here" {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
-	write(t, page, "nothing at all")
+	replace(t, page, "nothing at all")
 	eventually(t, "the new page is shown", func() bool { return g.get("/").body == "nothing at all" })
 }
 
@@ -214,12 +223,12 @@ func TestWatchErrorPage(t *testing.T) {
 func TestWatchUnrelated(t *testing.T) {
 	t.Parallel()
 	w := watching(t, folder(t))
-	write(t, filepath.Join(w.policies, "access.log"), "line")
-	write(t, filepath.Join(w.policies, "a.hcl~"), policy("x"))
-	write(t, filepath.Join(w.policies, ".a.hcl.swp"), policy("y"))
-	write(t, filepath.Join(w.policies, "a.hcl"), policy("a"))
-	write(t, filepath.Join(w.dir, "unrelated.hcl"), policy("z"))
-	write(t, filepath.Join(w.policies, "b.hcl"), policy("b"))
+	replace(t, filepath.Join(w.policies, "access.log"), "line")
+	replace(t, filepath.Join(w.policies, "a.hcl~"), policy("x"))
+	replace(t, filepath.Join(w.policies, ".a.hcl.swp"), policy("y"))
+	replace(t, filepath.Join(w.policies, "a.hcl"), policy("a"))
+	replace(t, filepath.Join(w.dir, "unrelated.hcl"), policy("z"))
+	replace(t, filepath.Join(w.policies, "b.hcl"), policy("b"))
 	w.serves("b", true)
 	if n := w.generation(); n != 2 {
 		t.Errorf("generation %d after one change", n)
@@ -231,7 +240,7 @@ func TestWatchUnrelated(t *testing.T) {
 func TestWatchAndReloadByHand(t *testing.T) {
 	t.Parallel()
 	w := watching(t, folder(t))
-	write(t, filepath.Join(w.policies, "b.hcl"), policy("b"))
+	replace(t, filepath.Join(w.policies, "b.hcl"), policy("b"))
 	report, err := w.Reload()
 	if err != nil {
 		t.Fatal(err)
@@ -239,7 +248,7 @@ func TestWatchAndReloadByHand(t *testing.T) {
 	if w.read.changed() {
 		t.Error("what was just read counts as changed")
 	}
-	write(t, filepath.Join(w.policies, "c.hcl"), policy("c"))
+	replace(t, filepath.Join(w.policies, "c.hcl"), policy("c"))
 	w.serves("c", true)
 	if n := w.generation(); n > report.Generation+1 {
 		t.Errorf("generation %d after %d and one more change", n, report.Generation)
