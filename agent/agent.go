@@ -85,6 +85,7 @@ type Agent struct {
 
 	instanceTLS instanceTLS
 	acme        *acme.Manager
+	staples     staples
 
 	servers []*server
 	admin   *admin
@@ -188,6 +189,7 @@ func (a *Agent) open(c *config.Config, files *config.Files) (err error) {
 		return err
 	}
 	a.openACME(c)
+	a.openStaples(c)
 	g, err := a.firstGeneration(c, files)
 	if err != nil {
 		return err
@@ -280,6 +282,7 @@ func (a *Agent) Run(ctx, hurry context.Context) error {
 	wg.Go(func() { a.followTags(base) })
 	wg.Go(func() { a.watchCertificates(base) })
 	wg.Go(func() { a.acme.Run(base) })
+	wg.Go(func() { a.staples.Run(base) })
 	if err := a.takeOver(ctx); err != nil {
 		return err
 	}

@@ -28,17 +28,28 @@ type CertificateInfo struct {
 	RenewAt time.Time `json:"renew_at,omitzero"`
 	RetryAt time.Time `json:"retry_at,omitzero"`
 	Error   string    `json:"error,omitempty"`
+	// OCSP is absent for a certificate that names no responder.
+	OCSP *OCSPInfo `json:"ocsp,omitempty"`
+}
+
+// key is by the first of its names.
+func (i *CertificateInfo) key() certificateKey {
+	k := certificateKey{listener: i.Listener}
+	if len(i.Names) > 0 {
+		k.name = i.Names[0]
+	}
+	return k
 }
 
 // certificateInfos returns what listeners show, by their names, and what they have
 // yet to get.
 func (a *Agent) certificateInfos() []CertificateInfo {
-	out := []CertificateInfo{}
+	out, now := []CertificateInfo{}, time.Now()
 	made := a.current.Load().made
 	for name, all := range a.Certificates() {
 		for _, c := range all {
 			if c.CertFile != "" {
-				out = append(out, certificateInfo(name, "file", c))
+				out = append(out, a.certificateInfo(name, "file", c, now))
 			}
 		}
 		if made[name] == nil {
@@ -47,7 +58,7 @@ func (a *Agent) certificateInfos() []CertificateInfo {
 		for _, s := range made[name].Status() {
 			info := CertificateInfo{Listener: name, From: "acme"}
 			if s.Certificate != nil {
-				info = certificateInfo(name, "acme", certs.StatusOf(s.Certificate))
+				info = a.certificateInfo(name, "acme", certs.StatusOf(s.Certificate), now)
 				info.RenewAt = s.Renew
 			}
 			info.Names = []string{s.Domain}
@@ -61,10 +72,10 @@ func (a *Agent) certificateInfos() []CertificateInfo {
 	return out
 }
 
-func certificateInfo(listener, from string, c certs.Status) CertificateInfo {
+func (a *Agent) certificateInfo(listener, from string, c certs.Status, now time.Time) CertificateInfo {
 	return CertificateInfo{
 		Listener: listener, Names: orEmpty(c.Names), From: from, File: c.CertFile, Issuer: c.Issuer, Serial: c.Serial,
-		NotBefore: c.NotBefore, NotAfter: c.NotAfter,
+		NotBefore: c.NotBefore, NotAfter: c.NotAfter, OCSP: a.ocspInfo(c.Certificate, now),
 	}
 }
 
@@ -76,13 +87,10 @@ func (ad *admin) listCertificates(w http.ResponseWriter, _ *http.Request) {
 // of several with that name, such as those of two algorithms, the first to end
 // counts.
 func (c *collector) certificates(out chan<- prometheus.Metric, now time.Time) {
-	type series struct{ listener, name string }
-	ends := map[series]time.Time{}
-	for _, info := range c.agent.certificateInfos() {
-		s := series{listener: info.Listener}
-		if len(info.Names) > 0 {
-			s.name = info.Names[0]
-		}
+	all, ends := c.agent.certificateInfos(), map[certificateKey]time.Time{}
+	c.staples.collect(out, all, now)
+	for _, info := range all {
+		s := info.key()
 		if end, ok := ends[s]; !ok || info.NotAfter.Before(end) {
 			ends[s] = info.NotAfter
 		}

@@ -31,6 +31,7 @@ type collector struct {
 	connections, accepted                           *prometheus.Desc
 	verifications, stepResults                      *prometheus.Desc
 	kvAge, kvRefused, certificateExpiry             *prometheus.Desc
+	staples                                         stapleDescs
 	passages                                        passageDescs
 	mesh                                            meshDescs
 	places                                          placeDescs
@@ -62,6 +63,7 @@ func newCollector(a *Agent, prefix string) *collector {
 		certificateExpiry: desc("certificate_expiry_seconds", "Time until a listener's certificate ends, negative once it has; 0 while there is none.", "listener", "name"),
 		kvAge:             desc("kv_age_seconds", "Time since Consul last confirmed the policies in its KV store."),
 		kvRefused:         desc("kv_refused", "1 while the newest policies in Consul's KV store are not those that serve."),
+		staples:           newStapleDescs(desc),
 		passages:          newPassageDescs(desc),
 		mesh:              newMeshDescs(desc),
 		places:            newPlaceDescs(desc),

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
@@ -33,13 +34,24 @@ func everything(t *testing.T, consul *fakeConsul) string {
 	consul.set("zoned", one.String(), says(t, "two").String())
 	consul.change(func() { consul.services["zoned"][0].Service.Locality = &api.Locality{Zone: "a"} })
 	block := strings.Replace(consul.block(`zone = "a"`), "consul {\n", "consul {\n  connect {\n    enabled = true\n  }\n", 1)
-	return "listener \"public\" {\n  address = \"127.0.0.1:0\"\n}\n" + tcpListener + tcpRoute("pg", "s") + block + logTo("-", "json") + "tracing {\n  otlp_endpoint = \"http://127.0.0.1:4318\"\n  sample_ratio = 0\n}\n" + service("s", one) + perClient(3, "client.ip") +
+	return "listener \"public\" {\n  address = \"127.0.0.1:0\"\n}\n" + tcpListener + stapledListener(t) + tcpRoute("pg", "s") + block + logTo("-", "json") + "tracing {\n  otlp_endpoint = \"http://127.0.0.1:4318\"\n  sample_ratio = 0\n}\n" + service("s", one) + perClient(3, "client.ip") +
 		"limit \"adaptive_concurrency\" \"bearable\" {\n}\n" +
 		fmt.Sprintf("jwt \"main\" {\n  algorithms = [\"HS256\"]\n  json_web_key_set {\n    hmac {\n      secret_file = %q\n    }\n  }\n}\n", file) +
 		route("s", "/s", "s", `limits = ["per_client", "bearable"]`) + route("web", "/web", "web") +
 		route("zoned", "/zoned", "zoned", `datacenters = ["dc2"]`) +
 		route("private", "/private", "s", "jwt {\n    provider = \"main\"\n  }") + route("none", "/none", "missing", "ip_access {\n    deny = [\"198.51.100.0/24\"]\n  }") +
 		"policies {\n  kv_prefix = \"policies/\"\n  watch = false\n}\n"
+}
+
+// stapledListener is one whose certificate has to do with OCSP.
+func stapledListener(t *testing.T) string {
+	t.Helper()
+	dir, err := filepath.Abs("config/testdata/tls")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("listener \"stapled\" {\n  address = \"127.0.0.1:0\"\n  tls {\n    certificate {\n      cert_file = %q\n      key_file = %q\n    }\n  }\n}\n",
+		filepath.Join(dir, "staple.pem"), filepath.Join(dir, "staple.key"))
 }
 
 // busy has everything happen once.

@@ -54,6 +54,9 @@ func (a *Agent) buildTLS(g *generation) error {
 			errs = append(errs, fmt.Errorf("listener %q: %w", l.Name, err))
 			continue
 		}
+		if !l.TLS.NoStapling {
+			set.StapleBy(a.staples.Stapler)
+		}
 		g.certificates[l.Name] = set
 	}
 	return errors.Join(errs...)
@@ -98,6 +101,7 @@ func (a *Agent) showCertificates(g *generation) {
 		c.Look(a.log.Named("tls"))
 	}
 	a.followCertificates(g)
+	a.followStaples()
 }
 
 // watchCertificates reads certificates again when their files change.
@@ -109,6 +113,7 @@ func (a *Agent) watchCertificates(ctx context.Context) {
 				s.certs.Look(now)
 			}
 		}
+		a.followStaples()
 		for _, c := range a.current.Load().clients {
 			c.Look(log)
 		}

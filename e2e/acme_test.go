@@ -122,7 +122,7 @@ func TestACME(t *testing.T) {
 			if n := p.Issued(); n != 2 {
 				t.Errorf("%d certificates were issued, want 2", n)
 			}
-			private(t, dir)
+			private(t, dir, ".key")
 
 			s := &secured{Gateway: e.Gateway}
 			for _, http2 := range []bool{false, true} {
@@ -143,10 +143,11 @@ func TestACME(t *testing.T) {
 	}
 }
 
-// private checks that others may read nothing below a folder.
-func private(t *testing.T, dir string) {
+// private checks that others may read nothing below a folder, where there are files
+// whose names end so.
+func private(t *testing.T, dir, suffix string) {
 	t.Helper()
-	keys := 0
+	found := 0
 	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -158,16 +159,16 @@ func private(t *testing.T, dir string) {
 		if !d.IsDir() && info.Mode().Perm()&0o077 != 0 {
 			t.Errorf("%s has mode %o", path, info.Mode().Perm())
 		}
-		if strings.HasSuffix(path, ".key") {
-			keys++
+		if strings.HasSuffix(path, suffix) {
+			found++
 		}
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if keys == 0 {
-		t.Error("no key is kept")
+	if found == 0 {
+		t.Errorf("no %s is kept", suffix)
 	}
 }
 

@@ -33,6 +33,8 @@ type ServerSpec struct {
 	// ClientOptional says that a client may come without one. One that it shows
 	// must be good.
 	ClientOptional bool
+	// NoStapling leaves out what authorities say of the certificates by OCSP.
+	NoStapling bool
 }
 
 // ServerSet is everything that a ServerSpec names, read and sound. It is made
@@ -44,6 +46,8 @@ type ServerSet struct {
 	warned    []time.Time             // parallel to pairs: when the expiry was told last
 	keeper    Keeper                  // of certificates that are in no files; nil for none
 	kept      []*tls.Certificate      // of it, as they are shown
+	stapler   Stapler                 // of what authorities say of them; nil for none
+	staples   [][]byte                // of it, as they are shown: those of the pairs, then of kept
 }
 
 // LoadServer reads everything that the spec names. The keeper's certificates come
@@ -71,11 +75,7 @@ func LoadServer(spec ServerSpec, keeper Keeper) (*ServerSet, error) {
 
 // config is what the next handshake goes by.
 func (s *ServerSet) config() *tls.Config {
-	var all []*tls.Certificate
-	for _, p := range s.pairs {
-		all = append(all, p.value)
-	}
-	choice := newChoice(append(all, s.kept...))
+	choice := newChoice(s.stapled())
 	c := &tls.Config{
 		MinVersion: s.spec.MinVersion,
 		NextProtos: protocols(),
@@ -150,6 +150,7 @@ func (s *Server) Adopt(set *ServerSet) {
 	defer s.mu.Unlock()
 	s.set = set
 	s.set.takeKept()
+	s.set.takeStaples()
 	s.showLocked()
 }
 
@@ -198,7 +199,8 @@ func (s *Server) refresh() {
 		}
 		changed = changed || is
 	}
-	if s.set.takeKept() || changed {
+	changed = s.set.takeKept() || changed
+	if s.set.takeStaples() || changed {
 		s.showLocked()
 	}
 }

@@ -16,6 +16,8 @@ type Status struct {
 	Issuer              string
 	Serial              string // in hexadecimal
 	NotBefore, NotAfter time.Time
+	// Certificate is what is told of.
+	Certificate *tls.Certificate
 }
 
 // Certificates returns what is shown now: those in files, in the order of the
@@ -39,7 +41,7 @@ func (s *Server) Certificates() []Status {
 func StatusOf(c *tls.Certificate) Status {
 	return Status{
 		Names: namesOf(c.Leaf), Issuer: c.Leaf.Issuer.String(), Serial: c.Leaf.SerialNumber.Text(16),
-		NotBefore: c.Leaf.NotBefore, NotAfter: c.Leaf.NotAfter,
+		NotBefore: c.Leaf.NotBefore, NotAfter: c.Leaf.NotAfter, Certificate: c,
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/lictor/lictor/agent/acme"
 	"github.com/lictor/lictor/agent/certs"
+	"github.com/lictor/lictor/agent/staple"
 )
 
 // tlsBlock is how a listener speaks TLS.
@@ -20,6 +21,7 @@ type tlsBlock struct {
 	MinVersion   *hcl.Attribute     `hcl:"min_version,optional"`
 	ClientCAFile *hcl.Attribute     `hcl:"client_ca_file,optional"`
 	ClientAuth   *hcl.Attribute     `hcl:"client_auth,optional"`
+	OCSPStapling *hcl.Attribute     `hcl:"ocsp_stapling,optional"`
 
 	Range hcl.Range `hcl:",def_range"`
 }
@@ -54,10 +56,13 @@ func (r *reader) listenerTLS(in *tlsBlock) *certs.ServerSpec {
 	if len(in.Certificates) == 0 && in.ACME == nil {
 		r.Errorf(in.Range, "Missing certificate block", "TLS needs at least one certificate block, or an acme block that gets certificates.")
 	}
+	s.NoStapling = !r.Bool(in.OCSPStapling, true)
 	for _, c := range in.Certificates {
 		r.Required(c.CertFile, "cert_file", c.Range)
 		r.Required(c.KeyFile, "key_file", c.Range)
-		s.Pairs = append(s.Pairs, r.pair(c.CertFile, c.KeyFile))
+		p := r.pair(c.CertFile, c.KeyFile)
+		s.Pairs = append(s.Pairs, p)
+		r.mustStaple(c.CertFile, p, s.NoStapling)
 	}
 	r.authorities(in.ClientCAFile, s.ClientCAFile)
 	s.ClientOptional = r.Enum(in.ClientAuth, "require", "require", "optional") == "optional"
@@ -115,6 +120,26 @@ func (r *reader) pair(certFile, keyFile *hcl.Attribute) certs.Pair {
 	return p
 }
 
+// mustStaple warns of a certificate that clients will refuse, since it is to be shown
+// with a staple and can't be.
+func (r *reader) mustStaple(certFile *hcl.Attribute, p certs.Pair, off bool) {
+	if p.CertFile == "" || p.KeyFile == "" {
+		return
+	}
+	c, err := certs.LoadPair(p)
+	if err != nil {
+		return // which is told already
+	}
+	wrong := staple.Flaw(c)
+	if off && staple.MustStaple(c.Leaf) {
+		wrong = errors.New("ocsp_stapling is off")
+	}
+	if wrong != nil {
+		r.Warnf(certFile.Expr.Range(), "Certificate without its staple",
+			"%s: the certificate says that it must be shown with an OCSP staple, and it won't be: %v.", p.CertFile, wrong)
+	}
+}
+
 // authorities looks whether a file of certificates can be used.
 func (r *reader) authorities(a *hcl.Attribute, file string) {
 	if file == "" {
@@ -152,6 +177,7 @@ func redactedListenerTLS(s *certs.ServerSpec, made *acme.Want) object {
 		"min_version":    strings.TrimPrefix(tls.VersionName(s.MinVersion), "TLS "),
 		"client_ca_file": s.ClientCAFile,
 		"client_auth":    auth,
+		"ocsp_stapling":  !s.NoStapling,
 	}
 	if made != nil {
 		out["acme"] = redactedACME(made)

@@ -111,16 +111,29 @@ type certificatesAnswer struct {
 
 func runCertificates(e env, args []string) int {
 	return show(e, "certificates", "/v1/certificates", args, func(v *certificatesAnswer) []*grid {
-		t := newGrid(keys{0, 1, 2}, "LISTENER", "NAMES", "FROM", "ENDS", "NEXT TRY", "WHY NOT")
+		t := newGrid(keys{0, 1, 2}, "LISTENER", "NAMES", "FROM", "ENDS", "NEXT TRY", "WHY NOT", "OCSP")
 		for _, c := range v.Certificates {
 			next := c.RenewAt
 			if c.Error != "" {
 				next = c.RetryAt
 			}
-			t.row(c.Listener, noneOr(c.Names), cmp.Or(c.File, c.From), moment(c.NotAfter), moment(next), cmp.Or(c.Error, "-"))
+			t.row(c.Listener, noneOr(c.Names), cmp.Or(c.File, c.From), moment(c.NotAfter), moment(next), cmp.Or(c.Error, "-"), stapled(c.OCSP))
 		}
 		return []*grid{t}
 	})
+}
+
+// stapled says what a certificate is shown with of its authority's word.
+func stapled(o *agent.OCSPInfo) string {
+	switch {
+	case o == nil:
+		return "-"
+	case o.Status == "good":
+		return "good until " + moment(o.NextUpdate)
+	case o.Status == "none" && o.Error != "":
+		return "none: " + o.Error
+	}
+	return o.Status
 }
 
 func moment(t time.Time) string {
