@@ -2,12 +2,14 @@ package agent
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/lictor/lictor/agent/config"
 	"github.com/lictor/lictor/catalog"
 	"github.com/lictor/lictor/limits"
 	"github.com/lictor/lictor/limits/fleet"
+	"github.com/lictor/lictor/proxy"
 	"github.com/lictor/lictor/proxy/step/limit"
 	"github.com/lictor/lictor/proxy/upstream"
 )
@@ -25,7 +27,8 @@ type RouteInfo struct {
 	Methods     []string          `json:"methods"`
 	Headers     map[string]string `json:"headers,omitempty"`
 	Query       map[string]string `json:"query,omitempty"`
-	Service     string            `json:"service"`
+	Service     string            `json:"service"` // of several, with a split, all names
+	Split       []ShareInfo       `json:"split,omitempty"`
 	Prepared    string            `json:"prepared_query,omitempty"`
 	Datacenters []string          `json:"datacenters,omitempty"`
 	LocalShare  *float64          `json:"local_share,omitempty"` // of requests, that stays in the gateway's zone
@@ -49,7 +52,7 @@ func (ad *admin) listRoutes(w http.ResponseWriter, _ *http.Request) {
 		routes = append(routes, RouteInfo{
 			Name: r.Name(), Hosts: orEmpty(r.Rule.Hosts), Path: r.Rule.Path, PathPrefix: r.Rule.PathPrefix,
 			PathPattern: r.Rule.PathPattern, PathRegex: r.Rule.PathRegex, Methods: orEmpty(r.Rule.Methods),
-			Headers: r.Rule.Headers, Query: r.Rule.Query, Service: r.Service,
+			Headers: r.Rule.Headers, Query: r.Rule.Query, Service: servicesText(r, c), Split: sharesOf(r, c),
 			Prepared: c.PreparedQuery, Datacenters: c.Datacenters, Tags: c.Tags, Balance: c.Balance,
 			Limits: orEmpty(g.config.Policy.EffectiveLimits(c)), TimeoutMS: r.Timeout.Milliseconds(),
 			Requests: all, Errors: failed, At: c.Range.String(), From: routeFrom(c),
@@ -61,6 +64,14 @@ func (ad *admin) listRoutes(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]any{
 		"generation": g.number, "gateway_limits": orEmpty(g.config.Policy.Gateway), "routes": routes, "tcp_routes": tcpRoutes(g),
 	})
+}
+
+// servicesText names the service that a route's requests go to, or all of a split.
+func servicesText(r *proxy.Route, c *config.Route) string {
+	if len(c.Split) > 0 {
+		return strings.Join(c.Services(), ", ")
+	}
+	return r.Service
 }
 
 // routeFrom says who has asked for a route.

@@ -205,10 +205,13 @@ func jwtSpecs(c *config.Config) []*jwt.Spec {
 // send says where a route's requests go, and how its instances are spoken to. Those
 // of a route without a service go nowhere.
 func (a *Agent) send(g *generation, r *config.Route, out *proxy.Route) error {
-	name := instancesOf(r)
-	if name == "" {
+	switch {
+	case !r.Forwards():
 		return nil
+	case len(r.Split) > 0:
+		return a.sendSplit(g, r, out)
 	}
+	name := r.MainService()
 	w := way{followed: []string{name}, pool: name}
 	if r.PreparedQuery == "" {
 		w = a.elsewhere(a.mesh.way(g.config, r), r)
@@ -249,7 +252,7 @@ func (a *Agent) buildRoute(g *generation, r *config.Route, old *generation) (*pr
 	}
 	out := &proxy.Route{
 		Rule:    r.Rule(),
-		Service: instancesOf(r), Steps: steps,
+		Service: r.MainService(), Steps: steps,
 		StripPrefix: r.StripPrefix, HostHeader: r.HostHeader,
 		MaxBody: r.MaxBody, Protocol: r.Protocol,
 		Timeout: r.Timeout, ConnectTimeout: r.ConnectTimeout, IdleTimeout: r.IdleTimeout,

@@ -4,8 +4,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lictor/lictor/agent/config"
 	"github.com/lictor/lictor/agent/ui"
 	"github.com/lictor/lictor/catalog"
+	"github.com/lictor/lictor/proxy"
 	"github.com/lictor/lictor/proxy/upstream"
 )
 
@@ -123,7 +125,7 @@ func (d dashboard) State(slow bool) *ui.State {
 		c := &g.config.Policy.Routes[i]
 		s.Routes[r.Name()] = routeRow{
 			Hosts: strings.Join(r.Rule.Hosts, ", "), Methods: strings.Join(r.Rule.Methods, ", "), Path: pathText(r.Rule.Path, r.Rule.PathPrefix, r.Rule.PathPattern, r.Rule.PathRegex),
-			Service: r.Service, Limits: strings.Join(g.config.Policy.EffectiveLimits(c), ", "), Balance: c.Balance, At: c.Range.String(), From: routeFrom(c),
+			Service: routeService(r, c), Limits: strings.Join(g.config.Policy.EffectiveLimits(c), ", "), Balance: c.Balance, At: c.Range.String(), From: routeFrom(c),
 		}
 	}
 	a.serviceRows(g, s)
@@ -170,6 +172,14 @@ func (a *Agent) gatewayRow(g *generation) gatewayRow {
 	return v
 }
 
+// routeService says where a route's requests go, and how they are divided.
+func routeService(r *proxy.Route, c *config.Route) string {
+	if all := sharesOf(r, c); len(all) > 0 {
+		return shareNames(all)
+	}
+	return r.Service
+}
+
 // pathText says which paths a route takes, as `lictor routes` does.
 func pathText(path, prefix, pattern, regex string) string {
 	switch {
@@ -189,7 +199,12 @@ func (a *Agent) serviceRows(g *generation, s *ui.State) {
 	s.Services, s.Instances, s.Loads = map[string]any{}, map[string]any{}, map[string]any{}
 	routes := map[string][]string{}
 	for _, r := range g.table.Routes {
-		routes[r.Service] = append(routes[r.Service], r.Name())
+		if len(r.Ways) == 0 {
+			routes[r.Service] = append(routes[r.Service], r.Name())
+		}
+		for _, w := range r.Ways {
+			routes[w.Name] = append(routes[w.Name], r.Name())
+		}
 	}
 	status := map[string]map[string]catalog.ServiceStatus{}
 	for _, source := range a.sources {

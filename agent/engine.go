@@ -112,7 +112,7 @@ type forwarders struct {
 }
 
 func (f *forwarders) Forward(x *proxy.Exchange, ep *upstream.Endpoint) error {
-	if d, ok := x.Route.UpstreamTLS.(*connect.Destination); ok {
+	if d, ok := x.Route.TLSTo(ep).(*connect.Destination); ok {
 		return f.throughMesh(x, ep, d)
 	}
 	return f.forward(x, ep, ep.Instance().Protocol)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lictor/lictor/agent/config"
 	"github.com/lictor/lictor/catalog"
 	"github.com/lictor/lictor/catalog/connect"
 	"github.com/lictor/lictor/proxy"
@@ -105,8 +106,20 @@ type ExplainUpstream struct {
 	Pick   string `json:"pick,omitempty"`
 	Probe  bool   `json:"probe,omitempty"`
 	Reason string `json:"reason,omitempty"`
-	// Services are asked in this order: more than one with other datacenters.
-	Services []ServiceInfo `json:"services"`
+	// Services are asked in this order: more than one with other datacenters, or with a
+	// split, whose shares are all here, in the order in which they are written.
+	Services []ExplainService `json:"services"`
+}
+
+// ExplainService is one service that a route's requests go to.
+type ExplainService struct {
+	ServiceInfo
+	// Share is the one of the route's shares that it is in, nil without a split. It may
+	// be spoken to in another way than the others then.
+	Share  *ShareInfo `json:"share,omitempty"`
+	Spoken string     `json:"spoken,omitempty"`
+	// Next says that the request would go there at this moment.
+	Next bool `json:"next,omitempty"`
 }
 
 // shownRoutes bounds the list of an ExplainAnswer.
@@ -157,7 +170,7 @@ func (a *Agent) Explain(q *ExplainRequest) (*ExplainAnswer, error) {
 	out.Outcome = outcomeOf(g, e)
 	if e.Route != nil {
 		out.Route = e.Route.Name()
-		out.Upstream = a.upstreamOf(e)
+		out.Upstream = a.upstreamOf(g, e)
 	}
 	if e.Sent != nil {
 		out.Sent = sentOf(g, e.Sent, q.Reveal)
@@ -186,12 +199,20 @@ func (out *ExplainAnswer) considered(g *generation, list []router.Considered) {
 
 // at returns where a route is written, empty when it is not written anywhere.
 func (g *generation) at(route string) string {
-	for i := range g.config.Policy.Routes {
-		if r := &g.config.Policy.Routes[i]; r.Name == route {
-			return r.Range.String()
-		}
+	if r := g.written(route); r != nil {
+		return r.Range.String()
 	}
 	return ""
+}
+
+// written returns a route as the policy has it, nil when it is not there.
+func (g *generation) written(route string) *config.Route {
+	for i := range g.config.Policy.Routes {
+		if r := &g.config.Policy.Routes[i]; r.Name == route {
+			return r
+		}
+	}
+	return nil
 }
 
 // random are the fields whose values are made up anew for every request.
@@ -255,35 +276,61 @@ func sentOf(g *generation, s *proxy.Sent, reveal bool) *ExplainSent {
 }
 
 // upstreamOf tells of the instances of the route's service.
-func (a *Agent) upstreamOf(e *proxy.Explained) *ExplainUpstream {
+func (a *Agent) upstreamOf(g *generation, e *proxy.Explained) *ExplainUpstream {
 	p := e.Route.Pool
 	if p == nil {
 		return nil
 	}
-	u := &ExplainUpstream{Spoken: "clear", Balance: p.Spec().Balance, Services: []ServiceInfo{}}
-	switch e.Route.UpstreamTLS.(type) {
-	case nil:
-	case *connect.Destination:
-		u.Spoken = "mesh"
-	default:
-		u.Spoken = "tls"
-	}
+	u := &ExplainUpstream{Spoken: spokenBy(e.Route.TLSTo(e.Pick.Endpoint)), Balance: p.Spec().Balance, Services: []ExplainService{}}
 	if e.Sent != nil {
 		u.Pick, u.Probe = e.Pick.Instance, e.Pick.Probe
 		if e.Pick.Reason != upstream.Acquired {
 			u.Reason = e.Pick.Reason.String()
 		}
 	}
-	now := time.Now()
+	if stats := p.Shares(); stats != nil {
+		a.explainShares(u, g, e, stats)
+		return u
+	}
 	for _, tier := range p.Tiers() {
-		st, ok := a.set.DescribeService(tier.Service(), now)
-		if !ok {
-			st.Name = tier.Service()
-		}
-		st.Endpoints = tier.Describe(now)
-		u.Services = append(u.Services, serviceInfo(&st, a.statusOf(&st)))
+		u.Services = append(u.Services, ExplainService{ServiceInfo: a.explainTier(tier)})
 	}
 	return u
+}
+
+// explainShares tells of every share of a split, and which one would be next.
+func (a *Agent) explainShares(u *ExplainUpstream, g *generation, e *proxy.Explained, stats []upstream.ShareStats) {
+	shares := sharesOf(e.Route, g.written(e.Route.Name()))
+	for i := range stats {
+		for _, tier := range stats[i].Tiers {
+			v := ExplainService{ServiceInfo: a.explainTier(tier), Share: &shares[i]}
+			v.Spoken = spokenBy(e.Route.TLSFor(tier.Service()))
+			v.Next = u.Pick != "" && e.Pick.Share == i && e.Pick.Service == tier.Service()
+			u.Services = append(u.Services, v)
+		}
+	}
+}
+
+// explainTier tells of the instances of a pool.
+func (a *Agent) explainTier(tier *upstream.Pool) ServiceInfo {
+	now := time.Now()
+	st, ok := a.set.DescribeService(tier.Service(), now)
+	if !ok {
+		st.Name = tier.Service()
+	}
+	st.Endpoints = tier.Describe(now)
+	return serviceInfo(&st, a.statusOf(&st))
+}
+
+// spokenBy names a way in which instances are spoken to.
+func spokenBy(t proxy.UpstreamTLS) string {
+	switch t.(type) {
+	case nil:
+		return "clear"
+	case *connect.Destination:
+		return "mesh"
+	}
+	return "tls"
 }
 
 // statusOf returns how current the knowledge of a service is.

@@ -12,15 +12,6 @@ import (
 	"github.com/lictor/lictor/proxy/upstream"
 )
 
-// instancesOf returns the name under which a route's instances are followed: its
-// service's, or its prepared query's.
-func instancesOf(r *config.Route) string {
-	if r.PreparedQuery != "" {
-		return catalog.QueryName(r.PreparedQuery)
-	}
-	return r.Service
-}
-
 // ownDatacenter returns the name of the datacenter that services are looked for
 // in unless a route says otherwise, empty while it is not known.
 func (a *Agent) ownDatacenter() string {
@@ -130,7 +121,7 @@ func (m *mesh) offers(service string) bool {
 // uses reports whether the pool sends requests to the service of that name to
 // the catalog.
 func uses(p *upstream.Pool, name string) bool {
-	return p.Service() == name || slices.Contains(p.Spec().Fallbacks, name)
+	return slices.ContainsFunc(p.Tiers(), func(tier *upstream.Pool) bool { return tier.Service() == name })
 }
 
 // FailoverInfo is one element of the failover of GET /v1/services: routes whose
@@ -151,23 +142,22 @@ func (a *Agent) failover(g *generation) []FailoverInfo {
 	list := []FailoverInfo{}
 	place := make(map[*upstream.Pool]int)
 	for _, r := range g.everyRoute() {
-		st, ok := a.set.Failover(r.Pool)
-		if !ok {
-			continue
+		for _, p := range r.Pool.Failovers() {
+			st, _ := a.set.Failover(p)
+			if i, there := place[p]; there {
+				list[i].Routes = append(list[i].Routes, r.Name())
+				continue
+			}
+			v := FailoverInfo{Service: serviceFor(r, st.Services[0]), Routes: []string{r.Name()}, Switches: st.Switches}
+			for _, name := range st.Services {
+				v.Datacenters = append(v.Datacenters, a.datacenterOf(name))
+			}
+			if st.Serving != "" {
+				v.Serving = a.datacenterOf(st.Serving)
+			}
+			place[p] = len(list)
+			list = append(list, v)
 		}
-		if i, there := place[r.Pool]; there {
-			list[i].Routes = append(list[i].Routes, r.Name())
-			continue
-		}
-		v := FailoverInfo{Service: r.Service, Routes: []string{r.Name()}, Switches: st.Switches}
-		for _, name := range st.Services {
-			v.Datacenters = append(v.Datacenters, a.datacenterOf(name))
-		}
-		if st.Serving != "" {
-			v.Serving = a.datacenterOf(st.Serving)
-		}
-		place[r.Pool] = len(list)
-		list = append(list, v)
 	}
 	return list
 }
@@ -192,17 +182,24 @@ func newPlaceDescs(desc func(name, help string, labels ...string) *prometheus.De
 // collect tells of the routes that have other datacenters, or instances in more
 // zones than the gateway's.
 func (d *placeDescs) collect(out chan<- prometheus.Metric, a *Agent, g *generation) {
+	type place struct{ route, datacenter string }
+	serving, switches := map[place]float64{}, map[string]uint64{} // of all shares of a route together
 	for _, v := range a.failover(g) {
 		for _, route := range v.Routes {
-			counter(out, d.switches, float64(v.Switches), route)
+			switches[route] += v.Switches
 			for _, dc := range v.Datacenters {
-				serves := 0.0
-				if dc == v.Serving {
-					serves = 1
+				at := place{route, dc}
+				if serving[at] += 0; dc == v.Serving {
+					serving[at] = 1
 				}
-				gauge(out, d.serving, serves, route, dc)
 			}
 		}
+	}
+	for route, n := range switches {
+		counter(out, d.switches, float64(n), route)
+	}
+	for at, serves := range serving {
+		gauge(out, d.serving, serves, at.route, at.datacenter)
 	}
 	for _, r := range g.everyRoute() {
 		if share, divided := r.Pool.Local(); divided {

@@ -197,7 +197,7 @@ func (m *mesh) follow(g *generation) {
 	}
 	var services []string
 	for _, r := range g.everyRoute() {
-		if d, ok := r.UpstreamTLS.(*connect.Destination); ok {
+		for _, d := range destinations(r) {
 			services = append(services, d.Service())
 		}
 	}
@@ -216,7 +216,7 @@ func (m *mesh) notReady(g *generation) string {
 	default:
 	}
 	for _, r := range g.everyRoute() {
-		if _, ok := r.UpstreamTLS.(*connect.Destination); ok {
+		if len(destinations(r)) > 0 {
 			return fmt.Sprintf("the gateway has no identity in the mesh yet: %v", m.identity.Check())
 		}
 	}

@@ -39,7 +39,7 @@ func (f *forwarders) throughMesh(x *proxy.Exchange, ep *upstream.Endpoint, d *co
 
 // Foretell implements proxy.Foreteller.
 func (f *forwarders) Foretell(x *proxy.Exchange) error {
-	d, ok := x.Route.UpstreamTLS.(*connect.Destination)
+	d, ok := x.Route.TLSTo(x.Endpoint).(*connect.Destination)
 	if !ok {
 		return nil
 	}

@@ -13,7 +13,7 @@ func compressionStep() stepKind {
 	return blockStep(config.StepBlock{Type: "compression", Defaults: true}, func(b hcl.Body, _ config.BlockContext) (*compress.Spec, hcl.Diagnostics) {
 		return compress.Decode(b)
 	}, func(at site, s *compress.Spec) proxy.Step {
-		if !s.Enabled || at.route.Service == "" {
+		if !s.Enabled || !at.route.Forwards() {
 			return nil
 		}
 		return compress.New(s)

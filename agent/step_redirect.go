@@ -12,5 +12,5 @@ import (
 func redirectStep() stepKind {
 	return blockStep(config.StepBlock{Type: "redirect", Answers: true}, func(b hcl.Body, c config.BlockContext) (*redirect.Spec, hcl.Diagnostics) {
 		return redirect.Decode(b, c.Range, c.Route.Hosts, c.Route.Template())
-	}, func(at site, s *redirect.Spec) proxy.Step { return redirect.New(s, at.route.Service != "") })
+	}, func(at site, s *redirect.Spec) proxy.Step { return redirect.New(s, at.route.Forwards()) })
 }

@@ -35,6 +35,7 @@ type collector struct {
 	passages                                        passageDescs
 	mesh                                            meshDescs
 	places                                          placeDescs
+	splits                                          splitDescs
 }
 
 func newCollector(a *Agent, prefix string) *collector {
@@ -67,6 +68,7 @@ func newCollector(a *Agent, prefix string) *collector {
 		passages:          newPassageDescs(desc),
 		mesh:              newMeshDescs(desc),
 		places:            newPlaceDescs(desc),
+		splits:            newSplitDescs(desc),
 		generation:        desc("generation", "Generation of the policies that serve."),
 		logDropped:        desc("access_log_dropped_total", "Access log lines that were lost."),
 		spans:             desc("trace_spans_total", "Spans of traces by what became of them.", "result"),
@@ -135,6 +137,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	c.kv(out, g)
 	c.mesh.collect(out, a.mesh)
 	c.places.collect(out, a, g)
+	c.splits.collect(out, g)
 	if len(a.logs) > 0 {
 		counter(out, c.logDropped, float64(a.droppedLines()))
 	}

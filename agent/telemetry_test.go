@@ -38,7 +38,7 @@ func everything(t *testing.T, consul *fakeConsul) string {
 		"limit \"adaptive_concurrency\" \"bearable\" {\n}\n" +
 		fmt.Sprintf("jwt \"main\" {\n  algorithms = [\"HS256\"]\n  json_web_key_set {\n    hmac {\n      secret_file = %q\n    }\n  }\n}\n", file) +
 		route("s", "/s", "s", `limits = ["per_client", "bearable"]`) + route("web", "/web", "web") +
-		route("zoned", "/zoned", "zoned", `datacenters = ["dc2"]`) +
+		route("zoned", "/zoned", "zoned", `datacenters = ["dc2"]`) + divided("divided", "/divided", "s 9", "missing 1") +
 		route("private", "/private", "s", "jwt {\n    provider = \"main\"\n  }") + route("none", "/none", "missing", "ip_access {\n    deny = [\"198.51.100.0/24\"]\n  }") +
 		"policies {\n  kv_prefix = \"policies/\"\n  watch = false\n}\n"
 }

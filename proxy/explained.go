@@ -65,8 +65,8 @@ type Answered struct {
 
 // Foreteller is a Forwarder that can tell beforehand when it would send nothing.
 type Foreteller interface {
-	// Foretell returns the failure that Forward would return without having made a
-	// connection, nil for none.
+	// Foretell returns the failure that Forward to x.Endpoint would return without
+	// having made a connection, nil for none.
 	Foretell(x *Exchange) error
 }
 
@@ -159,6 +159,7 @@ func (e *Explained) forward(x *Exchange, before []Line) {
 		x.answerNone(e.Pick.Reason)
 		return
 	}
+	x.Endpoint = e.Pick.Endpoint
 	f, ok := x.p.forwarder.(Foreteller)
 	if !ok {
 		return

@@ -135,7 +135,7 @@ func (l *Log) appendJSON(e *logLine, now limits.Time) {
 		b = append(b, `"-"`...)
 	} else {
 		b = appendJSONString(b, x.Route.Name())
-		service = x.Route.Service
+		service = x.Service()
 	}
 	if x.Endpoint != nil {
 		instance = x.Endpoint.Key()

@@ -65,8 +65,12 @@ type Route struct {
 	// leaves that to what is known of each.
 	Protocol catalog.Protocol
 
-	// UpstreamTLS is how its instances are spoken to; nil means in clear.
+	// UpstreamTLS is how its instances are spoken to; nil means in clear. It is
+	// not looked at where there are Ways.
 	UpstreamTLS UpstreamTLS
+	// Ways are how the requests of a route that splits them go to each of its
+	// services; none for any other. Service is then the first of them.
+	Ways []Way
 
 	// Metrics outlives the route: the same object serves the route of that
 	// name through every reload.

@@ -82,15 +82,16 @@ func (r *reader) datacenters(a *hcl.Attribute, t *Route) []string {
 	if len(items) == 0 || r.Errors() > before {
 		return nil
 	}
+	static := slices.DeleteFunc(t.Services(), func(s string) bool { return !slices.Contains(r.mesh.static, s) })
 	switch at := a.Expr.Range(); {
 	case t.PreparedQuery != "":
 		r.Errorf(at, "Two kinds of failover", "A prepared query has its own failover to other datacenters, in Consul.")
-	case t.Service == "":
+	case len(t.Services()) == 0:
 		r.Errorf(at, "No service", "The route %q has no service that other datacenters could offer.", t.Name)
 	case t.Mesh == MeshOn:
 		r.Errorf(at, "No other datacenters in the mesh", `Instances in other datacenters are spoken to past the mesh, which mesh = "true" rules out.`)
-	case slices.Contains(r.mesh.static, t.Service):
-		r.Errorf(at, "Static service in other datacenters", "The service %q is a static one, of which Consul's datacenters know nothing.", t.Service)
+	case len(static) > 0:
+		r.Errorf(at, "Static service in other datacenters", "The service %q is a static one, of which Consul's datacenters know nothing.", static[0])
 	case r.places.noConsul && !r.partial:
 		r.Errorf(at, noConsul, "The route %q has other datacenters, which needs a consul block in the agent's configuration.", t.Name)
 	}

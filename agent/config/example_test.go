@@ -145,7 +145,7 @@ func schemas(t *testing.T) []placed {
 		"listener": listenerBlock{}, "admin": adminBlock{}, "consul": consulBlock{}, "store": storeBlock{}, "store.tls": upstreamTLSBlock{}, "service": serviceBlock{},
 		"policies": policiesBlock{}, "drain": drainBlock{}, "telemetry": telemetryBlock{}, "tracing": tracingBlock{}, "access_log": accessLogBlock{}, "access_log.sample": logSampleBlock{}, "access_log.rotate": logRotationBlock{}, "access_log.syslog": syslogBlock{},
 		"error_page": errorPageBlock{}, "route": routeBlock{}, "gateway": gatewayBlock{}, "defaults": defaultsBlock{}, "limit": limit.Block{},
-		"listener.http2": http2Block{}, "listener.tls": tlsBlock{}, "listener.tls.certificate": certificateBlock{}, "listener.tls.acme": acmeBlock{}, "route.upstream_tls": upstreamTLSBlock{},
+		"listener.http2": http2Block{}, "listener.tls": tlsBlock{}, "listener.tls.certificate": certificateBlock{}, "listener.tls.acme": acmeBlock{}, "route.upstream_tls": upstreamTLSBlock{}, "route.split": splitBlock{},
 		"tcp_route": tcpRouteBlock{}, "tcp_route.upstream_tls": upstreamTLSBlock{},
 		"consul.service": registrationBlock{}, "consul.connect": connectBlock{}, "consul.login": loginBlock{}, "service.instance": instanceBlock{}, "service.check": checkBlock{},
 	}

@@ -22,8 +22,20 @@ func (r *reader) yields(b *hcl.Block, named map[string]hcl.Range) bool {
 	if _, taken := named[b.Labels[0]]; taken {
 		return true
 	}
-	content, _, _ := b.Body.PartialContent(&hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "service"}}})
-	if content == nil || content.Attributes["service"] == nil {
+	content, _, _ := b.Body.PartialContent(&hcl.BodySchema{
+		Attributes: []hcl.AttributeSchema{{Name: "service"}},
+		Blocks:     []hcl.BlockHeaderSchema{{Type: "split", LabelNames: []string{"service"}}},
+	})
+	if content == nil {
+		return false
+	}
+	for _, s := range content.Blocks {
+		if name := s.Labels[0]; r.remote.statics[name] {
+			r.leftOut(s.LabelRanges[0], name)
+			return true
+		}
+	}
+	if content.Attributes["service"] == nil {
 		return false
 	}
 	a := content.Attributes["service"]
@@ -31,7 +43,12 @@ func (r *reader) yields(b *hcl.Block, named map[string]hcl.Range) bool {
 	if diags.HasErrors() || v.IsNull() || v.Type().FriendlyName() != "string" || !r.remote.statics[v.AsString()] {
 		return false
 	}
-	r.Warnf(a.Expr.Range(), "Route to a static service left out",
-		"The service %q is a static one of this gateway's configuration. What is registered in Consul under that name gets no route to it.", v.AsString())
+	r.leftOut(a.Expr.Range(), v.AsString())
 	return true
+}
+
+// leftOut tells of a route to a static service that is not taken.
+func (r *reader) leftOut(at hcl.Range, service string) {
+	r.Warnf(at, "Route to a static service left out",
+		"The service %q is a static one of this gateway's configuration. What is registered in Consul under that name gets no route to it.", service)
 }

@@ -62,10 +62,11 @@ type Route struct {
 	Query   map[string]string
 
 	// Service is the service that its requests go to, or else PreparedQuery, by
-	// name or ID, finds whom they do: at most one of the two is
-	// set, and neither when a step answers all requests.
+	// name or ID, finds whom they do, or Split divides them: at most one of the
+	// three is set, and none when a step answers all requests.
 	Service       string
 	PreparedQuery string
+	Split         []Share
 	// Datacenters are those whose instances take over from one another, in order.
 	// The gateway's own is the first unless it is listed.
 	Datacenters []string

@@ -186,6 +186,9 @@ func (r *Route) redacted() object {
 		"mesh":            r.Mesh,
 		"protocol":        r.Protocol.String(),
 	}
+	if len(r.Split) > 0 {
+		out["split"] = r.redactedSplit()
+	}
 	if r.Last {
 		out["last"] = true
 	}

@@ -62,6 +62,7 @@ func TestRedactedKeepsTheRest(t *testing.T) {
 var requestsOnly = []string{
 	"Last", "Hosts[0]", "Path", "PathPrefix", "PathPattern", "PathRegex", "Methods[0]", "Headers", "Query",
 	"Protocol", "PreparedQuery", "StripPrefix", "HostHeader", "InheritLimits", "Timeout", "MaxBody",
+	"Split[0].Service", "Split[0].Weight", "Split[0].Tags[0]", "Split[0].Port",
 }
 
 // TestRedactedIsComplete changes every value of a Config, one at a time, and

@@ -49,6 +49,7 @@ type routeBlock struct {
 	ProxyProtocol  *hcl.Attribute `hcl:"proxy_protocol,optional"`
 
 	UpstreamTLS *upstreamTLSBlock `hcl:"upstream_tls,block"`
+	Split       []splitBlock      `hcl:"split,block"`
 }
 
 // attributes are those that a later check may point at.
@@ -107,13 +108,17 @@ func (r *reader) route(b *hcl.Block, o *Options, providers map[string][]string) 
 		Protocol:       r.protocol(in.Protocol),
 		UpstreamTLS:    r.upstreamTLS(in.UpstreamTLS),
 	}
-	if in.PreparedQuery == nil {
+	switch {
+	case len(in.Split) > 0:
+		r.split(&in, &t)
+	case in.PreparedQuery == nil:
 		t.Service = r.service(in.Service, b.DefRange, rest, o)
-	} else {
+	default:
 		r.preparedQuery(&in, &t)
 	}
 	t.Mesh = r.routeMesh(in.Mesh, &t)
-	if in.PreparedQuery != nil {
+	r.splitMesh(&t)
+	if t.PreparedQuery != "" {
 		t.Mesh = r.queryMesh(&in, t.Mesh)
 	}
 	t.Datacenters = r.datacenters(in.Datacenters, &t)

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/lictor/lictor/agent/config"
-	"github.com/lictor/lictor/catalog"
 	"github.com/lictor/lictor/limits"
 	"github.com/lictor/lictor/proxy"
 	"github.com/lictor/lictor/proxy/step/ipaccess"
@@ -41,7 +40,7 @@ func build(p *config.Policy, holds Holds) (*plan, error) {
 	for i := range p.Routes {
 		r := &p.Routes[i]
 		routes = append(routes, &proxy.Route{
-			Rule: r.Rule(), Service: serviceOf(r), Timeout: r.Timeout, MaxBody: r.MaxBody,
+			Rule: r.Rule(), Service: r.MainService(), Timeout: r.Timeout, MaxBody: r.MaxBody,
 			Steps: out.steps(access(p.EffectiveSteps(r)), p.EffectiveLimits(r), r),
 		})
 	}
@@ -51,14 +50,6 @@ func build(p *config.Policy, holds Holds) (*plan, error) {
 	}
 	out.remark(p, holds)
 	return out, nil
-}
-
-// serviceOf is what the agent calls the service that a route's requests go to.
-func serviceOf(r *config.Route) string {
-	if r.PreparedQuery != "" {
-		return catalog.QueryName(r.PreparedQuery)
-	}
-	return r.Service
 }
 
 // accessStep is the block whose step needs nothing but the client's address.

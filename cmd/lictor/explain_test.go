@@ -24,6 +24,7 @@ func TestExplainGolden(t *testing.T) {
 	}{
 		{"../../agent/testdata/explain.json", "explain.txt", 0},
 		{"testdata/explain-refused.json", "explain-refused.txt", 1},
+		{"testdata/explain-split.json", "explain-split.txt", 0},
 	} {
 		raw, err := os.ReadFile(test.file)
 		if err != nil {

@@ -180,11 +180,15 @@ func value(f proxy.Fact) string {
 func goesTo(root *branch, u *agent.ExplainUpstream) {
 	for i, s := range u.Services {
 		title := "Service " + s.Name
-		if i > 0 {
+		if i > 0 && (s.Share == nil || s.Share.String() == u.Services[i-1].Share.String()) {
 			title = "Then service " + s.Name
 		}
 		title += clause(" in ", s.Datacenter)
-		b := root.add(strong, "%s, %s, spoken to %s", title, u.Balance, spoken(u.Spoken))
+		how := u.Spoken
+		if s.Share != nil {
+			title, how = "Share "+s.Share.String()+": "+strings.ToLower(title[:1])+title[1:], s.Spoken
+		}
+		b := root.add(strong, "%s, %s, spoken to %s", title, u.Balance, spoken(how))
 		switch {
 		case !s.Known:
 			b.add(bad, "no source of the catalog has answered yet")
@@ -210,7 +214,7 @@ func goesTo(root *branch, u *agent.ExplainUpstream) {
 			b.add(unsure, "the source can't be followed: %s", s.Error)
 		}
 		for j := range s.Instances {
-			instance(b, &s.Instances[j], u)
+			instance(b, &s.Instances[j], u, s.Share == nil || s.Next)
 		}
 	}
 	if u.Reason != "" && len(u.Services) > 0 {
@@ -228,12 +232,12 @@ func spoken(how string) string {
 	return "in clear"
 }
 
-func instance(b *branch, i *agent.InstanceInfo, u *agent.ExplainUpstream) {
+func instance(b *branch, i *agent.InstanceInfo, u *agent.ExplainUpstream, next bool) {
 	m, chosen := plain, ""
 	switch {
-	case i.ID == u.Pick && u.Probe:
+	case next && i.ID == u.Pick && u.Probe:
 		m, chosen = unsure, ", would be tried again by this request"
-	case i.ID == u.Pick:
+	case next && i.ID == u.Pick:
 		m, chosen = good, ", would be asked now"
 	case i.Why != "":
 		m = bad

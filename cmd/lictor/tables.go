@@ -20,7 +20,7 @@ func runRoutes(e env, args []string) int {
 	return show(e, "routes", "/v1/routes", args, func(v *routesAnswer) []*grid {
 		t := newGrid(keys{0}, "NAME", "METHODS", "HOSTS", "PATH", "SERVICE", "BALANCE", "LIMITS", "REQUESTS", "ERRORS", "FROM")
 		for _, r := range v.Routes {
-			t.row(r.Name, anyOr(r.Methods), anyOr(r.Hosts), routePath(&r), r.Service, r.Balance, noneOr(r.Limits), r.Requests, r.Errors, r.From)
+			t.row(r.Name, anyOr(r.Methods), anyOr(r.Hosts), routePath(&r), routeService(&r), r.Balance, noneOr(r.Limits), r.Requests, r.Errors, r.From)
 		}
 		if len(v.TCP) > 0 {
 			return []*grid{t, tcpTable(v.TCP)}
@@ -36,6 +36,18 @@ func tcpTable(all []agent.TCPRouteInfo) *grid {
 		t.row(r.Name, r.Listener, anyOr(r.SNI), r.Service, r.Balance, noneOr(r.Limits), r.Open, r.Connections, r.Errors)
 	}
 	return t
+}
+
+// routeService says where a route's requests go, and how they are divided.
+func routeService(r *agent.RouteInfo) string {
+	if len(r.Split) == 0 {
+		return r.Service
+	}
+	names := make([]string, len(r.Split))
+	for i := range r.Split {
+		names[i] = r.Split[i].String()
+	}
+	return strings.Join(names, ", ")
 }
 
 func routePath(r *agent.RouteInfo) string {

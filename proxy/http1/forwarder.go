@@ -45,7 +45,7 @@ func (f *Forwarder) Forward(x *proxy.Exchange, ep *upstream.Endpoint) error {
 		k = newCall(f, x)
 		x.Scratch = k // stays with the exchange, which is used again
 	}
-	k.begin(ep.LoadOrAttach(f.slot, f.open).(*pools).of(x.Route.UpstreamTLS))
+	k.begin(ep.LoadOrAttach(f.slot, f.open).(*pools).of(x.Route.TLSTo(ep)))
 	for try := 1; ; try++ {
 		fe := k.attempt()
 		if fe == nil {

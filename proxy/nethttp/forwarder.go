@@ -36,7 +36,7 @@ func NewForwarder(o ForwarderOptions) *Forwarder {
 
 // Forward implements proxy.Forwarder.
 func (f *Forwarder) Forward(x *proxy.Exchange, ep *upstream.Endpoint) error {
-	t := ep.LoadOrAttach(f.slot, f.open).(*transports).of(x.Route.UpstreamTLS)
+	t := ep.LoadOrAttach(f.slot, f.open).(*transports).of(x.Route.TLSTo(ep))
 	for try := 1; ; try++ {
 		left, bounded := x.Remaining()
 		if bounded && left <= 0 {

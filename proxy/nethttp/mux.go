@@ -29,7 +29,7 @@ func NewH2Forwarder(o ForwarderOptions) *H2Forwarder {
 // because it was closing the connection, is sent to it once more on another one
 // (RFC 9113 section 6.8). One that it refuses is the pipeline's to send elsewhere.
 func (f *H2Forwarder) Forward(x *proxy.Exchange, ep *upstream.Endpoint) error {
-	p := ep.LoadOrAttach(f.slot, f.open).(*muxPools).of(x.Route.UpstreamTLS)
+	p := ep.LoadOrAttach(f.slot, f.open).(*muxPools).of(x.Route.TLSTo(ep))
 	x.Upstream = proxy.HTTP2
 	x.KeepBody()
 	for try := 1; ; try++ {

@@ -216,9 +216,7 @@ func (t *Template) append(dst []byte, p *part, x *proxy.Exchange, found *match) 
 			dst = append(dst, x.Route.Name()...)
 		}
 	case service:
-		if x.Route != nil {
-			dst = append(dst, x.Route.Service...)
-		}
+		dst = append(dst, x.Service()...)
 	case clientIP:
 		if x.Client.IsValid() {
 			dst = x.Client.AppendTo(dst)

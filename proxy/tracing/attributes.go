@@ -104,8 +104,8 @@ func serverAttributes(x *proxy.Exchange) []attribute.KeyValue {
 		requestIDKey.String(text(x.RequestID())))
 	if x.Route != nil {
 		list = append(list, semconv.HTTPRoute(pathOf(x.Route)), routeKey.String(x.Route.Name()), retriesKey.Int(x.Retries))
-		if x.Route.Service != "" {
-			list = append(list, serviceKey.String(x.Route.Service))
+		if service := x.Service(); service != "" {
+			list = append(list, serviceKey.String(service))
 		}
 	}
 	if x.Endpoint != nil {
@@ -150,7 +150,7 @@ func clientAttributes(x *proxy.Exchange, i int) []attribute.KeyValue {
 	list := make([]attribute.KeyValue, 0, 12)
 	list = methodAttributes(list, x)
 	scheme := "http://"
-	if x.Route.UpstreamTLS != nil {
+	if x.Route.TLSTo(a.Endpoint) != nil {
 		scheme = "https://"
 	}
 	target := a.Endpoint.Target()

@@ -18,6 +18,7 @@ type Attempt struct {
 	probe uint32    // the endpoint's probe that this attempt is, 0 for none
 	last  Outcome   // the last one reported
 	n     uint8
+	share uint8 // that the request was last drawn for, where there are several
 	tried [MaxAttempts]*Endpoint
 }
 

@@ -241,9 +241,9 @@ func (e *Endpoint) describeLocked(now time.Time) EndpointStats {
 // Describe tells of every instance of the pool's service whether this pool
 // sends requests there, and why not.
 func (p *Pool) Describe(now time.Time) []EndpointStats {
-	if p.over != nil {
+	if p.svc == nil {
 		var stats []EndpointStats
-		for _, tier := range p.over.tiers {
+		for _, tier := range p.Tiers() {
 			stats = append(stats, tier.Describe(now)...)
 		}
 		return stats

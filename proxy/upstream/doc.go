@@ -38,5 +38,10 @@
 // over while nobody before them is in order: failover.go. And of one service's
 // endpoints those in the gateway's own zone may come first: zones.go.
 //
+// # Shares
+//
+// A pool may split its requests among services, or among instances of one by their
+// tags, each getting its share of them: split.go.
+//
 // The package reads no clock: the time is an argument wherever it matters.
 package upstream

@@ -32,8 +32,8 @@ const (
 	unset = -2
 )
 
-func (f *failover) acquire(a *Attempt, now time.Time) (*Endpoint, Reason) {
-	if a.n == 0 {
+func (f *failover) acquire(a *Attempt, now time.Time, as part) (*Endpoint, Reason) {
+	if a.n == 0 && as == alone {
 		f.mu.Lock()
 		f.budget.request(now)
 		f.mu.Unlock()
@@ -48,8 +48,11 @@ func (f *failover) acquire(a *Attempt, now time.Time) (*Endpoint, Reason) {
 		why = max(why, because)
 		benched = benched || because == AllBenched
 	}
-	if !benched {
+	switch {
+	case !benched:
 		return nil, why
+	case as == spared:
+		return nil, AllBenched // whatever else: there is somebody to probe
 	}
 	for _, p := range f.tiers {
 		if e, _ := p.acquire(a, now, lastly); e != nil {
@@ -70,16 +73,26 @@ func (f *failover) retry(now time.Time) bool {
 func (f *failover) look() (tier int, sure bool) {
 	sure = true
 	for i, p := range f.tiers {
-		v := p.svc
-		v.mu.Lock()
-		known, up := v.known != nil, p.eligible > p.benched
-		v.mu.Unlock()
+		up, known := p.inOrder()
 		if up {
 			return i, sure
 		}
 		sure = sure && known
 	}
 	return none, sure
+}
+
+// inOrder reports whether the pool has an endpoint that the catalog calls healthy
+// and that has not failed lately, and whether anything is known of that.
+func (p *Pool) inOrder() (up, known bool) {
+	if p.over != nil {
+		tier, sure := p.over.look()
+		return tier >= 0, tier >= 0 || sure
+	}
+	v := p.svc
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return p.eligible > p.benched, v.known != nil
 }
 
 // name returns the name of a tier's service for the log.
@@ -90,15 +103,18 @@ func (f *failover) name(tier int) string {
 	return f.tiers[tier].Service()
 }
 
-// reviewLocked finds out which services serve now, for all pools with fallbacks.
+// reviewLocked finds out which services serve now, for all pools made of pools.
 // The caller holds s.mu.
 func (s *Set) reviewLocked() {
-	if s.failovers.Load() == 0 {
+	if s.composed.Load() == 0 {
 		return
 	}
 	for _, p := range s.pools {
-		if p.over != nil {
+		switch {
+		case p.over != nil:
 			s.review(p)
+		case p.cut != nil:
+			s.reviewSplit(p)
 		}
 	}
 }
@@ -136,6 +152,21 @@ type FailoverStats struct {
 	Serving string
 	// Switches counts the changes of that.
 	Switches uint64
+}
+
+// Failovers returns the pools with fallbacks that the pool is made of: itself, or those
+// of its shares. A nil pool has none.
+func (p *Pool) Failovers() []*Pool {
+	if p == nil {
+		return nil
+	}
+	var list []*Pool
+	p.each(func(part *Pool) {
+		if part.over != nil {
+			list = append(list, part)
+		}
+	})
+	return list
 }
 
 // Failover describes the pool, which may be nil; ok is false when it has no

@@ -211,7 +211,7 @@ func TestFailoverSharesPools(t *testing.T) {
 		t.Errorf("%d retries for 1000 requests, want 300", left)
 	}
 	s.Retain([]*Pool{p})
-	if !alone.seated || s.pools[p.key] != p || s.failovers.Load() != 1 {
+	if !alone.seated || s.pools[p.key] != p || s.composed.Load() != 1 {
 		t.Error("Retain dropped what the pool needs")
 	}
 	s.Retain(nil)
@@ -219,7 +219,7 @@ func TestFailoverSharesPools(t *testing.T) {
 		t.Errorf("a request that began before: %s", got)
 	}
 	s.Retain(nil)
-	if st := s.Describe(t0); len(st) != 0 || len(s.pools) != 0 || s.failovers.Load() != 0 {
+	if st := s.Describe(t0); len(st) != 0 || len(s.pools) != 0 || s.composed.Load() != 0 {
 		t.Errorf("%+v is left", st)
 	}
 	if _, err := s.Pool(PoolSpec{Service: "web", Fallbacks: []string{""}}); err == nil {

@@ -80,13 +80,15 @@ func (h *hash) best(c []Candidate, key uint64) int {
 		if c[i].Weight == 0 {
 			continue
 		}
-		u := (float64(mix(key^h.ids[i])>>11) + 0.5) / (1 << 53)
-		if s := -math.Log(u) / float64(c[i].Weight); best < 0 || s < least {
+		if s := -math.Log(unit(mix(key^h.ids[i]))) / float64(c[i].Weight); best < 0 || s < least {
 			best, least = i, s
 		}
 	}
 	return best
 }
+
+// unit makes a number between 0 and 1, neither of them, of any number.
+func unit(h uint64) float64 { return (float64(h>>11) + 0.5) / (1 << 53) }
 
 // hash64 returns a number that stands for the identity, the same in every
 // gateway: FNV-1a.

@@ -14,6 +14,10 @@ type Look struct {
 	Instance, Target string
 	// Service is the one of the pool's services that takes the request.
 	Service string
+	// Share is the index of the share that it was drawn for, 0 where there are none.
+	Share int
+	// Endpoint is the endpoint, nil for none. It is not held.
+	Endpoint *Endpoint
 	// Probe says that the request would find out whether a benched endpoint is back.
 	Probe bool
 	// Reason is Acquired when there is an endpoint.
@@ -22,13 +26,21 @@ type Look struct {
 
 // Look looks at the pool for a request of that key.
 func (p *Pool) Look(key uint64, now time.Time) Look {
-	if p.over != nil {
-		return p.over.lookFor(key, now)
-	}
-	return p.look(key, now, alone)
+	return p.foretake(key, now, alone)
 }
 
-func (f *failover) lookFor(key uint64, now time.Time) Look {
+// foretake is take for an attempt that does not come about.
+func (p *Pool) foretake(key uint64, now time.Time, as part) Look {
+	switch {
+	case p.over != nil:
+		return p.over.lookFor(key, now, as)
+	case p.cut != nil:
+		return p.cut.lookFor(key, now)
+	}
+	return p.look(key, now, as)
+}
+
+func (f *failover) lookFor(key uint64, now time.Time, as part) Look {
 	best, benched := Look{Reason: Unknown}, false
 	for _, p := range f.tiers {
 		l := p.look(key, now, spared)
@@ -38,7 +50,9 @@ func (f *failover) lookFor(key uint64, now time.Time) Look {
 		best.Reason = max(best.Reason, l.Reason)
 		benched = benched || l.Reason == AllBenched
 	}
-	if benched {
+	if benched && as == spared {
+		best.Reason = AllBenched
+	} else if benched {
 		for _, p := range f.tiers {
 			if l := p.look(key, now, lastly); l.Reason == Acquired {
 				return l
@@ -80,7 +94,7 @@ func (p *Pool) look(key uint64, now time.Time, as part) Look {
 		return l
 	}
 	e := p.eps[at]
-	l.Instance, l.Target, l.Probe = e.id.key, e.id.target, e.bench.benched
+	l.Instance, l.Target, l.Probe, l.Endpoint = e.id.key, e.id.target, e.bench.benched, e
 	return l
 }
 
@@ -122,11 +136,15 @@ func foresee(k Picker, c []Candidate, key uint64) int {
 	}
 }
 
-// Tiers are the pools that stand for one another, in order: the pool itself when it
-// has no fallbacks.
+// Tiers are the pools with endpoints that the pool is made of, in order: the pool
+// itself when it is not made of pools. Those of a pool with fallbacks stand for one
+// another; those of one that splits are its shares', and one may be there twice.
 func (p *Pool) Tiers() []*Pool {
-	if p.over != nil {
-		return slices.Clone(p.over.tiers)
-	}
-	return []*Pool{p}
+	var tiers []*Pool
+	p.each(func(part *Pool) {
+		if part.svc != nil {
+			tiers = append(tiers, part)
+		}
+	})
+	return tiers
 }

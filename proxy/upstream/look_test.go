@@ -10,8 +10,8 @@ import (
 	"github.com/lictor/lictor/catalog"
 )
 
-// TestLookForesees plays at random with pools of every balancer, with zones, bounds
-// and fallbacks, and compares every look with the acquisition that follows. A look
+// TestLookForesees plays at random with pools of every balancer, with zones, bounds,
+// fallbacks and shares, and compares every look with the acquisition that follows. A look
 // must change nothing: not the candidates, not the dice.
 func TestLookForesees(t *testing.T) {
 	for _, b := range Balancers() {
@@ -21,8 +21,13 @@ func TestLookForesees(t *testing.T) {
 			for range 60 {
 				s := NewSet(Options{Seed: d.Uint64(), Zone: []string{"", "a"}[d.IntN(2)], Sources: []string{"consul"}})
 				spec := PoolSpec{Service: "web", Balance: b.Name, MaxConnections: d.IntN(3)}
-				if d.IntN(3) == 0 {
+				switch d.IntN(4) {
+				case 0:
 					spec.Fallbacks = []string{"web2"}
+				case 1:
+					spec.Service, spec.Split = "", []Share{
+						{Weight: d.IntN(3), Service: "web", Tags: []string{"v1"}}, {Weight: 2, Service: "web"}, {Weight: 1, Service: "web2", Fallbacks: []string{"web"}},
+					}
 				}
 				p := mustPool(t, s, spec)
 				now := t0
@@ -76,6 +81,9 @@ func randomInstances(d *rand.Rand, place string) []catalog.Instance {
 	for i := range in {
 		in[i].Weight = 1 + d.IntN(3)
 		in[i].Zone = []string{"a", "b"}[d.IntN(2)]
+		if d.IntN(3) == 0 {
+			in[i].Tags = []string{"v1"}
+		}
 		if d.IntN(4) == 0 {
 			in[i].Ineligible = "critical"
 		}

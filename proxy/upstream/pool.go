@@ -9,13 +9,14 @@ import (
 // match a PoolSpec, and a balancer. It lives for as long as any route names its
 // spec, through every change of the catalog and of the policies.
 //
-// A pool whose spec names fallbacks has no endpoints of its own: it holds a pool
-// for each of its services.
+// A pool whose spec names fallbacks, or splits, has no endpoints of its own: it
+// holds a pool for each of its services, or shares.
 type Pool struct {
 	spec PoolSpec
 	key  poolKey
-	svc  *service  // nil for a pool with fallbacks
-	over *failover // nil for every other
+	svc  *service  // nil for a pool made of pools, which has one of these two
+	over *failover // of one with fallbacks
+	cut  *split    // of one that splits
 
 	// What follows is guarded by svc.mu.
 	seated bool // false once Retain dropped the pool
@@ -35,7 +36,7 @@ type Pool struct {
 // changed.
 func (p *Pool) Spec() PoolSpec { return p.spec }
 
-// Service returns the name of the pool's service.
+// Service returns the name of the pool's service, empty for a pool that splits.
 func (p *Pool) Service() string { return p.spec.Service }
 
 // Acquire picks an endpoint for the request and counts the request in, both in
@@ -44,10 +45,21 @@ func (p *Pool) Service() string { return p.spec.Service }
 // there is no endpoint the reason says why.
 func (p *Pool) Acquire(a *Attempt, now time.Time) (*Endpoint, Reason) {
 	a.Release()
-	if p.over != nil {
-		return p.over.acquire(a, now)
+	if p.svc == nil {
+		return p.take(a, now, alone)
 	}
 	return p.acquire(a, now, alone)
+}
+
+// take is acquire for any kind of pool. A split is never a part of another pool.
+func (p *Pool) take(a *Attempt, now time.Time, as part) (*Endpoint, Reason) {
+	switch {
+	case p.over != nil:
+		return p.over.acquire(a, now, as)
+	case p.cut != nil:
+		return p.cut.acquire(a, now)
+	}
+	return p.acquire(a, now, as)
 }
 
 // part is the part that a pool has in answering a request.
@@ -62,7 +74,7 @@ const (
 	lastly
 )
 
-// acquire is Acquire for an attempt that holds nothing.
+// acquire is Acquire for an attempt that holds nothing, of a pool with endpoints.
 func (p *Pool) acquire(a *Attempt, now time.Time, as part) (*Endpoint, Reason) {
 	v := p.svc
 	v.mu.Lock()
@@ -100,8 +112,11 @@ func (p *Pool) acquire(a *Attempt, now time.Time, as part) (*Endpoint, Reason) {
 // went out, and spends one retry of its pool's budget if so. A failed connect
 // needs no leave. The request itself must be fit to be repeated.
 func (p *Pool) Retry(now time.Time) bool {
-	if p.over != nil {
+	switch {
+	case p.over != nil:
 		return p.over.retry(now)
+	case p.cut != nil:
+		return p.cut.retry(now)
 	}
 	p.svc.mu.Lock()
 	defer p.svc.mu.Unlock()

@@ -23,7 +23,7 @@ type Options struct {
 	// Seed feeds all that is random: jitter and the random balancers.
 	Seed uint64
 	// Logger is told when an endpoint is benched and when it is back, and when a
-	// fallback takes over. Nil logs nothing.
+	// fallback takes over or a share falls to others. Nil logs nothing.
 	Logger hclog.Logger
 }
 
@@ -40,7 +40,7 @@ type Set struct {
 	pools     map[poolKey]*Pool
 	dice      dice
 
-	failovers atomic.Int32 // how many of the pools have fallbacks
+	composed atomic.Int32 // how many of the pools are made of pools
 }
 
 // NewSet returns a set that knows nothing yet.
@@ -100,35 +100,44 @@ func (s *Set) Apply(snap *catalog.Snapshot) []Change {
 // retained, and makes it if need be, filled from what is known. The error names
 // what is wrong with the spec.
 func (s *Set) Pool(spec PoolSpec) (*Pool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.poolLocked(spec)
+}
+
+// poolLocked is Pool. The caller holds s.mu.
+func (s *Set) poolLocked(spec PoolSpec) (*Pool, error) {
 	spec, key, err := spec.canonical()
 	if err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if p := s.pools[key]; p != nil {
 		return p, nil
 	}
-	if len(spec.Fallbacks) == 0 {
-		return s.make(spec, key), nil
-	}
-	p := &Pool{spec: spec, key: key, over: &failover{serving: unset}}
-	for _, name := range append([]string{spec.Service}, spec.Fallbacks...) {
-		one := spec
-		one.Service, one.Fallbacks = name, nil
-		one, key, err := one.canonical()
-		if err != nil {
+	p := &Pool{spec: spec, key: key}
+	switch {
+	case len(spec.Split) > 0:
+		if p.cut, err = s.newSplit(&spec); err != nil {
 			return nil, err
 		}
-		tier := s.pools[key]
-		if tier == nil {
-			tier = s.make(one, key)
+		s.reviewSplit(p)
+	case len(spec.Fallbacks) > 0:
+		p.over = &failover{serving: unset}
+		for _, name := range append([]string{spec.Service}, spec.Fallbacks...) {
+			one := spec
+			one.Service, one.Fallbacks = name, nil
+			tier, err := s.poolLocked(one)
+			if err != nil {
+				return nil, err
+			}
+			p.over.tiers = append(p.over.tiers, tier)
 		}
-		p.over.tiers = append(p.over.tiers, tier)
+		s.review(p)
+	default:
+		return s.make(spec, key), nil
 	}
 	s.pools[key] = p
-	s.failovers.Add(1)
-	s.review(p)
+	s.composed.Add(1)
 	return p, nil
 }
 
@@ -168,23 +177,33 @@ func (s *Set) seat(p *Pool) {
 func (s *Set) Retain(pools []*Pool) {
 	keep := make(map[*Pool]bool, len(pools))
 	for _, p := range pools {
-		keep[p] = true
-		if p.over != nil {
-			for _, tier := range p.over.tiers {
-				keep[tier] = true
-			}
-		}
+		p.each(func(part *Pool) { keep[part] = true })
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for key, p := range s.pools {
-		if p.over != nil && !keep[p] {
+		if p.svc == nil && !keep[p] {
 			delete(s.pools, key)
-			s.failovers.Add(-1)
+			s.composed.Add(-1)
 		}
 	}
 	for _, v := range s.services {
 		s.retain(v, keep)
+	}
+}
+
+// each calls f for the pool and for those that it is made of.
+func (p *Pool) each(f func(*Pool)) {
+	f(p)
+	switch {
+	case p.over != nil:
+		for _, tier := range p.over.tiers {
+			tier.each(f)
+		}
+	case p.cut != nil:
+		for i := range p.cut.shares {
+			p.cut.shares[i].pool.each(f)
+		}
 	}
 }
 
@@ -243,7 +262,7 @@ func (s *Set) tell(e *Endpoint, ev event, o Outcome) {
 	case nothing:
 		return
 	}
-	if s.failovers.Load() > 0 {
+	if s.composed.Load() > 0 {
 		s.mu.Lock()
 		s.reviewLocked()
 		s.mu.Unlock()

@@ -27,18 +27,32 @@ type PoolSpec struct {
 	// counted over all pools of the service, before this pool passes it over.
 	// 0 means no bound.
 	MaxConnections int
+	// Split divides the requests among what its elements name, in place of Service,
+	// Fallbacks, Tags and Port, which are then empty; everything else holds for each
+	// of them. None makes no division.
+	Split []Share
+	// Turns names whose requests are divided: pools that split alike under
+	// different names take turns each on their own. It is empty without Split.
+	Turns string
 }
 
 // poolKey is a PoolSpec made comparable.
 type poolKey struct {
 	service, fallbacks, tags, port, balance string
+	split, turns                            string
 	maxConnections                          int
 }
 
 // canonical returns the spec with sorted tags and no empty name, and its key.
 func (s PoolSpec) canonical() (PoolSpec, poolKey, error) {
+	if len(s.Split) > 0 {
+		return s.canonicalSplit()
+	}
 	if s.Service == "" {
 		return s, poolKey{}, fmt.Errorf("pool without a service")
+	}
+	if s.Turns != "" {
+		return s, poolKey{}, fmt.Errorf("pool of service %q: turns of %q, but nothing to divide", s.Service, s.Turns)
 	}
 	if s.MaxConnections < 0 {
 		return s, poolKey{}, fmt.Errorf("pool of service %q: max connections %d is negative", s.Service, s.MaxConnections)
@@ -60,7 +74,10 @@ func (s PoolSpec) canonical() (PoolSpec, poolKey, error) {
 		}
 	}
 	s.Fallbacks = fallbacks
-	return s, poolKey{s.Service, quoted(s.Fallbacks), quoted(s.Tags), s.Port, s.Balance, s.MaxConnections}, nil
+	return s, poolKey{
+		service: s.Service, fallbacks: quoted(s.Fallbacks), tags: quoted(s.Tags), port: s.Port,
+		balance: s.Balance, maxConnections: s.MaxConnections,
+	}, nil
 }
 
 // quoted makes one text of several, a different one for each list.

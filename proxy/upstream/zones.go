@@ -176,9 +176,10 @@ func spill(near, far side) uint32 {
 
 // Local returns the share of the pool's requests that stays in the gateway's
 // zone; divided is false where zones make no difference. Of a pool with
-// fallbacks it is that of the first service. A nil pool has none.
+// fallbacks it is that of the first service. A nil pool has none, nor has one that
+// splits.
 func (p *Pool) Local() (share float64, divided bool) {
-	if p == nil {
+	if p == nil || p.cut != nil {
 		return 0, false
 	}
 	if p.over != nil {

@@ -70,6 +70,12 @@ function step(s) {
   return branch(s.verdict !== "not reached", [el("b", null, s.step), " ", pill(s.verdict, tones[s.verdict]), s.why ? " " + s.why : ""], facts(s.facts), (s.parts ?? []).map(step));
 }
 
+// share says of one of those among whom a route divides its requests what part it gets.
+function share(v) {
+  const percent = (x) => (100 * x).toFixed(1).replace(/\.0$/, "") + "%";
+  return [v.tags?.length ? "tags " + v.tags.join(", ") : "", v.port ? "port " + v.port : "", percent(v.share) + " of the requests" + (v.share === v.due ? "" : ", due " + percent(v.due))].filter(Boolean).join(" · ");
+}
+
 export function tree(e) {
   const o = e.outcome;
   const title = o.reaches ? `Reaches ${e.upstream?.pick || "an instance"}` : o.status ? `The gateway answers ${o.status}` : "The gateway answers";
@@ -86,7 +92,7 @@ export function tree(e) {
     e.sent ? branch(false, [el("b", null, "sent"), ` ${e.sent.method} ${e.sent.path}${e.sent.query ? "?" + e.sent.query : ""} to ${e.sent.host}`],
       e.sent.added.map((f) => leaf(el("span.muted", null, "added "), `${f.name}: ${f.value}`)), fact("kept", e.sent.kept.length ? e.sent.kept : undefined), fact("removed", e.sent.removed.length ? e.sent.removed : undefined)) : null,
     u ? branch(true, [el("b", null, "instances "), u.pick ? `${u.pick} by ${u.balance}` : u.balance, u.reason ? " " + u.reason : ""], fact("spoken to", u.spoken === "clear" ? "in clear" : "through " + u.spoken),
-      u.services.map((s) => branch(true, [el("b", null, s.name), s.instances.length ? "" : [" ", pill(s.known ? "not registered" : "no answer yet", "bad")]], fact("error", s.error), fact("catalog index", s.index),
+      u.services.map((s) => branch(true, [el("b", null, s.name), s.share ? [" ", el("span.muted", null, share(s.share)), s.next ? [" ", pill("next", "ok")] : ""] : "", s.instances.length ? "" : [" ", pill(s.known ? "not registered" : "no answer yet", "bad")]], fact("error", s.error), fact("catalog index", s.index),
         s.instances.map((i) => leaf(el("b", null, i.id), " ", pill(i.state, i.state === "open" ? "ok" : "bad"), ` ${i.address}, ${i.health}, ${i.in_flight} in flight`, i.why ? el("span.muted", null, " " + i.why + (i.output ? ": " + i.output.trim() : "")) : ""))))) : null,
     !o.reaches ? branch(false, el("b", null, "answer"), fact("type", o.problem), fact("cause", o.cause), (o.fields ?? []).map((f) => leaf(`${f.name}: ${f.value}`))) : null,
     e.warnings.length ? branch(true, el("b", null, "warnings"), e.warnings.map((w) => leaf(w))) : null);

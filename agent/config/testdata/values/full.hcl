@@ -186,6 +186,22 @@ route "elsewhere" {
   datacenters = ["dc3", "dc1", "dc-2_b"]
 }
 
+route "divided" {
+  path        = "/divided"
+  datacenters = ["dc2"]
+  split "orders" {
+    weight = 90
+  }
+  split "orders" {
+    weight = 10
+    tags   = ["v2", "canary"]
+    port   = "http"
+  }
+  split "users" {
+    weight = 0
+  }
+}
+
 route "nearest" {
   path           = "/nearest"
   prepared_query = "orders-nearest"
