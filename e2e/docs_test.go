@@ -222,6 +222,9 @@ var documents = map[string]map[string]commands{
 			prints: []string{`(200 ){6}(429 ){2}`},
 		},
 	},
+	"docs/tls.md": {
+		"(umask 077; openssl rand -base64 32 > tls/tickets.secrets)": {},
+	},
 }
 
 // TestDocuments runs every command that README.md and docs/ show, in the order in

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+
+	"github.com/lictor/lictor/agent/tickets"
 )
 
 const (
@@ -35,6 +37,9 @@ type ServerSpec struct {
 	ClientOptional bool
 	// NoStapling leaves out what authorities say of the certificates by OCSP.
 	NoStapling bool
+	// TicketFile holds the secrets by which session tickets are sealed. Empty means
+	// that they are sealed by keys that nobody else has.
+	TicketFile string
 }
 
 // ServerSet is everything that a ServerSpec names, read and sound. It is made
@@ -48,6 +53,7 @@ type ServerSet struct {
 	kept      []*tls.Certificate      // of it, as they are shown
 	stapler   Stapler                 // of what authorities say of them; nil for none
 	staples   [][]byte                // of it, as they are shown: those of the pairs, then of kept
+	tickets   *source[*tickets.Keys]  // nil without a TicketFile
 }
 
 // LoadServer reads everything that the spec names. The keeper's certificates come
@@ -69,6 +75,9 @@ func LoadServer(spec ServerSpec, keeper Keeper) (*ServerSet, error) {
 		if _, err := set.authority.look(false); err != nil {
 			return nil, fmt.Errorf("loading the clients' authorities: %w", err)
 		}
+	}
+	if err := set.loadTickets(); err != nil {
+		return nil, err
 	}
 	return set, nil
 }
@@ -94,6 +103,9 @@ func (s *ServerSet) config() *tls.Config {
 			c.ClientAuth = tls.VerifyClientCertIfGiven
 		}
 	}
+	if k := s.keys(); k != nil {
+		k.Use(c)
+	}
 	return c
 }
 
@@ -115,7 +127,8 @@ type Server struct {
 // showing is what a handshake goes by.
 type showing struct {
 	*tls.Config
-	set *ServerSet
+	set  *ServerSet
+	keys *tickets.Keys // of its session tickets; nil for those of crypto/tls
 }
 
 // NewServer returns a server that shows the set. Nil logs nothing.
@@ -139,6 +152,9 @@ func (s *Server) Config() *tls.Config {
 			if c := next.set.challenge(hello); c != nil {
 				return c, nil
 			}
+			if next.keys != nil {
+				return next.keys.For(hello, next.Config), nil
+			}
 			return next.Config, nil
 		},
 	}
@@ -154,7 +170,7 @@ func (s *Server) Adopt(set *ServerSet) {
 	s.showLocked()
 }
 
-func (s *Server) showLocked() { s.next.Store(&showing{s.set.config(), s.set}) }
+func (s *Server) showLocked() { s.next.Store(&showing{s.set.config(), s.set, s.set.keys()}) }
 
 // takeKept asks the keeper again, and reports whether it has others than before.
 func (s *ServerSet) takeKept() bool {
@@ -199,6 +215,7 @@ func (s *Server) refresh() {
 		}
 		changed = changed || is
 	}
+	changed = s.lookAtTicketsLocked() || changed
 	changed = s.set.takeKept() || changed
 	if s.set.takeStaples() || changed {
 		s.showLocked()

@@ -9,7 +9,7 @@ import (
 
 // misplacedSecret matches what HCL says of an unknown argument that is likely
 // to hold a secret.
-var misplacedSecret = regexp.MustCompile(`named "((?:[a-z0-9_]+_)?(?:token|password|secret|secret_id|private_key))"`)
+var misplacedSecret = regexp.MustCompile(`named "((?:[a-z0-9_]+_)?(?:token|password|secret|secret_id|private_key|ticket_key))"`)
 
 // hideSecret replaces a diagnostic about a secret that someone wrote into a
 // file by one that doesn't quote its line, since diagnostics are logged and

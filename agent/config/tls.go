@@ -22,6 +22,7 @@ type tlsBlock struct {
 	ClientCAFile *hcl.Attribute     `hcl:"client_ca_file,optional"`
 	ClientAuth   *hcl.Attribute     `hcl:"client_auth,optional"`
 	OCSPStapling *hcl.Attribute     `hcl:"ocsp_stapling,optional"`
+	TicketFile   *hcl.Attribute     `hcl:"session_ticket_key_file,optional"`
 
 	Range hcl.Range `hcl:",def_range"`
 }
@@ -69,6 +70,7 @@ func (r *reader) listenerTLS(in *tlsBlock) *certs.ServerSpec {
 	if in.ClientAuth != nil && in.ClientCAFile == nil {
 		r.Errorf(in.ClientAuth.Expr.Range(), "Missing required argument", "The argument %q is required beside %q.", "client_ca_file", "client_auth")
 	}
+	s.TicketFile = r.ticketSecrets(in.TicketFile)
 	return s
 }
 
@@ -150,6 +152,21 @@ func (r *reader) authorities(a *hcl.Attribute, file string) {
 	}
 }
 
+// ticketSecrets reads the name of a file of secrets for session tickets, and looks
+// whether it can be used.
+func (r *reader) ticketSecrets(a *hcl.Attribute) string {
+	file := r.path(a, "")
+	if file == "" {
+		return ""
+	}
+	if _, err := certs.LoadTickets(file); err != nil {
+		r.badFile(a, err)
+	} else if certs.Exposed(file) {
+		r.Warnf(a.Expr.Range(), "Exposed "+a.Name, "%s: every user of this machine may read it. Who has the secrets can pass for the gateway, and for its clients.", file)
+	}
+	return file
+}
+
 func (r *reader) badFile(a *hcl.Attribute, err error) {
 	r.Errorf(a.Expr.Range(), "Invalid "+a.Name, "%s.", err)
 }
@@ -173,11 +190,12 @@ func redactedListenerTLS(s *certs.ServerSpec, made *acme.Want) object {
 		auth = "optional"
 	}
 	out := object{
-		"certificate":    pairs,
-		"min_version":    strings.TrimPrefix(tls.VersionName(s.MinVersion), "TLS "),
-		"client_ca_file": s.ClientCAFile,
-		"client_auth":    auth,
-		"ocsp_stapling":  !s.NoStapling,
+		"certificate":             pairs,
+		"min_version":             strings.TrimPrefix(tls.VersionName(s.MinVersion), "TLS "),
+		"client_ca_file":          s.ClientCAFile,
+		"client_auth":             auth,
+		"ocsp_stapling":           !s.NoStapling,
+		"session_ticket_key_file": s.TicketFile,
 	}
 	if made != nil {
 		out["acme"] = redactedACME(made)

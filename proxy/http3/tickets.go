@@ -1,26 +1,69 @@
 package http3
 
-import "crypto/tls"
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/tls"
+	"slices"
+)
 
 // keepingTickets returns a configuration that seals the tickets of sessions by keys
 // of its own, so that they outlive what GetConfigForClient returns: crypto/tls does
-// so by itself, and quic-go asks for the keys of what was returned. Keys that
-// somebody has set in there are left alone.
+// so by itself, and quic-go asks for the keys of what was returned. Who has set
+// WrapSession in there seals by that. What is begun by a ticket of another server is
+// resumed, but without early data.
 func keepingTickets(c *tls.Config) *tls.Config {
 	c = c.Clone()
-	next := c.GetConfigForClient
-	if next == nil {
-		return c
-	}
 	keys := c.Clone() // crypto/tls makes keys for it, and replaces them every day
-	c.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-		chosen, err := next(hello)
-		if chosen == nil || err != nil || chosen.WrapSession != nil {
-			return chosen, err
+	m := newMint()
+	m.mark(c, keys)
+	if next := c.GetConfigForClient; next != nil {
+		c.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			chosen, err := next(hello)
+			if chosen == nil || err != nil {
+				return chosen, err
+			}
+			chosen = chosen.Clone()
+			m.mark(chosen, keys)
+			return chosen, nil
 		}
-		chosen = chosen.Clone()
-		chosen.WrapSession, chosen.UnwrapSession = keys.EncryptTicket, keys.DecryptTicket
-		return chosen, nil
 	}
 	return c
+}
+
+// mint knows its own tickets among those that are sealed by the same keys. A first
+// flight can be replayed wherever its early data is taken, from any address that has
+// got a token there, so it must not be taken by every gateway that opens the ticket
+// (RFC 8446 section 8).
+type mint struct{ sign []byte }
+
+// signLabel tells the sign from what others keep in tickets.
+const signLabel = "lictor-mint-1 "
+
+func newMint() mint {
+	sign := make([]byte, 16)
+	_, _ = rand.Read(sign) // never fails
+	return mint{append([]byte(signLabel), sign...)}
+}
+
+// mark has a configuration sign the tickets that allow early data, and refuse that to
+// those of others. The keys are for one that has no way of its own to seal them.
+func (m mint) mark(c, keys *tls.Config) {
+	wrap, unwrap := c.WrapSession, c.UnwrapSession
+	if wrap == nil {
+		wrap, unwrap = keys.EncryptTicket, keys.DecryptTicket
+	}
+	c.WrapSession = func(about tls.ConnectionState, s *tls.SessionState) ([]byte, error) {
+		if s.EarlyData {
+			s.Extra = append(s.Extra, m.sign)
+		}
+		return wrap(about, s)
+	}
+	c.UnwrapSession = func(ticket []byte, about tls.ConnectionState) (*tls.SessionState, error) {
+		s, err := unwrap(ticket, about)
+		if err == nil && s != nil && s.EarlyData {
+			s.EarlyData = slices.ContainsFunc(s.Extra, func(b []byte) bool { return bytes.Equal(b, m.sign) })
+		}
+		return s, err
+	}
 }
