@@ -67,8 +67,13 @@ func TestPingDescribesAlike(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	gone := l.Addr().String()
-	l.Close()
+	defer l.Close()
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	gone := c.LocalAddr().String() // taken, so that nobody else can listen there
 	p := newPinger(catalog.Reach{Local: true})
 	for _, c := range []Check{{TCP: true}, {HTTP: "/"}} {
 		err := p.ping(t.Context(), gone, c)

@@ -17,9 +17,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/lictor/lictor/agent"
-	"github.com/lictor/lictor/agent/config"
 )
 
 // unpack returns the files of a bundle by their names below its folder.
@@ -60,7 +57,7 @@ func unpack(t *testing.T, file string) map[string][]byte {
 // but those.
 func TestDebug(t *testing.T) {
 	t.Parallel()
-	dir, admin := t.TempDir(), freeAddress(t)
+	dir := t.TempDir()
 	write := func(name, text string) string {
 		t.Helper()
 		file := filepath.Join(dir, name)
@@ -75,7 +72,7 @@ listener "public" {
   address = "127.0.0.1:0"
 }
 admin {
-  address    = %q
+  address    = "127.0.0.1:0"
   token_file = %q
 }
 access_log {
@@ -127,31 +124,11 @@ route "keys" {
     keys_file = %q
   }
 }
-`, admin, write("admin.token", planted+"-1"), write("consul.token", planted+"-2"), write("redis.password", planted+"-3"),
+`, write("admin.token", planted+"-1"), write("consul.token", planted+"-2"), write("redis.password", planted+"-3"),
 		write("hmac.secret", strings.Repeat(planted+"-4", 4)), planted, planted,
 		write("api.keys", "shop sha256:"+strings.Repeat("ab", 32)+"\n"))
-	a, err := agent.New(agent.Options{Input: config.Input{ConfigFiles: []string{write("lictor.hcl", text)}}, Stdout: io.Discard, Stderr: io.Discard, Version: "test"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- a.Run(ctx, ctx) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
+	_, admin := serve(t, write("lictor.hcl", text))
 	out := filepath.Join(dir, "bundle.tar.gz")
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) { // until it serves
-		if resp, err := http.Get("http://" + admin + "/v1/health"); err == nil {
-			resp.Body.Close()
-			break
-		} else if time.Now().After(end) {
-			t.Fatal(err)
-		}
-	}
 	r := lictor(map[string]string{"LICTOR_ADDR": admin, "LICTOR_TOKEN": planted + "-1"}, "debug", "-duration", "1s", "-interval", "400ms", "-output", out)
 	if r.code != 0 || !strings.Contains(r.stdout, "Wrote "+out) || !strings.Contains(r.stdout, "pprof/trace.out") {
 		t.Fatalf("%+v", r)

@@ -213,8 +213,13 @@ func TestUnreachableGateway(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := l.Addr().String()
-	l.Close()
+	defer l.Close()
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	address := c.LocalAddr().String() // taken, so that nobody else can listen there
 	r := lictor(map[string]string{"LICTOR_ADDR": address}, "services")
 	want := "lictor: http://" + address + " can't be reached, is the gateway running? dial tcp " + address + ": connect: connection refused\n"
 	if r.code != 1 || r.stdout != "" || r.stderr != want {
@@ -246,13 +251,13 @@ func TestCommandsOfARunningGateway(t *testing.T) {
 	t.Cleanup(instance.Close)
 	host, port, _ := net.SplitHostPort(instance.Listener.Addr().String())
 	dir := t.TempDir()
-	token, file, admin := filepath.Join(dir, "token"), filepath.Join(dir, "lictor.hcl"), freeAddress(t)
+	token, file := filepath.Join(dir, "token"), filepath.Join(dir, "lictor.hcl")
 	text := fmt.Sprintf(`
 listener "public" {
   address = "127.0.0.1:0"
 }
 admin {
-  address    = %q
+  address    = "127.0.0.1:0"
   token_file = %q
 }
 access_log {
@@ -285,26 +290,14 @@ route "exact" {
   path    = "/exact"
   service = "orders"
 }
-`, admin, token, host, port)
+`, token, host, port)
 	for name, content := range map[string]string{file: text, token: "hush"} {
 		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	a, err := agent.New(agent.Options{Input: config.Input{ConfigFiles: []string{file}}, Stdout: io.Discard, Stderr: io.Discard, Version: "test"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- a.Run(ctx, ctx) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	for end := time.Now().Add(10 * time.Second); len(a.NotReady()) > 0; time.Sleep(5 * time.Millisecond) {
+	a, admin := serve(t, file)
+	for end := time.Now().Add(time.Minute); len(a.NotReady()) > 0; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal(a.NotReady())
 		}
@@ -344,14 +337,41 @@ func pad(table string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(out.String(), ":99999", ":PORT"), ":9999", ":PORT")
 }
 
-func freeAddress(t *testing.T) string {
+// serve runs a gateway until the test ends, and returns where its admin API listens.
+func serve(t *testing.T, file string) (a *agent.Agent, admin string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	said := make(adminAddress, 1)
+	a, err := agent.New(agent.Options{Input: config.Input{ConfigFiles: []string{file}}, Stdout: io.Discard, Stderr: said, Version: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- a.Run(ctx, ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	select {
+	case admin = <-said:
+	case err := <-ended:
+		ended <- err // for what ends the test
+	}
+	return a, admin
+}
+
+// adminAddress takes a gateway's log, in which it says where its admin API listens.
+type adminAddress chan string
+
+func (a adminAddress) Write(line []byte) (int, error) {
+	if _, at, ok := strings.Cut(string(line), "gateway started: "); ok {
+		_, at, _ = strings.Cut(at, " admin=")
+		at, _, _ = strings.Cut(at, " ")
+		a <- at
+	}
+	return len(line), nil
 }
 
 // A second gateway on the same address says which address is taken, and exits.

@@ -162,8 +162,13 @@ func TestSyslogAway(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := l.Addr().String()
-	l.Close()
+	defer l.Close()
+	c, err := new(net.Dialer).DialContext(t.Context(), "tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	address := c.LocalAddr().String() // taken, so that nobody else can listen there
 	s := NewSink(1)
 	var told []error
 	s.Tell(func(err error) { told = append(told, err) })

@@ -185,12 +185,14 @@ func TestMuxTalk(t *testing.T) {
 // TestMuxCancel: a client that goes away ends the request at the instance, before the
 // head and after it, and the connection goes on.
 func TestMuxCancel(t *testing.T) {
-	ended := make(chan struct{}, 1)
+	arrived, ended := make(chan struct{}, 1), make(chan struct{}, 1)
 	at, made := startH2(t, nil, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/body":
 			_, _ = io.WriteString(w, "some")
 			_ = http.NewResponseController(w).Flush()
+		case "/wait":
+			arrived <- struct{}{}
 		case "/ok":
 			return
 		}
@@ -213,8 +215,11 @@ func TestMuxCancel(t *testing.T) {
 		resp.Body.Close()
 		loopback.Await(t, "the request's end at the instance", ended)
 		if major == 2 { // who waits for the head shows in nothing but a stream's end
-			ctx, cancel = context.WithTimeout(t.Context(), 50*time.Millisecond)
-			defer cancel()
+			ctx, cancel = context.WithCancel(t.Context())
+			go func() {
+				<-arrived
+				cancel()
+			}()
 			if _, err := c.Do(loopback.NewRequest(t, "GET", g.URL+"/wait", nil).WithContext(ctx)); err == nil {
 				t.Error("an answer came from nowhere")
 			}
@@ -240,16 +245,20 @@ func TestMuxTimeout(t *testing.T) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		<-r.Context().Done()
 	})
-	g := startMux(t, func(r *proxy.Route, _ *nethttp.Options, _ *nethttp.ForwarderOptions) {
-		r.Timeout, r.IdleTimeout = 50*time.Millisecond, 50*time.Millisecond
+	// One bound each: a head that comes is never too late where the body is the subject.
+	late := startMux(t, func(r *proxy.Route, _ *nethttp.Options, _ *nethttp.ForwarderOptions) {
+		r.Timeout = 50 * time.Millisecond
+	}, at)
+	idle := startMux(t, func(r *proxy.Route, _ *nethttp.Options, _ *nethttp.ForwarderOptions) {
+		r.IdleTimeout = 50 * time.Millisecond
 	}, at)
 	eitherClient(t, func(t *testing.T, c *http.Client, _ int) {
 		for _, body := range []string{"", "question"} {
-			if resp, text := loopback.Do(t, c, loopback.NewRequest(t, "PUT", g.URL+"/", strings.NewReader(body))); resp.StatusCode != http.StatusGatewayTimeout {
+			if resp, text := loopback.Do(t, c, loopback.NewRequest(t, "PUT", late.URL+"/", strings.NewReader(body))); resp.StatusCode != http.StatusGatewayTimeout {
 				t.Errorf("%s %s", resp.Status, text)
 			}
 		}
-		resp, err := c.Do(loopback.NewRequest(t, "GET", g.URL+"/body", nil))
+		resp, err := c.Do(loopback.NewRequest(t, "GET", idle.URL+"/body", nil))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -288,16 +297,17 @@ func (zeros) Read(p []byte) (int, error) { return len(p), nil }
 // TestMuxIdleTalk: of a request and its response, both under way, it is enough that
 // one moves.
 func TestMuxIdleTalk(t *testing.T) {
-	const idle = 200 * time.Millisecond
+	t.Parallel()
+	const idle = 5 * time.Second // which no machine stands still for
 	at, _ := startH2(t, nil, func(w http.ResponseWriter, r *http.Request) {
 		rc := http.NewResponseController(w)
-		for range 10 {
+		for range 7 {
 			_, _ = io.WriteString(w, ".")
 			_ = rc.Flush()
 			select {
 			case <-r.Context().Done():
 				return
-			case <-time.After(idle / 4):
+			case <-time.After(idle / 5):
 			}
 		}
 		b, err := io.ReadAll(r.Body)
@@ -311,7 +321,7 @@ func TestMuxIdleTalk(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	b := make([]byte, 10)
+	b := make([]byte, 7)
 	if _, err := io.ReadFull(resp.Body, b); err != nil {
 		t.Fatalf("a client that only listened was cut off: %v", err)
 	}
@@ -450,12 +460,7 @@ func TestMuxAge(t *testing.T) {
 // TestMuxRefused: an instance that does not answer, or not by HTTP/2, is a failure to
 // connect: nothing was sent, so that anything may go elsewhere.
 func TestMuxRefused(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	nobody := ln.Addr().String()
-	ln.Close()
+	nobody := loopback.Nobody(t)
 	old := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(old.Close)
 	http1 := old.Listener.Addr().String()

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +20,7 @@ import (
 	"github.com/lictor/lictor/proxy/upstream"
 )
 
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // pair returns the two ends of a connection.
 func pair(t testing.TB) (net.Conn, net.Conn) {
@@ -364,11 +365,9 @@ func TestServerHasNoPatience(t *testing.T) {
 	route("a.example")
 	_, at := serve(t, e, ListenerOptions{HelloTimeout: 50 * time.Millisecond})
 	slow := dial(t, at)
-	if _, err := slow.Write(message(serverNames("a.example"))[:20]); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.ReadAll(slow); err != nil {
-		t.Errorf("it was not closed: %v", err)
+	_, _ = slow.Write(message(serverNames("a.example"))[:20]) // which may be too late already
+	if b, err := io.ReadAll(slow); len(b) > 0 || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("it was not closed: %q, %v", b, err)
 	}
 
 	s, at := serve(t, e, ListenerOptions{})

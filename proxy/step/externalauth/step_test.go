@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -21,6 +20,7 @@ import (
 
 	"github.com/lictor/lictor/breaker"
 	"github.com/lictor/lictor/proxy"
+	"github.com/lictor/lictor/proxy/trial/loopback"
 )
 
 func decode(t testing.TB, text string) (*Spec, hcl.Diagnostics) {
@@ -181,12 +181,7 @@ func TestAnswers(t *testing.T) {
 
 // TestNotThere has nobody listening: after some failures nobody is kept waiting.
 func TestNotThere(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	url := "http://" + l.Addr().String()
-	l.Close()
+	url := "http://" + loopback.Nobody(t)
 	closed := newStep(t, &Spec{URL: url})
 	d := newDoor(t, closed)
 	for range breaker.FailuresToOpen + 3 {
