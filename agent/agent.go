@@ -152,7 +152,7 @@ func New(o Options) (*Agent, error) {
 		std: nethttp.NewForwarder(nethttp.ForwarderOptions{Slot: slotNetHTTP, Own: a.own}),
 		h2:  nethttp.NewH2Forwarder(nethttp.ForwarderOptions{Slot: slotHTTP2, Own: a.own}),
 	})
-	a.passages = tcp.New(tcp.Options{Proxy: a.proxy, Own: a.own, Refused: refusedByMesh})
+	a.passages = tcp.New(tcp.Options{Proxy: a.proxy, Own: a.own, Refused: refusedByMesh, Unanswered: deniedByMesh})
 	if err := a.open(c, files); err != nil {
 		a.abandon()
 		return nil, err

@@ -32,7 +32,7 @@ func (f *forwarders) throughMesh(x *proxy.Exchange, ep *upstream.Endpoint, d *co
 		return fe
 	}
 	if mayBeDenied(fe) {
-		judge(x, fe, d)
+		judge(x.W.Context(), x, fe, d)
 	}
 	return fe
 }
@@ -71,8 +71,7 @@ func mayBeDenied(fe *proxy.ForwardError) bool {
 // judge asks Consul whether an intention is behind the failure. While Consul does
 // not answer, sidecars that can't ask either refuse everybody; the instance is
 // not blamed for that, since connections that exist go on serving.
-func judge(x *proxy.Exchange, fe *proxy.ForwardError, d *connect.Destination) {
-	ctx := x.W.Context()
+func judge(ctx context.Context, x *proxy.Exchange, fe *proxy.ForwardError, d *connect.Destination) {
 	if left, bounded := x.Remaining(); bounded {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, left)

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -26,8 +27,25 @@ func refusedByMesh(x *proxy.Exchange, fe *proxy.ForwardError) {
 	if _, own := errors.AsType[*connect.IdentityError](fe.Err); own {
 		fe.Answer = proxy.MeshUnavailable
 	} else if mayBeDenied(fe) {
-		judge(x, fe, d)
+		judge(x.W.Context(), x, fe, d)
 	}
+}
+
+// deniedByMesh finds out whether an intention is why a sidecar has ended a passage
+// before the first byte from its instance.
+func deniedByMesh(x *proxy.Exchange, err error) *proxy.ForwardError {
+	d, ok := x.Route.UpstreamTLS.(*connect.Destination)
+	if !ok {
+		return nil
+	}
+	if err == nil {
+		err = errors.New("the instance closed the connection")
+	}
+	fe := &proxy.ForwardError{Cause: proxy.Broke, Err: err}
+	if judge(context.Background(), x, fe, d); fe.Answer != proxy.IntentionDenied { // Consul is asked for no longer than it may take
+		return nil
+	}
+	return fe
 }
 
 // passageListener returns the options of a listener for the engine of connections. secure

@@ -235,6 +235,9 @@ func TestPassageElsewhere(t *testing.T) {
 		return err != nil
 	})
 	g.hasLogged("that there is none", func(l map[string]any) bool { return strings.HasPrefix(fmt.Sprint(l["error"]), "instance-refused: ") })
+	if m := g.api("GET", "/v1/metrics").body; !strings.Contains(m, `lictor_tcp_connections_total{result="failed",route="pg"} `) {
+		t.Error("that is not counted")
+	}
 }
 
 // TestPassagesBalanced: connections that stay count.
@@ -280,6 +283,9 @@ func TestPassageLimits(t *testing.T) {
 	if m := g.api("GET", "/v1/metrics").body; !strings.Contains(m, `lictor_step_results_total{result="denied",route="pg",step="ip_access"} 2`) {
 		t.Error("the refusals are not counted")
 	}
+	eventually(t, "they are counted by the route, too", func() bool {
+		return strings.Contains(g.api("GET", "/v1/metrics").body, `lictor_tcp_connections_total{result="denied",route="pg"} `)
+	})
 }
 
 // TestPassagesThroughReload: neither a reload nor the loss of route and instance

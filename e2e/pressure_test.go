@@ -65,8 +65,10 @@ func (s *strict) one(n int) error {
 	return nil
 }
 
-// pressure is what strict clients and one of HTTP/2 make of a gateway.
+// pressure is load of clients that ask again for nothing: strict ones and one of
+// HTTP/2, or others.
 type pressure struct {
+	ctx      context.Context // of the load
 	cancel   context.CancelFunc
 	all      sync.WaitGroup
 	sent     atomic.Int64
@@ -74,31 +76,41 @@ type pressure struct {
 	failures []string
 }
 
-func press(t *testing.T, address string) *pressure {
-	ctx, cancel := context.WithCancel(context.Background())
-	p := &pressure{cancel: cancel}
-	run := func(name string, one func(n int) error) {
-		p.all.Go(func() {
-			for n := 0; ctx.Err() == nil; n++ {
-				p.sent.Add(1)
-				if err := one(n); err != nil {
-					p.mu.Lock()
-					p.failures = append(p.failures, fmt.Sprintf("%s, request %d: %v", name, n, err))
-					p.mu.Unlock()
-					return
-				}
+// newPressure returns one without clients yet, that ends with the test.
+func newPressure(t *testing.T) *pressure {
+	p := &pressure{}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	t.Cleanup(func() { p.finish() })
+	return p
+}
+
+// run adds a client, which asks again and again until something fails.
+func (p *pressure) run(name string, one func(n int) error) {
+	p.all.Go(func() {
+		for n := 0; p.ctx.Err() == nil; n++ {
+			p.sent.Add(1)
+			if err := one(n); err != nil {
+				p.mu.Lock()
+				p.failures = append(p.failures, fmt.Sprintf("%s, request %d: %v", name, n, err))
+				p.mu.Unlock()
+				return
 			}
-		})
-	}
-	for i := range 12 {
-		s := &strict{address: address, fresh: i%3 == 0, post: i%2 == 0}
-		run(fmt.Sprintf("client %d", i), s.one)
-	}
+		}
+	})
+}
+
+func press(t *testing.T, address string) *pressure {
 	var protocols http.Protocols
 	protocols.SetUnencryptedHTTP2(true)
 	transport := &http.Transport{Protocols: &protocols}
+	t.Cleanup(transport.CloseIdleConnections)
+	p := newPressure(t)
+	for i := range 12 {
+		s := &strict{address: address, fresh: i%3 == 0, post: i%2 == 0}
+		p.run(fmt.Sprintf("client %d", i), s.one)
+	}
 	h2 := &http.Client{Transport: transport, Timeout: harness.Patience}
-	run("HTTP/2", func(n int) error {
+	p.run("HTTP/2", func(n int) error {
 		resp, err := h2.Get(fmt.Sprintf("http://%s/orders/%d", address, n))
 		if err != nil {
 			return err
@@ -106,11 +118,6 @@ func press(t *testing.T, address string) *pressure {
 		defer resp.Body.Close()
 		_, err = io.Copy(io.Discard, resp.Body)
 		return err
-	})
-	t.Cleanup(func() {
-		cancel()
-		p.all.Wait()
-		transport.CloseIdleConnections()
 	})
 	return p
 }

@@ -22,7 +22,8 @@ type Passage interface {
 	// Join carries bytes both ways until both have ended, one was broken off, or
 	// nothing has passed for the route's idle timeout. It counts them in x and, as
 	// they pass, in the route's figures. The error says what broke it off, nil for
-	// an end that both wanted. A *ForwardError is the instance's doing.
+	// an end that both wanted. A *ForwardError is the instance's doing; with an Answer
+	// it was never let through to it.
 	Join(x *Exchange) error
 	// Close closes both connections. It may be called at any time, from any
 	// goroutine, and more than once.
@@ -46,6 +47,10 @@ func (p *Proxy) Pass(x *Exchange, r *Route, w Passage) {
 	x.complete = x.Err == nil
 	if fe, ok := errors.AsType[*ForwardError](x.Err); ok {
 		x.report(outcome(fe), p.clock.Now().Mono)
+		if fe.Answer != nil { // it was never connected to anybody
+			x.headOut = false
+			x.answerFailed(fe)
+		}
 	}
 }
 

@@ -35,12 +35,14 @@ func (x *Exchange) passageResult() int {
 	switch {
 	case x.Route == nil:
 		return passageUnmatched
+	case x.Problem != nil && x.Endpoint == nil && x.Problem.Status < 500:
+		return passageDenied
+	case x.Problem != nil: // nobody has heard it, however well it was told
+		return passageFailed
 	case x.complete:
 		return passageEnded
-	case x.headOut && x.Problem == nil:
+	case x.headOut:
 		return passageBroken
-	case x.Endpoint == nil && x.Problem != nil && x.Problem.Status < 500:
-		return passageDenied
 	}
 	return passageFailed
 }

@@ -23,6 +23,11 @@ type Options struct {
 	// Refused may say more of an instance that could not be connected to, such as
 	// that the service mesh denies it. Nil leaves the error as it is.
 	Refused func(x *proxy.Exchange, err *proxy.ForwardError)
+	// Unanswered may know why an instance has ended a passage before its first byte,
+	// which is how the service mesh denies one by TLS 1.3: the handshake is over for us
+	// by then. The error is what has broken, nil for a mere end. It returns nil if that
+	// is all there is to say. Nil knows nothing.
+	Unanswered func(x *proxy.Exchange, err error) *proxy.ForwardError
 }
 
 // ListenerOptions describe one listener.

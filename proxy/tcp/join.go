@@ -22,6 +22,8 @@ type joint struct {
 	g     *passage
 	moved atomic.Int64 // bytes both ways: progress
 
+	first atomic.Pointer[lane] // the way that ended before the other one
+
 	mu     sync.Mutex
 	unwait func() // ends the watch over silence; nil while there is none
 }
@@ -52,10 +54,26 @@ func (g *passage) Join(x *proxy.Exchange) error {
 	in.run()
 	both.Wait()
 	x.BytesIn, x.BytesOut = in.n, out.n
-	if why := g.ended(); !errors.Is(why, io.EOF) {
-		return why
+	why := g.ended()
+	if errors.Is(why, io.EOF) {
+		why = nil
 	}
-	return nil
+	if out.n == 0 && j.endedBy(&out, why) && g.e.o.Unanswered != nil {
+		if fe := g.e.o.Unanswered(x, why); fe != nil {
+			return fe
+		}
+	}
+	return why
+}
+
+// endedBy reports whether it was the instance, whose way is given, that has ended the
+// passage.
+func (j *joint) endedBy(out *lane, why error) bool {
+	if why == nil {
+		return j.first.Load() == out
+	}
+	b, ok := errors.AsType[*brokenOff](why)
+	return ok && b.whom == out.who
 }
 
 // first carries what was read before.
@@ -73,7 +91,9 @@ func (l *lane) first(early []byte) {
 
 // run carries until the end of one way, and passes that on.
 func (l *lane) run() {
-	if err := l.carry(); err != nil {
+	err := l.carry()
+	l.joint.first.CompareAndSwap(nil, l)
+	if err != nil {
 		l.g.end(err)
 		return
 	}
@@ -117,8 +137,17 @@ func (l *lane) count(n int) {
 }
 
 func (l *lane) broken(doing, whom string, err error) error {
-	return fmt.Errorf("%s %s: %w", doing, whom, err)
+	return &brokenOff{doing, whom, err}
 }
+
+// brokenOff says that a way could not be carried on, and at which end.
+type brokenOff struct {
+	doing, whom string
+	err         error
+}
+
+func (b *brokenOff) Error() string { return fmt.Sprintf("%s %s: %v", b.doing, b.whom, b.err) }
+func (b *brokenOff) Unwrap() error { return b.err }
 
 // watch ends the passage after silence.
 func (j *joint) watch(idle time.Duration) {

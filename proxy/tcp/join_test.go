@@ -60,6 +60,11 @@ type joined struct {
 
 func join(t testing.TB, early string, idle time.Duration, wrap bool) *joined {
 	t.Helper()
+	return joinWith(t, Options{}, early, idle, wrap)
+}
+
+func joinWith(t testing.TB, o Options, early string, idle time.Duration, wrap bool) *joined {
+	t.Helper()
 	client, down := pair(t)
 	up, instance := pair(t)
 	_ = down.SetDeadline(time.Time{})
@@ -67,7 +72,7 @@ func join(t testing.TB, early string, idle time.Duration, wrap bool) *joined {
 	if wrap {
 		down = plain{down}
 	}
-	e := New(Options{})
+	e := New(o)
 	t.Cleanup(e.Close)
 	j := &joined{client: client, instance: instance, done: make(chan error, 1)}
 	j.route = &proxy.Route{IdleTimeout: idle, Passages: proxy.NewPassageMetrics("r")}
@@ -391,5 +396,66 @@ func TestServerHasNoPatience(t *testing.T) {
 	p.CloseTunnels()
 	if _, err := io.ReadAll(passing); err != nil {
 		t.Errorf("it was not closed: %v", err)
+	}
+}
+
+// TestUnanswered: why an instance has ended a passage is asked when it was the
+// instance, and before its first byte.
+func TestUnanswered(t *testing.T) {
+	type ending func(t *testing.T, j *joined)
+	end := func(t *testing.T, c net.Conn) {
+		if err := c.(*net.TCPConn).CloseWrite(); err != nil {
+			t.Error(err)
+		}
+	}
+	hear := func(t *testing.T, c net.Conn, want string) {
+		if b, err := io.ReadAll(c); err != nil || string(b) != want {
+			t.Errorf("%q %v", b, err)
+		}
+	}
+	for _, test := range []struct {
+		name          string
+		end           ending
+		asked, broken bool
+	}{
+		{"the instance ends", func(t *testing.T, j *joined) {
+			end(t, j.instance)
+			hear(t, j.client, "")
+			end(t, j.client)
+		}, true, false},
+		{"the instance breaks off", func(t *testing.T, j *joined) {
+			if err := j.instance.(*net.TCPConn).SetLinger(0); err != nil {
+				t.Error(err)
+			}
+			j.instance.Close()
+		}, true, true},
+		{"the instance ends after a byte", func(t *testing.T, j *joined) {
+			if _, err := j.instance.Write([]byte("x")); err != nil {
+				t.Error(err)
+			}
+			end(t, j.instance)
+			hear(t, j.client, "x")
+			end(t, j.client)
+		}, false, false},
+		{"the client ends", func(t *testing.T, j *joined) {
+			end(t, j.client)
+			hear(t, j.instance, "")
+			end(t, j.instance)
+		}, false, false},
+		{"the gateway ends", func(_ *testing.T, j *joined) { _ = j.g.Close() }, false, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			asked, told := false, error(nil)
+			denied := &proxy.ForwardError{Cause: proxy.Broke, Answer: proxy.IntentionDenied}
+			j := joinWith(t, Options{Unanswered: func(_ *proxy.Exchange, err error) *proxy.ForwardError {
+				asked, told = true, err
+				return denied
+			}}, "", time.Minute, false)
+			test.end(t, j)
+			err := j.ended(t)
+			if asked != test.asked || asked && ((told != nil) != test.broken || !errors.Is(err, error(denied))) || !asked && (err != nil) != test.broken {
+				t.Errorf("asked %v about %v: %v", asked, told, err)
+			}
+		})
 	}
 }
