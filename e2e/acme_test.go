@@ -43,6 +43,7 @@ type edgeOptions struct {
 	tls              string // inside the tls block, besides that
 	clear            string // inside the listener in clear
 	consul, policies string
+	consulBlock      string // inside the consul block
 }
 
 func startEdge(t *testing.T, p *harness.Pebble, o edgeOptions) *edge {
@@ -57,8 +58,9 @@ func startEdge(t *testing.T, p *harness.Pebble, o edgeOptions) *edge {
 		o.policies = ordersRoute
 	}
 	e.Gateway = harness.StartGateway(t, harness.Options{
-		Consul:   o.consul,
-		Policies: o.policies,
+		Consul:      o.consul,
+		ConsulBlock: o.consulBlock,
+		Policies:    o.policies,
 		Config: fmt.Sprintf(`%slistener "clear" {
   address = %q
 %s

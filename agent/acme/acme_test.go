@@ -130,6 +130,7 @@ type memoryKV struct {
 	mu    sync.Mutex
 	keys  map[string]string
 	locks map[string]*memoryLock
+	away  error // what every question for a key is answered with; nil for what there is
 }
 
 type memoryLock struct {
@@ -150,7 +151,10 @@ func (l *memoryLock) Release(context.Context) error {
 func (k *memoryKV) Get(_ context.Context, key string) ([]byte, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if v, ok := k.keys[key]; ok {
+	switch v, ok := k.keys[key]; {
+	case k.away != nil:
+		return nil, k.away
+	case ok:
 		return []byte(v), nil
 	}
 	return nil, fs.ErrNotExist

@@ -2,6 +2,7 @@ package acme
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -31,10 +32,13 @@ type job struct {
 	jobID
 	issuer  *issuer
 	storage certmagic.Storage
+	copies  copies // of a storage that may be away
 	log     hclog.Logger
 
 	cert    atomic.Pointer[tls.Certificate]
 	failure atomic.Pointer[failure] // of the last try; nil when it went well
+
+	copied [sha256.Size]byte // what was copied, for run alone
 }
 
 // failure is a try that went wrong.
@@ -81,7 +85,7 @@ func (j *job) run(ctx context.Context, engine *certmagic.Cache) {
 	config := certmagic.New(engine, certmagic.Config{
 		Issuers: []certmagic.Issuer{j.issuer}, Storage: j.storage,
 		KeySource:  certmagic.StandardKeyGenerator{KeyType: certmagic.KeyType(j.spec.KeyType)},
-		OCSP:       certmagic.OCSPConfig{DisableStapling: true}, // nothing is stapled by this version
+		OCSP:       certmagic.OCSPConfig{DisableStapling: true}, // agent/staple does that for all certificates
 		DisableARI: true, Logger: zap.NewNop(),
 	})
 	for ctx.Err() == nil {
@@ -143,7 +147,7 @@ func retry(err error, failures int, r float64) time.Duration {
 
 // settle sees to it that there is a certificate, and that it is not old.
 func (j *job) settle(ctx context.Context, config *certmagic.Config) error {
-	cert, err := j.load(ctx, true)
+	cert, err := j.loadAndKeep(ctx)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		j.log.Info("ordering a certificate", "directory", j.spec.Directory)
@@ -159,31 +163,62 @@ func (j *job) settle(ctx context.Context, config *certmagic.Config) error {
 	if err != nil {
 		return err
 	}
-	_, err = j.load(ctx, true)
+	_, err = j.loadAndKeep(ctx)
 	return err
 }
 
-// load takes over what is stored; fs.ErrNotExist where nothing is.
-func (j *job) load(ctx context.Context, tell bool) (*tls.Certificate, error) {
+// loadFirst takes over what is stored, or else the copy of it. It is for listeners
+// that are about to begin; run says what is wrong.
+func (j *job) loadFirst(ctx context.Context) {
+	s, err := j.read(ctx)
+	if err != nil {
+		j.recall(context.WithoutCancel(ctx), err) // ctx may have ended by this
+		return
+	}
+	j.take(s)
+}
+
+// loadAndKeep takes over what is stored; fs.ErrNotExist where nothing is.
+func (j *job) loadAndKeep(ctx context.Context) (*tls.Certificate, error) {
+	s, err := j.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if j.take(s) {
+		j.log.Info("certificate taken up", "not_after", s.cert.Leaf.NotAfter, "serial", fmt.Sprintf("%x", s.cert.Leaf.SerialNumber))
+	}
+	j.keep(ctx, s.chain, s.key)
+	return s.cert, nil
+}
+
+// stored is a certificate as it is kept, and what it is made of.
+type stored struct {
+	chain, key []byte // in PEM
+	cert       *tls.Certificate
+}
+
+// read reads what is stored.
+func (j *job) read(ctx context.Context) (s stored, err error) {
 	keys := certmagic.StorageKeys
-	chain, err := j.storage.Load(ctx, keys.SiteCert(j.issuer.IssuerKey(), j.domain))
+	if s.chain, err = j.storage.Load(ctx, keys.SiteCert(j.issuer.IssuerKey(), j.domain)); err != nil {
+		return s, fmt.Errorf("reading the certificate: %w", err)
+	}
+	if s.key, err = j.storage.Load(ctx, keys.SitePrivateKey(j.issuer.IssuerKey(), j.domain)); err != nil {
+		return s, fmt.Errorf("reading the certificate's key: %w", err)
+	}
+	cert, err := tls.X509KeyPair(s.chain, s.key)
 	if err != nil {
-		return nil, fmt.Errorf("reading the certificate: %w", err)
+		return s, fmt.Errorf("reading the certificate and its key: %w", err)
 	}
-	key, err := j.storage.Load(ctx, keys.SitePrivateKey(j.issuer.IssuerKey(), j.domain))
-	if err != nil {
-		return nil, fmt.Errorf("reading the certificate's key: %w", err)
+	s.cert = &cert
+	return s, nil
+}
+
+// take shows a certificate, and reports whether it is another than before.
+func (j *job) take(s stored) bool {
+	if was := j.cert.Load(); was != nil && was.Leaf.Equal(s.cert.Leaf) {
+		return false
 	}
-	cert, err := tls.X509KeyPair(chain, key)
-	if err != nil {
-		return nil, fmt.Errorf("reading the certificate and its key: %w", err)
-	}
-	if was := j.cert.Load(); was != nil && was.Leaf.Equal(cert.Leaf) {
-		return was, nil
-	}
-	j.cert.Store(&cert)
-	if tell {
-		j.log.Info("certificate taken up", "not_after", cert.Leaf.NotAfter, "serial", fmt.Sprintf("%x", cert.Leaf.SerialNumber))
-	}
-	return &cert, nil
+	j.cert.Store(s.cert)
+	return true
 }

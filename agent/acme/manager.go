@@ -69,7 +69,7 @@ func (m *Manager) View(w Want) (*View, error) {
 		}
 		v.jobs = append(v.jobs, j)
 		if j.cert.Load() == nil {
-			loads.Go(func() { _, _ = j.load(ctx, false) }) // Run says what is wrong
+			loads.Go(func() { j.loadFirst(ctx) })
 		}
 	}
 	return v, nil
@@ -86,8 +86,12 @@ func (m *Manager) job(id jobID) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
+	var copied copies
+	if s, shared := storage.(*kvStorage); shared {
+		copied = newCopies(m.o.DataDir, s.prefix)
+	}
 	j := &job{
-		jobID: id, storage: storage, log: m.o.Logger.With("domain", id.domain),
+		jobID: id, storage: storage, copies: copied, log: m.o.Logger.With("domain", id.domain),
 		issuer: &issuer{spec: id.spec, agent: m.o.UserAgent, storage: storage, pending: m.pending},
 	}
 	m.jobs[id] = j

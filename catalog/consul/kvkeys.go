@@ -19,7 +19,7 @@ func (k *KV) Get(ctx context.Context, key string) (_ []byte, err error) {
 	pair, meta, err := k.con.api.KV().Get(key, k.con.options(ctx, 0, 0))
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("reading %s in Consul's KV store: %w", key, k.explain(err, "read"))
+		return nil, fmt.Errorf("reading %s in Consul's KV store: %w", key, k.explain(err, "write"))
 	case pair == nil && !meta.KnownLeader:
 		return nil, fmt.Errorf("reading %s in Consul's KV store: %w", key, errNoLeader)
 	case pair == nil:
@@ -69,7 +69,7 @@ func (k *KV) Keys(ctx context.Context, prefix string) ([]string, error) {
 	defer cancel()
 	keys, _, err := k.con.api.KV().Keys(prefix, "", k.con.options(ctx, 0, 0))
 	if err != nil {
-		return nil, fmt.Errorf("listing %s in Consul's KV store: %w", prefix, k.explain(err, "read"))
+		return nil, fmt.Errorf("listing %s in Consul's KV store: %w", prefix, k.explain(err, "write"))
 	}
 	return keys, nil
 }
@@ -99,7 +99,7 @@ func (k *KV) Follow(ctx context.Context, prefix string, take func(texts [][]byte
 		if err != nil {
 			index = 0
 			if !failing {
-				take(nil, below.explain(err, "read"))
+				take(nil, k.explain(err, "write"))
 			}
 			failing = true
 			pause = grow(pause, kvLimit(err))
