@@ -118,13 +118,18 @@ func newSecured(t *testing.T, listener, tlsBlock string) *secured {
 	s.show(t, 100)
 	write(t, filepath.Join(s.dir, "ca.pem"), s.authority.pem())
 	s.orders = harness.StartInstance(t, "orders", "orders-1")
-	s.Gateway = harness.StartGateway(t, harness.Options{
-		Listener: fmt.Sprintf("%s\ntls {\ncertificate {\ncert_file = %q\nkey_file = %q\n}\n%s\n}\n", listener,
-			filepath.Join(s.dir, "tls.pem"), filepath.Join(s.dir, "tls.key"), strings.ReplaceAll(tlsBlock, "DIR", s.dir)),
-		Config:   staticService("orders", s.orders.Host, s.orders.Port),
-		Policies: ordersRoute,
-	})
+	s.Gateway = s.start(t, harness.Options{}, listener, tlsBlock)
 	return s
+}
+
+// start runs a gateway with the certificate and the instance. It has those options that
+// are not said by the rest.
+func (s *secured) start(t *testing.T, o harness.Options, listener, tlsBlock string) *harness.Gateway {
+	t.Helper()
+	o.Listener = fmt.Sprintf("%s\ntls {\ncertificate {\ncert_file = %q\nkey_file = %q\n}\n%s\n}\n", listener,
+		filepath.Join(s.dir, "tls.pem"), filepath.Join(s.dir, "tls.key"), strings.ReplaceAll(tlsBlock, "DIR", s.dir))
+	o.Config, o.Policies = staticService("orders", s.orders.Host, s.orders.Port), ordersRoute
+	return harness.StartGateway(t, o)
 }
 
 // staticService is the block of a service that Consul does not know.
