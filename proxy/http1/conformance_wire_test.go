@@ -51,9 +51,10 @@ func (c *rawClient) head() string {
 	return h
 }
 
-// response reads a whole response.
+// response reads a whole response, each of which has its time.
 func (c *rawClient) response(method string) (*http.Response, string) {
 	c.t.Helper()
+	_ = c.SetDeadline(time.Now().Add(loopback.Patience)) // fails on a closed connection only
 	resp, err := http.ReadResponse(c.r, &http.Request{Method: method})
 	if err != nil {
 		c.t.Fatalf("reading a response: %v", err)

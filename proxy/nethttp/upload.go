@@ -148,7 +148,9 @@ func (u *upload) interruptLocked() {
 	if !u.reading || u.broken {
 		return
 	}
-	u.broken = true
+	// The client's side may have failed just now: net/http ends the context before
+	// the read returns that says how. What it says is then the client's doing.
+	u.broken = u.x.W.Context().Err() == nil
 	if s, ok := u.x.W.(stopper); ok {
 		s.StopBody()
 	}
