@@ -35,7 +35,10 @@ func (t *tagRoutes) take(s *source, snap *catalog.Snapshot) *catalog.Snapshot {
 	for name := range gone {
 		t.pending[name] = true
 	}
-	if t.stale || len(t.pending) > 0 {
+	if now := balance(t.input); now != t.balance {
+		t.balance, t.recount = now, true
+	}
+	if t.stale || t.recount || len(t.pending) > 0 {
 		t.poke()
 	}
 	return t.holdLocked(snap, s.applied.Load())

@@ -25,7 +25,8 @@ func (a *Agent) retag(ctx context.Context) {
 		begun := time.Now()
 		a.refollow()
 		t.mu.Lock()
-		changed, input, marks := len(t.pending) > 0, t.input, t.marks
+		changed, input, marks := t.recount || len(t.pending) > 0, t.input, t.marks
+		t.recount = false
 		t.mu.Unlock()
 		if !changed {
 			continue

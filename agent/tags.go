@@ -30,7 +30,8 @@ import (
 //
 // A service whose tags changed stays as it was for the pools until the generation
 // made of its new tags serves: a route for the instances with a tag would else be
-// without any for a moment.
+// without any for a moment. Health waits for nothing: where requests are divided by the
+// number of healthy instances, the weights follow later.
 type tagRoutes struct {
 	watch   *consul.TagWatch
 	options fabio.Options
@@ -58,6 +59,8 @@ type tagRoutes struct {
 	marks   map[string]string // of services in input, see mark
 	pending map[string]bool   // services whose tags are not taken up yet
 	stale   bool              // the source is to follow other services
+	balance string            // of input, by which requests are divided; see balance
+	recount bool              // that has changed, and is not taken up yet
 }
 
 // openTags returns nil when tags make no routes.

@@ -49,13 +49,34 @@ func FabioServices(services map[string]*catalog.Service, names []string) []fabio
 		s := fabio.Service{Name: name}
 		for i := range v.Instances {
 			if in := &v.Instances[i]; in.Kind == "" {
-				s.Instances = append(s.Instances, fabio.Instance{Key: in.Key, Tags: in.Tags})
+				s.Instances = append(s.Instances, fabio.Instance{Key: in.Key, Tags: in.Tags, Out: !in.Eligible()})
 			}
 		}
 		out = append(out, s)
 	}
 	slices.SortFunc(out, func(a, b fabio.Service) int { return strings.Compare(a.Name, b.Name) })
 	return out
+}
+
+// balance is another one when instances come, go, or change their health in a way that
+// divides requests otherwise; empty where no tag has a weight.
+func balance(input []fabio.Service) string {
+	if !slices.ContainsFunc(input, func(s fabio.Service) bool {
+		return slices.ContainsFunc(s.Instances, func(in fabio.Instance) bool { return slices.ContainsFunc(in.Tags, fabio.Weighs) })
+	}) {
+		return ""
+	}
+	var b strings.Builder
+	for i := range input {
+		up := fabio.Service{Name: input[i].Name}
+		for _, in := range input[i].Instances {
+			if !in.Out {
+				up.Instances = append(up.Instances, in)
+			}
+		}
+		fmt.Fprintf(&b, "%q %d %d\n%s", up.Name, len(input[i].Instances), len(up.Instances), mark(&up))
+	}
+	return b.String()
 }
 
 // mark is another one when the tags of a service may make other routes. It is the

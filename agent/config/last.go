@@ -1,6 +1,8 @@
 package config
 
 import (
+	"slices"
+
 	"github.com/hashicorp/hcl/v2"
 )
 
@@ -29,14 +31,15 @@ func (r *reader) yields(b *hcl.Block, named map[string]hcl.Range) bool {
 	if content == nil {
 		return false
 	}
-	for _, s := range content.Blocks {
-		if name := s.Labels[0]; r.remote.statics[name] {
-			r.leftOut(s.LabelRanges[0], name)
-			return true
-		}
-	}
 	if content.Attributes["service"] == nil {
-		return false
+		// A share of a static service is left out where it is read, and the rest stays.
+		static := func(s *hcl.Block) bool { return r.remote.statics[s.Labels[0]] }
+		others := slices.DeleteFunc(slices.Clone(content.Blocks), static)
+		if len(content.Blocks) == 0 || len(others) > 0 {
+			return false
+		}
+		r.leftOut(content.Blocks[0].LabelRanges[0], content.Blocks[0].Labels[0])
+		return true
 	}
 	a := content.Attributes["service"]
 	v, diags := a.Expr.Value(nil)

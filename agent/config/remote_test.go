@@ -200,17 +200,35 @@ route "policy" {
 route "steal" {
   service = "legacy"
 }
+route "steal-all" {
+  path = "/all"
+  split "legacy" {
+    weight = 1
+  }
+}
+route "steal-some" {
+  path = "/some"
+  split "legacy" {
+    weight = 1
+  }
+  split "web" {
+    weight = 0
+  }
+}
 `)}}
 	c, files, diags := Load(in)
 	said := rendered(t, files, diags)
-	if diags.HasErrors() || len(diags) != 1 || !strings.Contains(said, `The service "legacy" is a static one`) {
+	if diags.HasErrors() || len(diags) != 3 || strings.Count(said, `The service "legacy" is a static one`) != 3 {
 		t.Fatal(said)
 	}
 	got := map[string]bool{}
 	for _, r := range c.Policy.Routes {
 		got[r.Name] = r.Last
+		if r.Name == "steal-some" && (len(r.Split) != 1 || r.Split[0].Service != "web" || r.Split[0].Weight != 1) {
+			t.Errorf("the shares are %+v", r.Split)
+		}
 	}
-	if len(got) != 2 || got["policy"] || !got["same-path"] || !c.Policy.Routes[len(c.Policy.Routes)-1].Rule().Last {
+	if len(got) != 3 || got["policy"] || !got["same-path"] || !c.Policy.Routes[len(c.Policy.Routes)-1].Rule().Last {
 		t.Errorf("got %v", got)
 	}
 }

@@ -96,6 +96,10 @@ func (r *reader) split(in *routeBlock, t *Route) {
 	sum := 0
 	for i := range in.Split {
 		s := r.share(&in.Split[i])
+		if t.Last && r.remote.statics[s.Service] {
+			r.leftOut(s.Range, s.Service)
+			continue
+		}
 		sum += s.Weight
 		if other := slices.IndexFunc(t.Split, s.same); other >= 0 {
 			r.Errorf(s.Range, "Duplicate split block", "The same instances have a split block at %s: add the weights up.", t.Split[other].Range)
@@ -106,6 +110,10 @@ func (r *reader) split(in *routeBlock, t *Route) {
 	switch {
 	case len(in.Split) > MaxShares:
 		r.Errorf(t.Range, "Too many split blocks", "The route %q has %d split blocks, of at most %d.", t.Name, len(in.Split), MaxShares)
+	case sum == 0 && t.Last && len(t.Split) > 0: // whoever had it all was left out
+		for i := range t.Split {
+			t.Split[i].Weight = 1
+		}
 	case sum == 0 && r.Errors() == before:
 		r.Errorf(in.Split[0].Range, "No weight", "All split blocks of the route %q have the weight 0, so that nobody would get its requests.", t.Name)
 	}

@@ -31,6 +31,9 @@ type Service struct {
 type Instance struct {
 	Key  string
 	Tags []string
+	// Out says that it gets no requests now, so that it does not count where requests
+	// are divided by the number of instances.
+	Out bool
 }
 
 // Options say what routes may be made of.
@@ -85,13 +88,15 @@ type Result struct {
 
 // Build makes routes of the tags of services. The same services give the same
 // routes, whatever their order and that of their instances: where two services ask
-// for the same host and path, the one whose name is first in the alphabet has it.
+// for the same host and path, the one whose name is first in the alphabet has it, or
+// they share it where a tag has a weight.
 func Build(services []Service, o Options) Result {
 	services = slices.SortedFunc(slices.Values(services), func(a, b Service) int { return strings.Compare(a.Name, b.Name) })
 	b := &builder{options: o}
 	for i := range services {
 		b.service(&services[i])
 	}
+	b.share()
 	b.settle()
 	return b.result
 }
@@ -101,6 +106,7 @@ type builder struct {
 	result  Result
 	holders map[string][]string // of the service at hand: who carries a tag, sorted
 	of      map[*Route][]string // who carries the route's tags
+	claims  []*claim            // in the order of services, then of what they match
 }
 
 func (b *builder) warn(service, tag, format string, args ...any) {
@@ -149,7 +155,7 @@ func (b *builder) service(s *Service) {
 			variants[at] = append(variants[at], &variant{body: body, route: r})
 			i = len(variants[at]) - 1
 		}
-		variants[at][i].add(text, b.holders[text])
+		variants[at][i].add(text, b.holders[text], r.weight)
 	}
 	slices.Sort(order)
 	for _, at := range order {
@@ -159,17 +165,20 @@ func (b *builder) service(s *Service) {
 
 // variant is what some tags of a service mean alike by a host and path.
 type variant struct {
-	body  string
-	route *Route
-	tags  []string
-	who   map[string]bool
+	body     string
+	route    *Route
+	tags     []string
+	who      map[string]bool
+	carriers map[string][]string // of each tag
+	weights  map[string]float64  // of each tag
 }
 
-func (v *variant) add(tag string, who []string) {
+func (v *variant) add(tag string, who []string, weight float64) {
 	v.tags = append(v.tags, tag)
 	if v.who == nil {
-		v.who = map[string]bool{}
+		v.who, v.carriers, v.weights = map[string]bool{}, map[string][]string{}, map[string]float64{}
 	}
+	v.carriers[tag], v.weights[tag] = who, weight
 	for _, w := range who {
 		v.who[w] = true
 	}
@@ -197,7 +206,7 @@ func (b *builder) route(service, text string) *Route {
 	return r
 }
 
-// choose makes one route of what tags of a service say of one host and path. What
+// choose decides what counts of what tags of a service say of one host and path. What
 // most instances say counts, and of two the tag that is first in the alphabet.
 func (b *builder) choose(s *Service, all []*variant) {
 	best := slices.MaxFunc(all, func(x, y *variant) int {
@@ -208,15 +217,44 @@ func (b *builder) choose(s *Service, all []*variant) {
 			b.warn(s.Name, v.tags[0], "the same host and path has other options in the tag %q, which more instances carry or which is first: that one counts, and its instances get the requests", best.tags[0])
 		}
 	}
-	r := best.route
+	b.claims = append(b.claims, &claim{s, best})
+}
+
+// share makes routes of what has been chosen: one for each service, host and path, or
+// one for all services where any of them has a weight.
+func (b *builder) share() {
+	at := map[string][]*claim{} // by what they match
+	for _, c := range b.claims {
+		where := c.of.route.where()
+		at[where] = append(at[where], c)
+	}
+	for _, c := range b.claims {
+		all := at[c.of.route.where()]
+		switch weighted := slices.ContainsFunc(all, (*claim).weighted); {
+		case !weighted:
+			b.single(c)
+		case c == all[0]:
+			b.divide(all)
+		}
+	}
+}
+
+func (c *claim) weighted() bool {
+	return slices.ContainsFunc(c.of.tags, func(tag string) bool { return c.of.weights[tag] > 0 })
+}
+
+// single makes a route of what one service asks for.
+func (b *builder) single(c *claim) {
+	best, r := c.of, c.of.route
+	b.holders = best.carriers
 	switch {
-	case len(best.who) == len(s.Instances):
+	case len(best.who) == len(c.service.Instances):
 	case len(best.tags) == 1:
 		r.Tags = best.tags
 	default:
-		b.warn(s.Name, best.tags[0], "tags of several spellings mean this route, so that instances without any of them get requests too")
+		b.warn(c.service.Name, best.tags[0], "tags of several spellings mean this route, so that instances without any of them get requests too")
 	}
-	b.of = setRoute(b.of, r, b.holders[best.tags[0]])
+	b.of = setRoute(b.of, r, best.carriers[best.tags[0]])
 	b.result.Routes = append(b.result.Routes, r)
 }
 

@@ -105,7 +105,12 @@ func TestTags(t *testing.T) {
 		{"urlprefix-/a host=internal.example", `path_prefix = "/a"; service = "web"; host_header = "internal.example"`, ""},
 		{"urlprefix-/a host=internal.example:8443 proto=https", `path_prefix = "/a"; service = "web"; host_header = "internal.example:8443"; upstream_tls {; server_name = "internal.example"; }`, ""},
 		{"urlprefix-/a host=dst", `path_prefix = "/a"; service = "web"`, "the client's Host"},
-		{"urlprefix-/a weight=0.2", `path_prefix = "/a"; service = "web"`, "register it with weights"},
+		{"urlprefix-/a weight=0.2", `path_prefix = "/a"; service = "web"`, ""},
+		{"urlprefix-/a weight=-1", `path_prefix = "/a"; service = "web"`, ""},
+		{"urlprefix-/a weight=half", `path_prefix = "/a"; service = "web"`, "weight=half is left out"},
+		{"urlprefix-/a weight=NaN", `path_prefix = "/a"; service = "web"`, "weight=NaN is left out"},
+		{"urlprefix-/a weight=Inf", `path_prefix = "/a"; service = "web"`, "weight=Inf is left out"},
+		{"urlprefix-/a weight=0.1 weight=0.2", `path_prefix = "/a"; service = "web"`, "weight is there more than once"},
 		{"urlprefix-/a register=other", `path_prefix = "/a"; service = "web"`, "register is ignored"},
 		{"urlprefix-/a pxyproto=true", `path_prefix = "/a"; service = "web"`, "X-Forwarded-For"},
 		{"urlprefix-/a sticky=true", `path_prefix = "/a"; service = "web"`, `the option "sticky" is not known`},
@@ -201,7 +206,7 @@ func TestStepsThatAreNotThere(t *testing.T) {
 
 // TestInstances wants a route to go to those that carry its tag.
 func TestInstances(t *testing.T) {
-	const a, b, other = "urlprefix-/a", "urlprefix-/a strip=/a", "urlprefix-/a weight=0.1"
+	const a, b, other = "urlprefix-/a", "urlprefix-/a strip=/a", "urlprefix-/a/"
 	for _, c := range []struct {
 		name  string
 		tags  [][]string // of each instance
@@ -213,8 +218,8 @@ func TestInstances(t *testing.T) {
 		{"most", [][]string{{a}, {b}, {b}}, b + " [" + b + "]", 1},
 		{"a draw", [][]string{{a}, {b}}, a + " [" + a + "]", 1},
 		{"both on all", [][]string{{a, b}, {a, b}}, a + " []", 1},
-		{"the same meaning", [][]string{{a}, {other}}, a + " []", 1},
-		{"the same meaning, and none", [][]string{{a}, {other}, {}}, a + " []", 2},
+		{"the same meaning", [][]string{{a}, {other}}, a + " []", 0},
+		{"the same meaning, and none", [][]string{{a}, {other}, {}}, a + " []", 1},
 	} {
 		s := Service{Name: "web"}
 		for i, tags := range c.tags {
@@ -310,7 +315,7 @@ func TestBounds(t *testing.T) {
 func FuzzTags(f *testing.F) {
 	for _, s := range []string{
 		"urlprefix-/foo strip=/foo", "urlprefix-a.com:80/ redirect=301,https://$host$path", "urlprefix-/a allow=ip:10.0.0.0/8",
-		"urlprefix-*.$DC.com/x* weight=1", "urlprefix-:80 proto=tcp", "urlprefix-/${a} host=dst prepend=/%{x}", "urlprefix-/\" host=\\", "urlprefix-[::1]:80/",
+		"urlprefix-*.$DC.com/x* weight=1", "urlprefix-/a weight=1e-9", "urlprefix-:80 proto=tcp", "urlprefix-/${a} host=dst prepend=/%{x}", "urlprefix-/\" host=\\", "urlprefix-[::1]:80/",
 	} {
 		f.Add(s)
 	}

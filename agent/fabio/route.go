@@ -29,6 +29,9 @@ type Route struct {
 	PathRegex  string // instead of PathPrefix
 	// Tags narrows the route to the instances that carry the tag; none when all do.
 	Tags []string
+	// Split divides the requests, in place of Service and Tags, which then say whose
+	// route it is; none for a route that does not.
+	Split []Share
 
 	StripPrefix string
 	Prepend     string
@@ -39,6 +42,8 @@ type Route struct {
 	Allow, Deny []string
 	Redirect    string // where to; empty for nowhere
 	Status      int    // of the redirect
+
+	weight float64 // of each instance with the tag, 0 for none
 }
 
 // translator makes routes of tags.
@@ -174,7 +179,7 @@ func (tr *translator) options() {
 		case "auth":
 			tr.refuse("auth=%s: who may come in is a policy's to say, with jwt or another step", v)
 		case "weight":
-			tr.note("weight is not the share of a tag here, but of an instance: register it with weights { passing = N }, or split the traffic by a policy")
+			tr.weight(v)
 		case "register":
 			tr.note("register is ignored: the gateway registers itself alone, by the service block in its consul block")
 		case "pxyproto":

@@ -39,6 +39,9 @@ type Option struct{ Name, Value string }
 // Is reports whether a tag is meant to be a route.
 func Is(text string) bool { return strings.HasPrefix(strings.TrimSpace(text), Prefix) }
 
+// Weighs reports whether a tag for a route may have a weight.
+func Weighs(text string) bool { return Is(text) && strings.Contains(text, "weight=") }
+
 // Parse takes a tag apart. The variable $DC stands for datacenter, as in fabio; it
 // is an error where that is empty. The error says what is wrong for a person who
 // sees the tag beside it.

@@ -30,7 +30,28 @@ func (r *Route) name() string {
 
 // body writes what the route does, and not what it is called nor which instances it
 // is for: two tags with the same body mean the same.
-func (r *Route) body() string {
+func (r *Route) body() string { return r.where() + "service = " + written(r.Service) + "\n" + r.does() }
+
+// written is a string in the policy language.
+func written(s string) string { return string(hclwrite.TokensForValue(cty.StringVal(s)).Bytes()) }
+
+// where writes what the route matches.
+func (r *Route) where() string {
+	text := ""
+	if r.Host != "" {
+		text = "hosts = " + string(hclwrite.TokensForValue(list([]string{r.Host})).Bytes()) + "\n"
+	}
+	if r.PathPrefix != "" {
+		text += "path_prefix = " + written(r.PathPrefix) + "\n"
+	}
+	if r.PathRegex != "" {
+		text += "path_regex = " + written(r.PathRegex) + "\n"
+	}
+	return text
+}
+
+// does writes what becomes of requests, whoever they go to.
+func (r *Route) does() string {
 	var b strings.Builder
 	set := func(name string, v cty.Value) {
 		fmt.Fprintf(&b, "%s = %s\n", name, hclwrite.TokensForValue(v).Bytes())
@@ -40,12 +61,6 @@ func (r *Route) body() string {
 			set(name, cty.StringVal(v))
 		}
 	}
-	if r.Host != "" {
-		set("hosts", list([]string{r.Host}))
-	}
-	text("path_prefix", r.PathPrefix)
-	text("path_regex", r.PathRegex)
-	text("service", r.Service)
 	text("strip_prefix", r.StripPrefix)
 	text("host_header", r.HostHeader)
 	text("protocol", r.Protocol)
@@ -80,12 +95,24 @@ func (r *Route) body() string {
 
 // Text is the route in the policy language.
 func (r *Route) Text() string {
-	narrow := ""
-	if len(r.Tags) > 0 {
-		narrow = "tags = " + string(hclwrite.TokensForValue(list(r.Tags)).Bytes()) + "\n"
+	body := r.body() + narrowed(r.Tags)
+	if len(r.Split) > 0 {
+		body = r.where()
+		for i := range r.Split {
+			s := &r.Split[i]
+			body += fmt.Sprintf("split %s {\nweight = %d\n%s}\n", written(s.Service), s.Weight, narrowed(s.Tags))
+		}
+		body += r.does()
 	}
-	name := string(hclwrite.TokensForValue(cty.StringVal(r.Name)).Bytes())
-	return string(hclwrite.Format([]byte("route " + name + " {\n" + r.body() + narrow + "}\n")))
+	return string(hclwrite.Format([]byte("route " + written(r.Name) + " {\n" + body + "}\n")))
+}
+
+// narrowed says which instances are meant; all, without tags.
+func narrowed(tags []string) string {
+	if len(tags) == 0 {
+		return ""
+	}
+	return "tags = " + string(hclwrite.TokensForValue(list(tags)).Bytes()) + "\n"
 }
 
 func list(all []string) cty.Value {
