@@ -114,21 +114,28 @@ type secured struct {
 // that.
 func newSecured(t *testing.T, listener, tlsBlock string) *secured {
 	t.Helper()
+	return newSecuredWith(t, harness.Options{}, listener, tlsBlock)
+}
+
+// newSecuredWith is newSecured with more options.
+func newSecuredWith(t *testing.T, o harness.Options, listener, tlsBlock string) *secured {
+	t.Helper()
 	s := &secured{authority: newAuthority(t), dir: t.TempDir()}
 	s.show(t, 100)
 	write(t, filepath.Join(s.dir, "ca.pem"), s.authority.pem())
 	s.orders = harness.StartInstance(t, "orders", "orders-1")
-	s.Gateway = s.start(t, harness.Options{}, listener, tlsBlock)
+	s.Gateway = s.start(t, o, listener, tlsBlock)
 	return s
 }
 
-// start runs a gateway with the certificate and the instance. It has those options that
-// are not said by the rest.
+// start runs a gateway with the certificate and the instance, besides what the options
+// say.
 func (s *secured) start(t *testing.T, o harness.Options, listener, tlsBlock string) *harness.Gateway {
 	t.Helper()
 	o.Listener = fmt.Sprintf("%s\ntls {\ncertificate {\ncert_file = %q\nkey_file = %q\n}\n%s\n}\n", listener,
 		filepath.Join(s.dir, "tls.pem"), filepath.Join(s.dir, "tls.key"), strings.ReplaceAll(tlsBlock, "DIR", s.dir))
-	o.Config, o.Policies = staticService("orders", s.orders.Host, s.orders.Port), ordersRoute
+	o.Config += staticService("orders", s.orders.Host, s.orders.Port)
+	o.Policies += ordersRoute
 	return harness.StartGateway(t, o)
 }
 
