@@ -103,3 +103,13 @@ func (c *collector) certificates(out chan<- prometheus.Metric, now time.Time) {
 		gauge(out, c.certificateExpiry, left, s.listener, s.name)
 	}
 }
+
+// handshaken counts the handshakes of a listener with a tls block.
+func (c *collector) handshaken(out chan<- prometheus.Metric, s *server) {
+	if s.certs == nil {
+		return
+	}
+	full, resumed := s.certs.Handshakes()
+	counter(out, c.handshakes, float64(full), s.listener.Name, "new")
+	counter(out, c.handshakes, float64(resumed), s.listener.Name, "resumed")
+}

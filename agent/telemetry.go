@@ -28,7 +28,7 @@ type collector struct {
 	holders                                         holders
 	answers, age, changes                           *prometheus.Desc
 	reloads, generation, logDropped, spans          *prometheus.Desc
-	connections, accepted                           *prometheus.Desc
+	connections, accepted, handshakes               *prometheus.Desc
 	verifications, stepResults                      *prometheus.Desc
 	kvAge, kvRefused, certificateExpiry             *prometheus.Desc
 	staples                                         stapleDescs
@@ -73,6 +73,7 @@ func newCollector(a *Agent, prefix string) *collector {
 		logDropped:        desc("access_log_dropped_total", "Access log lines that were lost."),
 		spans:             desc("trace_spans_total", "Spans of traces by what became of them.", "result"),
 		connections:       desc("connections", "Client connections by what they are at present.", "listener", "state"),
+		handshakes:        desc("tls_handshakes_total", "Handshakes of TLS with clients that were agreed to, by whether they resumed a session.", "listener", "session"),
 		accepted:          desc("connections_total", "Client connections that came in, by whether max_connections let them.", "listener", "result"),
 	}
 }
@@ -147,6 +148,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		counter(out, c.accepted, float64(s.listener.Accepted.Load()), s.listener.Name, "accepted")
 		counter(out, c.accepted, float64(s.listener.Refused.Load()), s.listener.Name, "refused")
 		counter(out, c.accepted, float64(s.listener.Flooding.Load()), s.listener.Name, "flooding")
+		c.handshaken(out, s)
 	}
 }
 

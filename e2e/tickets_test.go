@@ -103,6 +103,11 @@ func TestSessionsAcrossGateways(t *testing.T) {
 			}
 		}
 	}
+	for session, want := range map[string]float64{"new": 0, "resumed": 4} {
+		if n := two.Metric(t, "lictor_tls_handshakes_total", "listener=public", "session="+session); n != want {
+			t.Errorf("the other gateway counts %v sessions that are %s, not %v", n, session, want)
+		}
+	}
 }
 
 // reused reports whether OpenSSL's session of one gateway goes on at another.
@@ -314,5 +319,8 @@ func TestEarlyDataStaysAtItsGateway(t *testing.T) {
 		if err := conn.CloseWithError(0, ""); err != nil {
 			t.Error(err)
 		}
+	}
+	if n := two.Metric(t, "lictor_tls_handshakes_total", "listener=public", "session=resumed"); n != 1 {
+		t.Errorf("%v sessions were resumed by HTTP/3", n)
 	}
 }

@@ -119,6 +119,8 @@ func protocols() []string { return []string{"h2", "http/1.1"} }
 type Server struct {
 	log  hclog.Logger
 	next atomic.Pointer[showing] // of the next one
+	// full and resumed count handshakes that the server has agreed to.
+	full, resumed atomic.Uint64
 
 	mu  sync.Mutex // guards set and what is in it, but for its keeper
 	set *ServerSet
@@ -170,7 +172,11 @@ func (s *Server) Adopt(set *ServerSet) {
 	s.showLocked()
 }
 
-func (s *Server) showLocked() { s.next.Store(&showing{s.set.config(), s.set, s.set.keys()}) }
+func (s *Server) showLocked() {
+	c := s.set.config()
+	c.VerifyConnection = s.count
+	s.next.Store(&showing{c, s.set, s.set.keys()})
+}
 
 // takeKept asks the keeper again, and reports whether it has others than before.
 func (s *ServerSet) takeKept() bool {
