@@ -158,8 +158,9 @@ func TestOneInSoMany(t *testing.T) {
 	for range requests {
 		g.proxy.Serve(g.request([]byte(get("/orders")), g.conn))
 	}
-	// Eight standard deviations of the binomial distribution.
-	got, want := float64(len(g.lines())), requests/float64(oneIn)
+	// Eight standard deviations of the binomial distribution. What writes may be too
+	// slow for so many lines at once, on a busy machine.
+	got, want := float64(len(g.lines()))+float64(g.sink.Dropped()), requests/float64(oneIn)
 	if spread := 8 * math.Sqrt(want*(1-1.0/oneIn)); math.Abs(got-want) > spread {
 		t.Errorf("%v of %d have a line", got, requests)
 	}

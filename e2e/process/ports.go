@@ -4,54 +4,55 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"sync"
 	"sync/atomic"
 )
 
-// The ports that are handed out lie below those that systems give to connections and
-// to who listens on port 0, which are from 32768 on Linux and from 49152 elsewhere.
+// The ports that FreePorts gives out lie below those of which systems choose for a
+// connection, or for who listens on port 0 (from 32768 on for Linux, from 49152 on
+// for most others): nobody gets one of them by chance.
 const (
-	lowestPort = 12000
-	portCount  = 20000
+	firstPort = 11000
+	givenOut  = 21000
 )
 
-// next is counted on by each port that is looked at, from anywhere, so that nobody is
-// given what somebody else has not begun to use yet.
-var next = sync.OnceValue(func() *atomic.Uint32 {
-	n := new(atomic.Uint32)
-	n.Store(rand.Uint32N(portCount))
-	return n
-})
+// turn counts the ports that this process has looked at: it gives none out twice,
+// until all had their turn. Where it begins differs, since there may be other
+// processes that do the same.
+var turn = func() *atomic.Uint32 {
+	t := new(atomic.Uint32)
+	t.Store(rand.Uint32N(givenOut)) //nolint:gosec // not a secret
+	return t
+}()
 
-// FreePorts returns n different ports on 127.0.0.1 that were free for TCP and UDP a
-// moment ago. It gives them to nobody else in this program, and the system gives them
-// to nobody who does not name them; another program may: who starts one on them
-// tries again with new ones.
+// FreePorts returns n different ports on 127.0.0.1 that were free for TCP and
+// UDP a moment ago. Another program that asks for one by its number may take it before
+// it is used: who starts a program on them tries again with new ones.
 func FreePorts(n int) ([]int, error) {
 	var ports []int
-	for range 1000 + n {
+	for range givenOut {
 		if len(ports) == n {
 			return ports, nil
 		}
-		if port := lowestPort + int(next().Add(1)%portCount); isFree(port) {
+		port := firstPort + int(turn.Add(1)%givenOut)
+		if isFree(port) {
 			ports = append(ports, port)
 		}
 	}
 	return nil, fmt.Errorf("finding %d free ports: only %d found", n, len(ports))
 }
 
-// isFree reports whether a port is free for TCP and UDP.
+// isFree reports whether nobody has the port, neither for TCP nor for UDP.
 func isFree(port int) bool {
 	tcp, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
 	if err != nil {
 		return false
 	}
-	defer func() { _ = tcp.Close() }()
+	defer tcp.Close()
 	udp, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
 	if err != nil {
 		return false
 	}
-	defer func() { _ = udp.Close() }()
+	_ = udp.Close()
 	return true
 }
 
