@@ -2,7 +2,6 @@ package consul
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -94,7 +93,7 @@ func (k *KV) Follow(ctx context.Context, prefix string, take func(texts [][]byte
 		case ctx.Err() != nil:
 			return
 		case err == nil && a.denied:
-			err = errors.New(a.doubt())
+			err = fmt.Errorf("the token may not read %s: its policy needs %s", prefix, k.rule("write"))
 		}
 		if err != nil {
 			index = 0
