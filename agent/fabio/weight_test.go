@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/lictor/lictor/agent/config"
 )
 
 // of makes a service of instances, each "tag|tag" and with a "-" in front when it is
@@ -170,4 +172,43 @@ func TestWeighs(t *testing.T) {
 			t.Errorf("%q", text)
 		}
 	}
+}
+
+// FuzzWeights wants of any two tags, of a service each, routes to these services alone
+// that the gateway can read.
+func FuzzWeights(f *testing.F) {
+	for _, s := range [][2]string{
+		{"/p", "/p weight=0.1"}, {"x.com/p strip=/p", "X.com/p/ strip=/p weight=1e6"}, {"/p weight=1", "/p weight=-0"}, {"/p* weight=1e-320", "/p* weight=0x1p-3"}, {"/p weight=1", "/%70 weight=2"},
+	} {
+		f.Add(s[0], s[1], false, false)
+	}
+	o := options()
+	f.Fuzz(func(t *testing.T, one, other string, out, otherOut bool) {
+		r := Build([]Service{
+			{Name: "a", Instances: []Instance{{Key: "n/a", Tags: []string{Prefix + one}, Out: out}, {Key: "n/a2", Tags: []string{Prefix + other}}}},
+			{Name: "b", Instances: []Instance{{Key: "n/b", Tags: []string{Prefix + other}, Out: otherOut}}},
+		}, o)
+		text := ""
+		for _, v := range r.Routes {
+			text += v.Text()
+		}
+		p, _, diags := config.LoadPolicies(testSteps(), nil, config.Source{Name: "tags", Text: []byte(text), Remote: true, Last: true})
+		if diags.HasErrors() || len(p.Routes) != len(r.Routes) {
+			t.Fatalf("%s\n%v", text, diags)
+		}
+		for i := range p.Routes {
+			for _, name := range p.Routes[i].Services() {
+				if name != "a" && name != "b" {
+					t.Fatalf("a route to %q:\n%s", name, text)
+				}
+			}
+			for _, s := range p.Routes[i].Split {
+				for _, tag := range s.Tags {
+					if tag != Prefix+one && tag != Prefix+other {
+						t.Fatalf("a share of the tag %q:\n%s", tag, text)
+					}
+				}
+			}
+		}
+	})
 }

@@ -61,10 +61,11 @@ func (s *Set) newSplit(spec *PoolSpec) (*split, error) {
 
 // draw is the drawing of a share for one attempt.
 type draw struct {
-	key   uint64
-	at    int    // the share drawn, none when no share is left
-	paid  bool   // it was drawn here, and not by an earlier attempt
-	other uint32 // bits of shares that are not drawn
+	key    uint64
+	at     int    // the share drawn, none when no share is left
+	other  uint32 // bits of shares that are not drawn
+	paid   bool   // it was drawn here, and not by an earlier attempt
+	gained uint32 // bits of those that gained by that
 }
 
 // has reports whether share i may be drawn.
@@ -83,7 +84,7 @@ func (c *split) firstLocked(d *draw) {
 		}
 	}
 	if d.at >= 0 {
-		c.payLocked(d, 1)
+		c.payLocked(d)
 	}
 }
 
@@ -101,25 +102,38 @@ func (c *split) lot(d *draw) int {
 }
 
 // payLocked has the share drawn pay for the request, and all that might have been drawn
-// gain; -1 undoes that.
-func (c *split) payLocked(d *draw, sign int64) {
+// gain.
+func (c *split) payLocked(d *draw) {
 	drawn := &c.shares[d.at]
-	drawn.requests += uint64(sign) //nolint:gosec // adding all ones takes one away
+	drawn.requests++
+	d.gained = 0
 	if d.key != 0 {
 		return
 	}
 	for i := range c.shares {
-		if s := &c.shares[i]; d.has(c, i) {
-			s.credit += sign * s.weight
-			drawn.credit -= sign * s.weight
+		if s := &c.shares[i]; i == d.at || d.has(c, i) && c.out&(1<<i) == 0 {
+			d.gained |= 1 << i
+			s.credit += s.weight
+			drawn.credit -= s.weight
 		}
+	}
+}
+
+// unpayLocked undoes that.
+func (c *split) unpayLocked(d *draw) {
+	drawn := &c.shares[d.at]
+	drawn.requests--
+	for g := d.gained; g != 0; g &= g - 1 {
+		s := &c.shares[bits.TrailingZeros32(g)]
+		s.credit -= s.weight
+		drawn.credit += s.weight
 	}
 }
 
 // nextLocked draws another share than the one drawn, which has nobody.
 func (c *split) nextLocked(d *draw) {
 	if d.paid {
-		c.payLocked(d, -1)
+		c.unpayLocked(d)
 	}
 	d.other |= 1 << d.at
 	c.firstLocked(d)
@@ -201,7 +215,7 @@ func (c *split) asksOut(a *Attempt, now time.Time, d *draw, got *answer) bool {
 		c.out &^= 1 << i
 		if d.other &^= 1 << i; found {
 			d.at, d.paid = i, true
-			c.payLocked(d, 1)
+			c.payLocked(d)
 		}
 		c.mu.Unlock()
 		if found {

@@ -213,6 +213,37 @@ func TestRetryStaysWithShare(t *testing.T) {
 	}
 }
 
+// A share that is out gains nothing by what is retried meanwhile: it has its part once it
+// is back, and no more.
+func TestRetriesOweNothing(t *testing.T) {
+	s := NewSet(Options{Seed: 1})
+	p := splitPool(t, s, 1, shares(1, 1, 1))
+	up := func(names ...string) {
+		all := map[string][]catalog.Instance{}
+		for _, one := range p.Spec().Split {
+			if all[one.Service] = inPlace(one.Service, 1); !slices.Contains(names, one.Service) {
+				all[one.Service] = critical(all[one.Service])
+			}
+		}
+		s.Apply(everywhere(all))
+	}
+	up("0", "1")
+	for range 100 {
+		var a Attempt
+		for range 2 { // canceled says nothing of who was asked
+			if e, why := p.Acquire(&a, t0); e == nil || e.Service() == "2" {
+				t.Fatalf("%v (%v)", e, why)
+			}
+			a.Report(Canceled, t0)
+		}
+		a.Release()
+	}
+	up("0", "1", "2")
+	if got := count(p, 30); got["2"] < 9 || got["2"] > 11 {
+		t.Errorf("%v once all are up", got)
+	}
+}
+
 // The retry budget is that of all shares together.
 func TestSplitBudget(t *testing.T) {
 	p := splitPool(t, NewSet(Options{Seed: 1}), 1, shares(1, 1))
