@@ -121,6 +121,7 @@ func (a *Agent) warnings() []string {
 	list = append(list, a.loginWarnings()...)
 	list = append(list, a.registrationWarnings()...)
 	list = append(list, a.kv.warnings(a.current.Load())...)
+	list = append(list, a.mesh.warnings()...)
 	return append(list, a.tags.warnings()...)
 }
 

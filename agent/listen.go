@@ -85,7 +85,10 @@ func (a *Agent) listenOne(c *config.Listener, set *certs.ServerSet) (*server, er
 		secure = s.certs.Config()
 	}
 	if c.Mesh {
-		s.mesh = a.mesh.server()
+		s.mesh = a.mesh.server(c.Protocol == config.ProtocolHTTP)
+		if s.mesh.Requests {
+			s.listener.Permits = permits(s.mesh)
+		}
 		secure = s.mesh.Config()
 	}
 	s.front = a.front(c, s.listener)

@@ -52,6 +52,7 @@ func (a *Agent) openMesh(c *config.Config) (*mesh, error) {
 	})
 	if slices.ContainsFunc(c.Listeners, func(l config.Listener) bool { return l.Mesh }) {
 		m.intentions = connect.NewIntentions(m.identity)
+		m.intentions.Normal = normal
 		m.intentions.Changed = func() {
 			for _, s := range m.servers {
 				s.Review()
@@ -87,10 +88,11 @@ func (a *Agent) runMesh(ctx context.Context) {
 	wg.Wait()
 }
 
-// server returns what judges the connections of one listener. It is for the
-// start alone.
-func (m *mesh) server() *connect.Server {
+// server returns what judges the connections of one listener, and with requests
+// those too. It is for the start alone.
+func (m *mesh) server(requests bool) *connect.Server {
 	s := connect.NewServer(m.identity, m.intentions)
+	s.Requests = requests
 	m.servers = append(m.servers, s)
 	return s
 }

@@ -13,7 +13,7 @@ func newMeshDescs(desc func(name, help string, labels ...string) *prometheus.Des
 	return meshDescs{
 		expiry:    desc("mesh_leaf_expiry_seconds", "Time until the gateway's certificate in the mesh ends, 0 while there is none."),
 		rotations: desc("mesh_rotations_total", "Changes of the gateway's certificate in the mesh, and of the mesh's roots.", "kind"),
-		denied:    desc("mesh_denied_total", "Requests that an intention denied the gateway (out), and connections of clients in the mesh that were refused (in).", "direction"),
+		denied:    desc("mesh_denied_total", "Requests that an intention denied the gateway (out), and connections and requests of clients in the mesh that were denied (in).", "direction"),
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
@@ -106,13 +105,4 @@ func TestMeshListener(t *testing.T) {
 	consul.Intend("edge", map[string]string{"api": "allow", "*": "deny"})
 	harness.Within(t, harness.Patience, "who is no longer allowed is cut off", turnsAway(shop, gateway))
 	harness.Within(t, harness.Patience, "who is allowed by now is served", serves(meshClient(consul.Leaf("api")), gateway))
-
-	// What is not understood denies.
-	consul.PutConfigEntry(map[string]any{"Kind": "service-intentions", "Name": "edge", "Sources": []map[string]any{{
-		"Name": "api", "Permissions": []map[string]any{{"Action": "allow", "HTTP": map[string]any{"PathPrefix": "/"}}},
-	}}})
-	harness.Within(t, harness.Patience, "permissions deny", turnsAway(meshClient(consul.Leaf("api")), gateway))
-	if !strings.Contains(gateway.Log.String(), "permissions (L7)") {
-		t.Error("the log does not say why")
-	}
 }

@@ -13,6 +13,7 @@ import (
 type ClientCertificate struct {
 	digest [sha256.Size]byte
 	cert   *x509.Certificate
+	permit Permit // nil where the listener permits all
 
 	once                      sync.Once
 	subject, serial, dns, uri string
@@ -33,9 +34,14 @@ func (c *Conn) ClientCertificate() *ClientCertificate { return c.cert.Load() }
 // SetClientCert takes note of the verified certificate of the client. It is known
 // once the handshake is over, and does not change any more.
 func (c *Conn) SetClientCert(cert *x509.Certificate) {
-	if c.cert.Load() == nil {
-		c.cert.Store(&ClientCertificate{digest: sha256.Sum256(cert.Raw), cert: cert})
+	if c.cert.Load() != nil {
+		return
 	}
+	shown := &ClientCertificate{digest: sha256.Sum256(cert.Raw), cert: cert}
+	if l := c.Listener; l != nil && l.Permits != nil {
+		shown.permit = l.Permits(cert)
+	}
+	c.cert.Store(shown)
 }
 
 // write makes the texts, for those alone who ask.

@@ -165,12 +165,14 @@ func (f *Fields) Next(id ID, i int) int {
 // by ", " (RFC 9110 section 5.3), those of Cookie by "; " (RFC 9113 section
 // 8.2.3). Hop-by-hop fields are found too. What was joined is void with the next
 // Lookup.
-func (f *Fields) Lookup(name string) ([]byte, bool) {
+func (f *Fields) Lookup(name string) ([]byte, bool) { return f.LookupBy(name, ", ") }
+
+// LookupBy is Lookup with another separator than ", ".
+func (f *Fields) LookupBy(name, separator string) ([]byte, bool) {
 	id, wanted := Classify(stringBytes(name)), stringBytes(name)
 	if id != Other && f.first[id] == 0 {
 		return nil, false
 	}
-	separator := ", "
 	if id == Cookie {
 		separator = "; "
 	}

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"crypto/x509"
 	"net/netip"
 	"sync/atomic"
 
@@ -29,6 +30,10 @@ type Listener struct {
 	// 8555 section 8.3), and false for one that nobody is about to ask for. The
 	// host is in lower case and has no port. Nil knows none.
 	Challenge func(host, token []byte) (string, bool)
+
+	// Permits returns what judges the requests of a client by the certificate that it
+	// has shown, once a connection. Nil permits all.
+	Permits func(cert *x509.Certificate) Permit
 
 	// RedirectPort is where clients that come in clear are sent to, by TLS; 0 means
 	// that they are served here. 443 is not told to them.

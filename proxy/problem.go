@@ -75,8 +75,12 @@ var (
 	AuthNotAvailable = &Problem{index: 29, Name: "auth-unavailable", Status: 503, Title: "It can't be decided at the moment whether the request is allowed", ProxyError: "destination_unavailable"}
 )
 
+// PermissionDenied answers a service of the mesh that may speak to the gateway, but
+// not make this request.
+var PermissionDenied = &Problem{index: 30, Name: "permission-denied", Status: 403, Title: "No permission of the mesh allows the request", ProxyError: "http_request_denied"}
+
 // problems counts the kinds above; Counters are indexed by Problem.index.
-const problems = 30
+const problems = 31
 
 // allProblems lists the kinds in the order of their index.
 var allProblems = [problems]*Problem{
@@ -85,7 +89,7 @@ var allProblems = [problems]*Problem{
 	QuotaExceeded, TransferNotCoded, MethodNotSupported, VersionUnknown, NotReady,
 	RequestTimeout, IntentionDenied, MeshUnavailable, ReducedCapacity,
 	AddressDenied, CredentialsMissing, CredentialsInvalid,
-	AuthRequired, AuthRefused, AuthNotAvailable,
+	AuthRequired, AuthRefused, AuthNotAvailable, PermissionDenied,
 }
 
 // Answer replies from the gateway itself. The err is for the log only; the

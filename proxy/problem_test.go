@@ -42,6 +42,7 @@ var problems = []struct {
 	{proxy.AuthRequired, "urn:lictor:problem:auth-required", 401, "http_request_denied"},
 	{proxy.AuthRefused, "urn:lictor:problem:auth-refused", 403, "http_request_denied"},
 	{proxy.AuthNotAvailable, "urn:lictor:problem:auth-unavailable", 503, "destination_unavailable"},
+	{proxy.PermissionDenied, "urn:lictor:problem:permission-denied", 403, "http_request_denied"},
 	{proxy.CredentialsMissing, "urn:lictor:problem:credentials-missing", 401, "http_request_denied"},
 	{proxy.CredentialsInvalid, "urn:lictor:problem:credentials-invalid", 401, "http_request_denied"},
 	{proxy.AddressDenied, "urn:lictor:problem:address-denied", 403, "http_request_denied"},

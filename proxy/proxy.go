@@ -68,6 +68,9 @@ func (p *Proxy) Serve(x *Exchange) {
 // the exchange has been answered.
 func (x *Exchange) admit(t *Table, judge func(steps []Step, x *Exchange) bool) bool {
 	x.identify()
+	if !x.permitted() {
+		return false
+	}
 	if x.answerHealth() || x.answerChallenge() {
 		return false
 	}
@@ -128,7 +131,10 @@ func (x *Exchange) normalize() bool {
 	if &path[0] != &x.Request.Path[0] {
 		x.pathText = path // rewritten: keep what may have grown
 	}
-	x.received, x.matched, x.Request.Path = x.Request.Path, path, path
+	if x.matched == nil { // a second time is for what a step has changed
+		x.received = x.Request.Path
+	}
+	x.matched, x.Request.Path = path, path
 	return true
 }
 

@@ -13,8 +13,9 @@
 // asked for (SPIFFE). Host names take no part.
 //
 // As a destination, it shows the same leaf, demands a certificate of each
-// client, and lets in whom the intentions let in. What it does not know or does
-// not understand it refuses.
+// client, and lets in whom the intentions let in. Whom permissions are about is let
+// in to have each request judged. What it does not know or does not understand it
+// refuses.
 //
 // # What survives what
 //

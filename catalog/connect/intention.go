@@ -8,9 +8,17 @@ import (
 	"github.com/hashicorp/consul/api"
 )
 
+// rule is an intention.
+type rule struct {
+	*api.Intention
+	details
+	// judged are its permissions, nil without any, and before judge.
+	judged *permissions
+}
+
 // rules are the intentions whose destination is the gateway, the one that comes
 // first deciding. The zero value has none.
-type rules []*api.Intention
+type rules []*rule
 
 // newRules sorts intentions by their precedence, as Consul does: an exact source
 // before a wildcard one, an exact destination before a wildcard one.
@@ -18,16 +26,16 @@ func newRules(list []*api.Intention) rules {
 	r := make(rules, 0, len(list))
 	for _, x := range list {
 		if x != nil {
-			r = append(r, x)
+			r = append(r, &rule{Intention: x})
 		}
 	}
-	slices.SortStableFunc(r, func(a, b *api.Intention) int { return cmp.Compare(b.Precedence, a.Precedence) })
+	slices.SortStableFunc(r, func(a, b *rule) int { return cmp.Compare(b.Precedence, a.Precedence) })
 	return r
 }
 
 // about returns the first rule about a source, which decides, and whether it is
 // certain that it is meant.
-func (r rules) about(source ID) (*api.Intention, match) {
+func (r rules) about(source ID) (*rule, match) {
 	for _, x := range r {
 		switch is := names(x, source); {
 		case is == no:
@@ -41,23 +49,65 @@ func (r rules) about(source ID) (*api.Intention, match) {
 }
 
 // allows reports whether a rule about the source lets it connect.
-func allows(x *api.Intention, source ID) bool {
+func allows(x *rule, source ID) bool {
 	return x.Action == api.IntentionActionAllow && len(x.Permissions) == 0 && exact(x, source)
+}
+
+// judge prepares the permissions of all rules. The default decides about requests
+// that none is about; see newPermission for normal.
+func (r rules) judge(byDefault bool, normal func(path string) bool) rules {
+	for _, x := range r {
+		if len(x.Permissions) > 0 {
+			x.judged = newPermissions(x, byDefault, normal)
+		}
+	}
+	return r
+}
+
+// decision is what intentions say of a source.
+type decision struct {
+	allowed bool
+	why     string
+	// judged are the permissions that each request needs, nil where all may pass
+	// or none.
+	judged *permissions
 }
 
 // decide judges a source that has been verified. Byrule is false when no rule
 // names it, which leaves it to the default.
-func (r rules) decide(source ID) (allowed, byRule bool, why string) {
+func (r rules) decide(source ID) (d decision, byRule bool) {
 	x, is := r.about(source)
-	switch {
-	case is == no:
-		return false, false, ""
-	case is == maybe:
-		return false, true, x.SourceString() + " can't be judged here, which denies"
-	case len(x.Permissions) > 0:
-		return false, true, x.SourceString() + " has permissions (L7), which this version does not judge, and so denies"
+	if is == no {
+		return decision{}, false
 	}
-	return allows(x, source), true, x.SourceString() + " => " + string(x.Action)
+	name := x.SourceString()
+	switch {
+	case is == maybe:
+		d.why = name + " can't be judged here, which denies"
+	case x.token && x.Action != api.IntentionActionDeny:
+		d.why = name + " is let in with a token (JWT) alone, which is not judged here, and so denies"
+	case len(x.Permissions) > 0 && (x.judged == nil || !exact(x, source)):
+		d.why = name + " has permissions (L7) that can't be judged here, which denies"
+	case len(x.Permissions) > 0:
+		d = decision{allowed: true, why: name + " has permissions (L7)", judged: x.judged}
+	default:
+		d = decision{allowed: allows(x, source), why: name + " => " + string(x.Action)}
+	}
+	return d, true
+}
+
+// doubts says what of the rules can't be judged.
+func (r rules) doubts() (list []string) {
+	for _, x := range r {
+		if x.token && x.Action != api.IntentionActionDeny {
+			list = append(list, "mesh: "+x.SourceString()+" is let in with a token (JWT) alone, which is not judged here, and so denies")
+			continue
+		}
+		if x.judged != nil {
+			list = append(list, x.judged.doubts()...)
+		}
+	}
+	return list
 }
 
 // match says whether a rule is about a source.
@@ -71,7 +121,7 @@ const (
 
 // names reports whether the rule is about the source. Case is let pass here,
 // since a rule that denies must not be escaped by another spelling.
-func names(x *api.Intention, source ID) match {
+func names(x *rule, source ID) match {
 	if x.SourcePeer != "" { // a service of another cluster, with a trust domain of its own
 		return no
 	}
@@ -98,15 +148,15 @@ func same(rule, source string) bool {
 }
 
 // exact reports whether the rule names the source to the letter.
-func exact(x *api.Intention, source ID) bool {
+func exact(x *rule, source ID) bool {
 	return x.SourceName == wildcard || x.SourceName == source.Service
 }
 
 // equal reports whether both say the same.
 func (r rules) equal(o rules) bool {
-	return slices.EqualFunc(r, o, func(a, b *api.Intention) bool {
+	return slices.EqualFunc(r, o, func(a, b *rule) bool {
 		return a.SourceName == b.SourceName && a.SourceNS == b.SourceNS && a.SourcePartition == b.SourcePartition &&
 			a.SourcePeer == b.SourcePeer && a.SourceSamenessGroup == b.SourceSamenessGroup && a.SourceType == b.SourceType &&
-			a.Action == b.Action && a.Precedence == b.Precedence && len(a.Permissions) == len(b.Permissions)
+			a.Action == b.Action && a.Precedence == b.Precedence && a.equal(&b.details) && said(a.Permissions...) == said(b.Permissions...)
 	})
 }

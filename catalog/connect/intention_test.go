@@ -17,6 +17,13 @@ func deny(source string, precedence int) *api.Intention {
 	return x
 }
 
+// permitting has a permission for all that is below /.
+func permitting(source string, precedence int) *api.Intention {
+	x := allow(source, precedence)
+	x.Action, x.Permissions = "", []*api.IntentionPermission{{Action: api.IntentionActionAllow, HTTP: &api.IntentionHTTPPermission{PathPrefix: "/"}}}
+	return x
+}
+
 func with(x *api.Intention, change func(*api.Intention)) *api.Intention {
 	change(x)
 	return x
@@ -40,10 +47,10 @@ func TestIntentions(t *testing.T) {
 		{"exact denial before wildcard", []*api.Intention{allow("*", 8), deny("shop", 9)}, false, true, ""},
 		{"exact destination before wildcard destination", []*api.Intention{with(allow("shop", 6), func(x *api.Intention) { x.DestinationName = "*" }), deny("*", 8)}, false, true, ""},
 		{"in the order of lists where precedence is alike", []*api.Intention{deny("shop", 9), allow("shop", 9)}, false, true, ""},
-		{"permissions deny", []*api.Intention{with(allow("shop", 9), func(x *api.Intention) { x.Permissions = []*api.IntentionPermission{{Action: api.IntentionActionAllow}} })}, false, true, "permissions"},
-		{"permissions deny before a wildcard allows", []*api.Intention{with(allow("shop", 9), func(x *api.Intention) {
-			x.Action, x.Permissions = "", []*api.IntentionPermission{{}}
-		}), allow("*", 8)}, false, true, "permissions"},
+		{"permissions judge requests", []*api.Intention{permitting("shop", 9)}, true, true, "permissions"},
+		{"permissions come before a wildcard", []*api.Intention{permitting("shop", 9), deny("*", 8)}, true, true, "permissions"},
+		{"a denial comes before a wildcard's permissions", []*api.Intention{permitting("*", 8), deny("shop", 9)}, false, true, "deny"},
+		{"permissions in another case", []*api.Intention{permitting("SHOP", 9), allow("*", 8)}, false, true, "permissions"},
 		{"an action that is not known", []*api.Intention{with(allow("shop", 9), func(x *api.Intention) { x.Action = "audit" })}, false, true, ""},
 		{"a peer's shop", []*api.Intention{with(allow("shop", 9), func(x *api.Intention) { x.SourcePeer = "east" })}, false, false, ""},
 		{"another namespace's shop", []*api.Intention{with(allow("shop", 9), func(x *api.Intention) { x.SourceNS = "east" })}, false, false, ""},
@@ -57,9 +64,9 @@ func TestIntentions(t *testing.T) {
 		{"null", []*api.Intention{nil, allow("shop", 9)}, true, true, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			allowed, byRule, why := newRules(c.rules).decide(shop)
-			if allowed != c.allowed || byRule != c.byRule || !strings.Contains(why, c.why) {
-				t.Errorf("%t, %t, %q", allowed, byRule, why)
+			d, byRule := newRules(c.rules).judge(false, nil).decide(shop)
+			if d.allowed != c.allowed || byRule != c.byRule || !strings.Contains(d.why, c.why) || (d.judged != nil) != (d.allowed && c.why == "permissions") {
+				t.Errorf("%+v, %t", d, byRule)
 			}
 		})
 	}
@@ -69,13 +76,14 @@ func TestIntentions(t *testing.T) {
 // be allowed.
 func TestIntentionsFailClosed(t *testing.T) {
 	n := &Intentions{}
+	s := &Server{intentions: n}
 	shop := ID{Service: "shop"}
-	if ok, why := n.Allowed(shop); ok || !strings.Contains(why, "not known yet") {
+	if ok, why := s.allowed(shop); ok || !strings.Contains(why, "not known yet") {
 		t.Errorf("before anything is known: %t, %s", ok, why)
 	}
 	for _, byDefault := range []bool{true, false} {
 		n.known.Store(&intentions{byDefault: byDefault})
-		if ok, why := n.Allowed(shop); ok != byDefault || !strings.Contains(why, word(byDefault)) {
+		if ok, why := s.allowed(shop); ok != byDefault || !strings.Contains(why, word(byDefault)) {
 			t.Errorf("default %t: %t, %s", byDefault, ok, why)
 		}
 	}

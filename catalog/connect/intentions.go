@@ -20,6 +20,9 @@ type Intentions struct {
 	log hclog.Logger
 
 	known atomic.Pointer[intentions]
+	// Normal reports whether a path is spelt as those of requests are, by which
+	// permissions judge them. It is set before Run; nil says yes.
+	Normal func(path string) bool
 	// Changed is called after a change of what is known, from Run. It is set
 	// before Run, or nil.
 	Changed func()
@@ -52,19 +55,42 @@ func (n *Intentions) ask(ctx context.Context, index uint64, wait time.Duration) 
 	}
 	ctx, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
+	for try := 1; ; try++ {
+		if err = n.in.detail(ctx, rules); !errors.Is(err, errChanged) || try == maxTries {
+			break
+		}
+		if rules, meta, err = n.in.intentionsOf(ctx, service, 0, 0); err != nil {
+			return 0, err
+		}
+	}
+	if err != nil {
+		return 0, err
+	}
 	byDefault, err := n.in.byDefault(ctx, meta.DefaultACLPolicy)
 	if err != nil {
 		return 0, err
 	}
 	now := &intentions{rules: rules, byDefault: byDefault}
 	if old := n.known.Load(); old == nil || old.byDefault != now.byDefault || !old.rules.equal(now.rules) {
+		now.rules.judge(byDefault, n.Normal)
 		n.known.Store(now)
 		n.log.Info("mesh intentions known", "service", service, "rules", len(now.rules), "default", word(byDefault), "index", meta.LastIndex)
+		for _, doubt := range now.rules.doubts() {
+			n.log.Warn("mesh intention can't be judged, which denies", "service", service, "reason", doubt)
+		}
 		if n.Changed != nil {
 			n.Changed()
 		}
 	}
 	return meta.LastIndex, nil
+}
+
+// Doubts says what of the intentions can't be judged, and so denies.
+func (n *Intentions) Doubts() []string {
+	if k := n.known.Load(); k != nil {
+		return k.rules.doubts()
+	}
+	return nil
 }
 
 // intentionsOf returns the intentions of a destination.
@@ -109,18 +135,16 @@ func word(allow bool) string {
 	return "deny"
 }
 
-// Allowed reports whether the source, which has been verified, may connect, and
-// why.
-func (n *Intentions) Allowed(source ID) (bool, string) {
-	k := n.known.Load()
+// decide judges a source, by the default where no rule names it.
+func (k *intentions) decide(source ID) decision {
 	if k == nil {
-		return false, "the intentions are not known yet, which denies"
+		return decision{why: "the intentions are not known yet, which denies"}
 	}
-	if allowed, byRule, why := k.rules.decide(source); byRule {
-		return allowed, why
+	if d, byRule := k.rules.decide(source); byRule {
+		return d
 	}
-	return k.byDefault, "no intention names it, and the default is " + word(k.byDefault)
+	return decision{allowed: k.byDefault, why: "no intention names it, and the default is " + word(k.byDefault)}
 }
 
-// Denied counts the connections that were refused.
+// Denied counts the connections and requests that were refused.
 func (n *Intentions) Denied() uint64 { return n.denied.Load() }

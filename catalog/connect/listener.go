@@ -74,7 +74,7 @@ func (s *Server) Review() {
 	s.mu.Lock()
 	var out []*Conn
 	for c := range s.conns {
-		if ok, why := s.intentions.Allowed(c.source); !ok {
+		if ok, why := s.allowed(c.source); !ok {
 			s.intentions.log.Info("mesh client is denied by now, its connection is closed", "source", c.source.String(), "reason", why)
 			out = append(out, c)
 		}

@@ -14,6 +14,9 @@ import (
 type Server struct {
 	in         *Identity
 	intentions *Intentions
+	// Requests says that each request is judged, by Client: whom permissions are
+	// about is let in only then. It is set before the first connection.
+	Requests bool
 
 	mu    sync.Mutex
 	conns map[*Conn]struct{}
@@ -62,6 +65,15 @@ func (s *Server) handshake(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	return c, nil
 }
 
+// allowed reports whether a service may be connected, and why.
+func (s *Server) allowed(id ID) (bool, string) {
+	d := s.intentions.known.Load().decide(id)
+	if d.judged != nil && !s.Requests {
+		return false, d.why + ", and requests are not looked at, which denies"
+	}
+	return d.allowed, d.why
+}
+
 // judge decides whether a client may connect.
 func (s *Server) judge(r *Roots, state tls.ConnectionState, c net.Conn) error {
 	id, err := r.identify(state.PeerCertificates, x509.ExtKeyUsageClientAuth, s.in.now())
@@ -72,7 +84,7 @@ func (s *Server) judge(r *Roots, state tls.ConnectionState, c net.Conn) error {
 	if m := meshConn(c); m != nil {
 		m.admit(id) // before it is judged, so that no change of the intentions passes it by
 	}
-	if ok, why := s.intentions.Allowed(id); !ok {
+	if ok, why := s.allowed(id); !ok {
 		s.intentions.denied.Add(1)
 		s.intentions.log.Debug("mesh client denied", "source", id.String(), "reason", why)
 		return fmt.Errorf("%w: %s: %s", ErrDenied, id, why)

@@ -288,7 +288,7 @@ func TestIntentionsFollowed(t *testing.T) {
 	go func() { defer close(done); n.Run(ctx) }()
 	t.Cleanup(func() { cancel(); <-done })
 	shop, api1 := ID{Partition: "default", Namespace: "default", Service: "shop"}, ID{Partition: "default", Namespace: "default", Service: "api"}
-	allowed := func(id ID) bool { ok, _ := n.Allowed(id); return ok }
+	allowed := func(id ID) bool { ok, _ := s.allowed(id); return ok }
 	eventually(t, "the intentions are known", func() bool { return allowed(shop) && !allowed(api1) && i.Check() == nil })
 
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

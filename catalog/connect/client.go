@@ -1,0 +1,88 @@
+package connect
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"sync/atomic"
+)
+
+// Client is a service that has connected, and whose requests are judged one by
+// one: each by the intentions of then.
+type Client struct {
+	intentions *Intentions
+	source     ID
+	name       string // the source's, for people
+	stands     atomic.Pointer[stands]
+}
+
+// stands is how a client stood when it was looked at last. It is immutable.
+type stands struct {
+	by *intentions
+	decision
+	denied error // nil where requests are allowed, or need permissions
+}
+
+// errNoSource is a certificate that does not name a service. No handshake lets one
+// pass.
+var errNoSource = errors.New("the client's certificate names no service")
+
+// Client returns what judges the requests of a client that was let in with that
+// certificate. A nil one denies all.
+func (s *Server) Client(cert *x509.Certificate) *Client {
+	if len(cert.URIs) != 1 {
+		return nil
+	}
+	id, err := ParseID(cert.URIs[0])
+	if err != nil {
+		return nil
+	}
+	return &Client{intentions: s.intentions, source: id, name: id.String()}
+}
+
+// Judge returns why the request is denied, nil when it is not, and counts it.
+// Requests may be judged side by side.
+func (c *Client) Judge(r Request) error {
+	if c == nil {
+		return errNoSource
+	}
+	s := c.stand()
+	err := s.denied
+	if s.judged != nil {
+		if err = s.judged.judge(r); err != nil {
+			err = &denial{c, err}
+		}
+	}
+	if err != nil {
+		c.intentions.denied.Add(1)
+	}
+	return err
+}
+
+// denial is a request that permissions deny. Few are ever read.
+type denial struct {
+	client *Client
+	why    error
+}
+
+// Error says whose request it is, and why it is denied.
+func (d *denial) Error() string {
+	return ErrDenied.Error() + ": " + d.client.name + ": " + d.why.Error()
+}
+
+// Unwrap returns ErrDenied.
+func (d *denial) Unwrap() error { return ErrDenied }
+
+// stand returns how the client stands by what is known now.
+func (c *Client) stand() *stands {
+	now := c.intentions.known.Load()
+	if s := c.stands.Load(); s != nil && s.by == now {
+		return s
+	}
+	s := &stands{by: now, decision: now.decide(c.source)}
+	if !s.allowed {
+		s.denied = fmt.Errorf("%w: %s: %s", ErrDenied, c.name, s.why)
+	}
+	c.stands.Store(s)
+	return s
+}

@@ -1,0 +1,87 @@
+package proxy_test
+
+import (
+	"crypto/x509"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/lictor/lictor/proxy"
+)
+
+// permitFunc is a permit in a test.
+type permitFunc func(x *proxy.Exchange) error
+
+func (f permitFunc) Permits(x *proxy.Exchange) error { return f(x) }
+
+var errNotPermitted = errors.New("only /orders/mine")
+
+// permitting lets pass what is below /orders/mine, and nobody without a certificate.
+func permitting(s *setup) {
+	mine := permitFunc(func(x *proxy.Exchange) error {
+		if !strings.HasPrefix(string(x.Request.Path), "/orders/mine") {
+			return errNotPermitted
+		}
+		return nil
+	})
+	s.listener.HealthPath = "/health"
+	s.listener.Permits = func(*x509.Certificate) proxy.Permit { return mine }
+}
+
+// TestPermits judges the path that is matched, before anything else is done.
+func TestPermits(t *testing.T) {
+	steps := 0
+	g := newGateway(t, &memory{reply: []byte(reply)}, permitting, func(s *setup) {
+		s.gateway = []proxy.Step{stepFunc(func(*proxy.Exchange) bool { steps++; return true })}
+	})
+	g.conn.SetClientCert(&x509.Certificate{Raw: []byte("shop")})
+	for _, c := range []struct {
+		target string
+		status int
+		steps  int
+	}{
+		{"/orders/mine/1", 200, 1},
+		{"/orders/mine", 200, 1},
+		{"//orders/./x/../min%65/1", 200, 1},
+		{"/orders/mine/../theirs", 403, 0},
+		{"/orders/mine/%2e%2E/theirs", 403, 0},
+		{"/orders/theirs", 403, 0},
+		{"/nothing", 403, 0},
+		{"/health", 403, 0},
+		{"/orders/mine/..%2ftheirs", 400, 0},
+		{`/orders/mine/..\theirs`, 400, 0},
+	} {
+		steps = 0
+		if g.serve(get(c.target)); g.x.Response.Status != c.status || steps != c.steps {
+			t.Errorf("%s: %d, %d steps", c.target, g.x.Response.Status, steps)
+		}
+		l := g.logged()
+		if l["path"] != c.target {
+			t.Errorf("%s is logged as %v", c.target, l["path"])
+		}
+		if c.status == 403 && (l["error"] != "permission-denied: "+errNotPermitted.Error() || g.x.Route != nil) {
+			t.Errorf("%s is logged as %v", c.target, l)
+		}
+	}
+}
+
+// Where permits are asked for, nobody goes without.
+func TestPermitsWithoutCertificate(t *testing.T) {
+	g := newGateway(t, &memory{reply: []byte(reply)}, permitting)
+	if g.serve(get("/orders/mine")); g.x.Response.Status != 403 {
+		t.Errorf("%d", g.x.Response.Status)
+	}
+}
+
+func TestPermitsAllocateNothing(t *testing.T) {
+	g := newGateway(t, &memory{reply: []byte(reply)}, permitting, silent)
+	g.conn.SetClientCert(&x509.Certificate{Raw: []byte("shop")})
+	for _, target := range []string{"/orders/mine", "/orders/theirs"} {
+		raw := []byte(get(target))
+		once := func() { g.proxy.Serve(g.request(raw, g.conn)) }
+		once()
+		if n := testing.AllocsPerRun(100, once); n != 0 {
+			t.Errorf("%s: %v allocations", target, n)
+		}
+	}
+}
