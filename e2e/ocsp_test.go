@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/json"
@@ -18,6 +19,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/crypto/ocsp"
 
 	"github.com/lictor/lictor/e2e/harness"
 	"github.com/lictor/lictor/e2e/process"
@@ -69,6 +72,9 @@ func (v *vouched) sign(t *testing.T, name string, template *x509.Certificate) {
 	write(t, filepath.Join(v.dir, name+".key"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}))
 }
 
+// indexTime is how openssl's authority notes when something is.
+const indexTime = "060102150405Z"
+
 // vouch writes the gateway's certificate with that serial number, which openssl's
 // authority has as valid (V) or revoked (R).
 func (v *vouched) vouch(t *testing.T, serial int64, state string) {
@@ -77,13 +83,21 @@ func (v *vouched) vouch(t *testing.T, serial int64, state string) {
 		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: "secure.test"}, DNSNames: []string{"secure.test"},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, OCSPServer: []string{fmt.Sprintf("http://127.0.0.1:%d/", v.port)},
 	})
-	const form = "060102150405Z"
 	revoked := ""
 	if state == "R" {
-		revoked = time.Now().UTC().Add(-time.Minute).Format(form)
+		revoked = time.Now().UTC().Add(-time.Minute).Format(indexTime)
 	}
-	v.index = append(v.index, fmt.Sprintf("%s\t%s\t%s\t%02X\tunknown\t/CN=%d\n", state, time.Now().UTC().Add(time.Hour).Format(form), revoked, serial, serial))
+	v.index = append(v.index, indexLine(state, time.Now().Add(time.Hour), revoked, big.NewInt(serial)))
 	write(t, filepath.Join(v.dir, "index.txt"), []byte(strings.Join(v.index, "")))
+}
+
+// indexLine is what openssl's authority notes of a certificate.
+func indexLine(state string, end time.Time, revoked string, serial *big.Int) string {
+	number := fmt.Sprintf("%X", serial)
+	if len(number)%2 == 1 {
+		number = "0" + number
+	}
+	return fmt.Sprintf("%s\t%s\t%s\t%s\tunknown\t/CN=%d\n", state, end.UTC().Format(indexTime), revoked, number, serial)
 }
 
 // respond runs openssl's responder, which vouches for an hour each time.
@@ -289,5 +303,54 @@ func TestOCSPRotation(t *testing.T) {
 	files, err := os.ReadDir(filepath.Join(v.dir, "data", "ocsp"))
 	if err != nil || slices.ContainsFunc(files, func(f os.DirEntry) bool { return !strings.HasSuffix(f.Name(), ".der") }) {
 		t.Errorf("%v, %v", files, err)
+	}
+}
+
+// A certificate by ACME is stapled as well. Here its issuer, which is not the root, is
+// itself the responder, and sends its certificate along.
+func TestOCSPOfACME(t *testing.T) {
+	t.Parallel()
+	free, err := process.FreePorts(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := &vouched{secured: &secured{dir: t.TempDir()}, port: free[0], openssl: harness.Program(t, "openssl", "openssl")}
+	ports := newEdgePorts(t)
+	p := harness.NewPebble(t, harness.PebbleOptions{HTTPPort: ports.clear, TLSPort: ports.secure, Responder: fmt.Sprintf("http://127.0.0.1:%d/", v.port)})
+	p.Start()
+	roots := p.Roots()
+	o := edgeOptions{ports: ports, dataDir: filepath.Join(v.dir, "data"), acme: "domains = [\"shop.test\"]"}
+	e := startEdge(t, p, o)
+	cert := e.gets(t, "shop.test", roots)
+	issuer, key := p.Issuer()
+	for name, text := range map[string][]byte{
+		"ca.pem": issuer, "signer.pem": issuer, "signer.key": key,
+		"index.txt": []byte(indexLine("V", cert.NotAfter, "", cert.SerialNumber)),
+	} {
+		write(t, filepath.Join(v.dir, name), text)
+	}
+	stapled := func() error {
+		c, err := tls.Dial("tcp", e.secure, &tls.Config{RootCAs: roots, ServerName: "shop.test", MinVersion: tls.VersionTLS12})
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		r, err := ocsp.ParseResponseForCert(c.ConnectionState().OCSPResponse, cert, nil)
+		if err == nil && r.Status != ocsp.Good {
+			err = fmt.Errorf("its status is %d", r.Status)
+		}
+		return err
+	}
+	if stapled() == nil {
+		t.Error("there is a staple before there is a responder")
+	}
+	responder := v.respond(t)
+	harness.Within(t, 3*harness.Patience, "a staple", stapled)
+	responder.Kill()
+	p.Kill()
+	e.Stop()
+	e = startEdge(t, p, o)
+	if err := stapled(); err != nil {
+		t.Errorf("after a restart, with the responder down: %v", err)
 	}
 }

@@ -38,7 +38,7 @@ func (a *answer) good(now time.Time) bool { return a != nil && !a.revoked && now
 // certificate's issuer, or from one that the issuer has appointed (RFC 6960 section
 // 4.2.2.2), of now, and about this certificate.
 func verify(raw []byte, s *subject, now time.Time) (*answer, error) {
-	r, err := ocsp.ParseResponseForCert(raw, s.leaf, s.issuer)
+	r, err := ocsp.ParseResponseForCert(raw, s.leaf, nil) // who has signed it is looked at below
 	if err != nil {
 		return nil, err
 	}
@@ -46,6 +46,7 @@ func verify(raw []byte, s *subject, now time.Time) (*answer, error) {
 	if a.next.IsZero() {
 		a.next = a.this.Add(endless)
 	}
+	signer := s.issuer
 	if c := r.Certificate; c != nil && !c.Equal(s.issuer) {
 		if err := appointed(c, s.issuer, now); err != nil {
 			return nil, err
@@ -53,6 +54,10 @@ func verify(raw []byte, s *subject, now time.Time) (*answer, error) {
 		if c.NotAfter.Before(a.next) {
 			a.next = c.NotAfter
 		}
+		signer = c
+	}
+	if err := r.CheckSignatureFrom(signer); err != nil {
+		return nil, fmt.Errorf("the response is not signed by whom it should be: %w", err)
 	}
 	if !about(r, s) {
 		return nil, errors.New("the response is about another issuer's certificate")
@@ -69,8 +74,11 @@ func verify(raw []byte, s *subject, now time.Time) (*answer, error) {
 }
 
 // appointed says what is wrong with a certificate by which another than the issuer
-// signs responses. That the issuer has signed it is known.
+// signs responses.
 func appointed(c, issuer *x509.Certificate, now time.Time) error {
+	if err := c.CheckSignatureFrom(issuer); err != nil {
+		return fmt.Errorf("the responder's certificate is not from the certificate's issuer: %w", err)
+	}
 	switch {
 	case !bytes.Equal(c.RawIssuer, issuer.RawSubject):
 		return errors.New("the responder's certificate names another issuer")

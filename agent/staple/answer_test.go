@@ -57,13 +57,13 @@ func TestVerify(t *testing.T) {
 		"of tomorrow":              {a.says(response(ocsp.Good, 6*time.Minute, time.Hour)), "later time", 0},
 		"of another serial":        {a.says(fresh(serial+1, ocsp.Good, time.Hour)), "no response matching", 0},
 		"of another issuer":        {a.saysBy(good, other.cert, a.cert, a.key), "another issuer", 0},
-		"by nobody":                {a.saysBy(good, a.cert, a.cert, other.key), "bad OCSP signature", 0},
-		"by another authority":     {a.saysBy(good, a.cert, other.cert, other.key), "bad OCSP signature", 0},
+		"by nobody":                {a.saysBy(good, a.cert, a.cert, other.key), "not signed by whom it should be", 0},
+		"by another authority":     {a.saysBy(good, a.cert, other.cert, other.key), "not from the certificate's issuer", 0},
 		"by one appointed":         {signer(a, x509.ExtKeyUsageOCSPSigning, -time.Hour, 2*time.Hour)(good), "", time.Hour},
 		"by one appointed briefly": {signer(a, x509.ExtKeyUsageOCSPSigning, -time.Hour, time.Minute)(good), "", time.Minute},
 		"by one not for this":      {signer(a, x509.ExtKeyUsageServerAuth, -time.Hour, time.Hour)(good), "not one for signing", 0},
 		"by one out of date":       {signer(a, x509.ExtKeyUsageOCSPSigning, -time.Hour, -time.Minute)(good), "out of date", 0},
-		"by another's":             {signer(other, x509.ExtKeyUsageOCSPSigning, -time.Hour, time.Hour)(good), "bad OCSP signature", 0},
+		"by another's":             {signer(other, x509.ExtKeyUsageOCSPSigning, -time.Hour, time.Hour)(good), "not from the certificate's issuer", 0},
 		"try later":                {ocsp.TryLaterErrorResponse, "try later", 0},
 		"unauthorized":             {ocsp.UnauthorizedErrorResponse, "unauthorized", 0},
 		"nothing":                  {nil, "asn1", 0},
@@ -96,6 +96,28 @@ func TestVerify(t *testing.T) {
 	}
 	if _, err := verify(raw, s, now.Add(endless)); err == nil {
 		t.Error("a response without an end was believed for ever")
+	}
+}
+
+// TestVerifyIntermediate believes an issuer that is not at the root, and sends its own
+// certificate along, but nobody above it.
+func TestVerifyIntermediate(t *testing.T) {
+	root := newAuthority(t, "root")
+	a := &authority{t: t, key: newKey(t)}
+	a.cert = root.sign(&x509.Certificate{
+		SerialNumber: big.NewInt(3), Subject: pkix.Name{CommonName: "intermediate"}, IsCA: true, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
+	}, a.key)
+	s, r := subjectOf(t, a.issue(serial, nil, responderURL)), fresh(serial, ocsp.Good, time.Hour)
+	if _, err := verify(a.says(r), s, time.Now()); err != nil {
+		t.Errorf("without its certificate: %v", err)
+	}
+	r.Certificate = a.cert
+	if _, err := verify(a.says(r), s, time.Now()); err != nil {
+		t.Errorf("with its certificate: %v", err)
+	}
+	if _, err := verify(a.saysBy(r, a.cert, root.cert, root.key), s, time.Now()); err == nil {
+		t.Error("the root is believed, which has not signed the certificate")
 	}
 }
 

@@ -31,6 +31,9 @@ type PebbleOptions struct {
 	HTTPPort, TLSPort int
 	// Life is that of the certificates; 0 is 90 days.
 	Life time.Duration
+	// Responder is the URL by which certificates say who vouches for them by OCSP;
+	// empty for nobody.
+	Responder string
 }
 
 // Pebble is a real ACME server that remembers nothing and ends with the test. To it
@@ -138,13 +141,17 @@ func (p *Pebble) Start() {
 	if life == 0 {
 		life = 90 * 24 * time.Hour
 	}
+	algorithm := "ecdsa"
+	if p.o.Responder != "" {
+		algorithm = "rsa" // it gives away no other keys
+	}
 	text, err := json.Marshal(map[string]any{"pebble": map[string]any{
 		"listenAddress":           fmt.Sprintf("127.0.0.1:%d", p.ports[0]),
 		"managementListenAddress": fmt.Sprintf("127.0.0.1:%d", p.ports[1]),
 		"certificate":             filepath.Join(p.dir, "ca.pem"), "privateKey": filepath.Join(p.dir, "ca.key"),
-		"httpPort": p.o.HTTPPort, "tlsPort": p.o.TLSPort, "keyAlgorithm": "ecdsa",
-		"retryAfter": map[string]int{"authz": 1, "order": 1},
-		"profiles":   map[string]any{"default": map[string]any{"description": "for tests", "validityPeriod": int(life.Seconds())}},
+		"httpPort": p.o.HTTPPort, "tlsPort": p.o.TLSPort, "keyAlgorithm": algorithm,
+		"retryAfter": map[string]int{"authz": 1, "order": 1}, "ocspResponderURL": p.o.Responder,
+		"profiles": map[string]any{"default": map[string]any{"description": "for tests", "validityPeriod": int(life.Seconds())}},
 	}})
 	if err != nil {
 		p.t.Fatal(err)
@@ -177,15 +184,29 @@ func (p *Pebble) Issued() int { return p.Log.Count("Issued certificate serial") 
 // Roots returns the authority that its certificates come from.
 func (p *Pebble) Roots() *x509.CertPool {
 	p.t.Helper()
-	text, err := p.get(fmt.Sprintf("https://127.0.0.1:%d/roots/0", p.ports[1]))
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	text := p.managed("roots/0")
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(text) {
 		p.t.Fatalf("the ACME server's root is %q", text)
 	}
 	return pool
+}
+
+// Issuer returns the certificate by which it signs others, and its key, in PEM. There
+// has to be a Responder.
+func (p *Pebble) Issuer() (cert, key []byte) {
+	p.t.Helper()
+	return p.managed("intermediates/0"), p.managed("intermediate-keys/0")
+}
+
+// managed returns what its management interface has at a path.
+func (p *Pebble) managed(path string) []byte {
+	p.t.Helper()
+	text, err := p.get(fmt.Sprintf("https://127.0.0.1:%d/%s", p.ports[1], path))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return text
 }
 
 func (p *Pebble) get(url string) ([]byte, error) {

@@ -20,7 +20,7 @@ const (
 // processes that do the same.
 var turn = func() *atomic.Uint32 {
 	t := new(atomic.Uint32)
-	t.Store(rand.Uint32N(givenOut)) //nolint:gosec // not a secret
+	t.Store(rand.Uint32N(givenOut))
 	return t
 }()
 
@@ -47,7 +47,7 @@ func isFree(port int) bool {
 	if err != nil {
 		return false
 	}
-	defer tcp.Close()
+	defer func() { _ = tcp.Close() }()
 	udp, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
 	if err != nil {
 		return false
