@@ -72,10 +72,10 @@ func TestSyslogDatagrams(t *testing.T) {
 	}
 }
 
-// shortDir is a folder whose name is short enough for a socket's.
+// shortDir is a folder whose name is short enough for a socket's, as a test's own may not be.
 func shortDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "s")
+	dir, err := os.MkdirTemp("/tmp", "lictor")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -373,7 +373,7 @@ func testSilentInstanceIsGivenUp(t *testing.T, e engine) {
 func TestUnixSocket(t *testing.T) { conformance(t, testUnixSocket) }
 
 func testUnixSocket(t *testing.T, e engine) {
-	path := t.TempDir() + "/s"
+	path := loopback.SocketPath(t)
 	ln, err := net.Listen("unix", path)
 	if err != nil {
 		t.Fatal(err)

@@ -79,7 +79,7 @@ func TestHeadLargerThanTheKernelTakes(t *testing.T) {
 
 func TestUnixListener(t *testing.T) {
 	g := startGateway(t, ours, nil, loopback.Instance(t, sniffing{loopback.Listen(t)}, echo))
-	ln, err := net.Listen("unix", t.TempDir()+"/front")
+	ln, err := net.Listen("unix", loopback.SocketPath(t))
 	if err != nil {
 		t.Fatal(err)
 	}
