@@ -19,11 +19,13 @@ func (a *Agent) sendSplit(g *generation, r *config.Route, out *proxy.Route) erro
 	}
 	spec := upstream.PoolSpec{Balance: r.Balance, MaxConnections: r.MaxConnections, Turns: r.Name}
 	var ways []proxy.Way
+	var services []string
 	for i := range r.Split {
 		s := &r.Split[i]
 		part := r.Part(s)
 		w := a.elsewhere(a.mesh.way(g.config, part), part)
 		g.services = append(g.services, w.followed...)
+		services = append(services, s.Service)
 		spec.Split = append(spec.Split, upstream.Share{
 			Weight: s.Weight, Service: w.pool, Fallbacks: w.fallbacks, Tags: s.Tags, Port: s.Port,
 		})
@@ -41,7 +43,7 @@ func (a *Agent) sendSplit(g *generation, r *config.Route, out *proxy.Route) erro
 	if out.Pool, err = a.set.Pool(spec); err != nil {
 		return fmt.Errorf("route %q: %w", r.Name, err)
 	}
-	out.UpstreamTLS, out.Ways = nil, ways
+	out.UpstreamTLS, out.Ways, out.Shares = nil, ways, services
 	return nil
 }
 

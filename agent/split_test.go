@@ -2,6 +2,8 @@ package agent
 
 import (
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -76,13 +78,52 @@ func TestSplit(t *testing.T) {
 	}
 	g.stop()
 	g.await()
-	lines, err := os.ReadFile(log)
+	written, err := os.ReadFile(log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for service, want := range map[string]int{"stable": 6 + 3 + 4, "canary": 2 + 3 + 4} {
-		if got := strings.Count(string(lines), `"service":"`+service+`"`); got != want {
-			t.Errorf("%d lines of the service %s, want %d, in\n%s", got, service, want, lines)
+		if got := strings.Count(string(written), `"service":"`+service+`"`); got != want {
+			t.Errorf("%d lines of the service %s, want %d, in\n%s", got, service, want, written)
+		}
+	}
+}
+
+// A full share refuses its own requests and no others, and the log says which it is.
+func TestFullShare(t *testing.T) {
+	t.Parallel()
+	log := filepath.Join(t.TempDir(), "access.log")
+	held, free := make(chan struct{}), make(chan struct{})
+	slow := instance(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/hold" {
+			close(held)
+			<-free
+		}
+		io.WriteString(w, "b")
+	})
+	text := strings.Replace(divided("web", "/", "stable 1", "canary 1"), "path_prefix", "max_connections = 1\n  path_prefix", 1)
+	g := start(t, logTo(log, "json")+service("stable", says(t, "a"))+service("canary", slow)+text).awaitReady()
+	g.get("/")
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if resp, err := http.Get("http://" + g.address().String() + "/hold"); err == nil {
+			resp.Body.Close()
+		}
+	}()
+	<-held
+	for i, want := range []int{200, 503, 200, 503} {
+		if a := g.get("/x"); a.status != want {
+			t.Errorf("request %d: %d %s, want %d", i, a.status, a.body, want)
+		}
+	}
+	close(free)
+	<-done
+	g.stop()
+	g.await()
+	for _, line := range lines(t, log) {
+		if strings.Contains(line, `"status":503`) != strings.Contains(line, `"instance":""`) || strings.Contains(line, `"status":503`) && !strings.Contains(line, `"service":"canary"`) {
+			t.Error(line)
 		}
 	}
 }

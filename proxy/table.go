@@ -69,8 +69,10 @@ type Route struct {
 	// not looked at where there are Ways.
 	UpstreamTLS UpstreamTLS
 	// Ways are how the requests of a route that splits them go to each of its
-	// services; none for any other. Service is then the first of them.
-	Ways []Way
+	// services; none for any other. Service is then that of its first share, and
+	// Shares are those of all, by their index in the pool.
+	Ways   []Way
+	Shares []string
 
 	// Metrics outlives the route: the same object serves the route of that
 	// name through every reload.

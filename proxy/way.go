@@ -50,11 +50,15 @@ func (r *Route) ServiceOf(ep *upstream.Endpoint) string {
 	return r.Service
 }
 
-// Service returns the service that the request has gone to last, or else would go
-// to as far as its route alone says: see Route.ServiceOf. It is empty without a route.
+// Service returns the service that the request has gone to last, or that it was drawn
+// for, or else would go to as far as its route alone says: see Route.ServiceOf. It is
+// empty without a route.
 func (x *Exchange) Service() string {
-	if x.Route == nil {
+	switch {
+	case x.Route == nil:
 		return ""
+	case x.Endpoint == nil && len(x.Route.Shares) > 0:
+		return x.Route.Shares[x.attempt.Share()]
 	}
 	return x.Route.ServiceOf(x.Endpoint)
 }

@@ -28,6 +28,10 @@ func (a *Attempt) Endpoint() *Endpoint { return a.ep }
 // Tries returns the number of endpoints acquired so far, the held one included.
 func (a *Attempt) Tries() int { return int(a.n) }
 
+// Share returns the index of the share that the request was last drawn for, whether
+// that had an endpoint for it or was full; 0 where there are none, or before.
+func (a *Attempt) Share() int { return int(a.share) }
+
 // Last returns the outcome reported last, 0 when none has been.
 func (a *Attempt) Last() Outcome { return a.last }
 
