@@ -13,6 +13,7 @@ import (
 // connection carries nothing.
 type greeted struct {
 	net.Conn
+	box   *outbox
 	ready chan struct{} // closed when that is so, or it never will be
 	err   error         // why; set before ready is closed
 
@@ -53,6 +54,12 @@ func (g *greeted) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+// Write implements net.Conn.
+func (g *greeted) Write(p []byte) (int, error) { return g.box.write(p) }
+
+// Close closes the connection once what was written has been sent.
+func (g *greeted) Close() error { return g.box.close() }
 
 func (g *greeted) end(err error) {
 	g.err, g.state = err, over

@@ -131,7 +131,6 @@ func newMuxPool(way *transport) *muxPool {
 			MaxReceiveBufferPerStream: muxWindow,
 			SendPingTimeout:           pingAfter,
 			PingTimeout:               pingTimeout,
-			WriteByteTimeout:          muxWrite,
 		},
 	}
 	return p
@@ -246,7 +245,7 @@ func (p *muxPool) first(ctx context.Context, _, _ string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &greeted{Conn: c, ready: make(chan struct{})}
+	g := &greeted{Conn: c, box: newOutbox(c, muxWrite), ready: make(chan struct{})}
 	*ctx.Value(greetedKey{}).(**greeted) = g
 	return g, nil
 }

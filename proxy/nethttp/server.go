@@ -68,6 +68,7 @@ type Server struct {
 	listener *proxy.Listener
 	most     int
 	wasted   int
+	within   time.Duration // in which a client of HTTP/2 must take something
 	secure   bool
 	log      hclog.Logger
 	http     *http.Server // of what Serve accepts
@@ -82,7 +83,7 @@ func New(h proxy.Handler, o Options) *Server {
 	if o.Logger == nil {
 		o.Logger = hclog.NewNullLogger()
 	}
-	s := &Server{handler: h, listener: o.Listener, most: o.MaxConnections, wasted: o.MaxWastedFrames, secure: o.TLS != nil, log: o.Logger}
+	s := &Server{handler: h, listener: o.Listener, most: o.MaxConnections, wasted: o.MaxWastedFrames, within: o.IdleTimeout, secure: o.TLS != nil, log: o.Logger}
 	s.work.New = func() any { return newWork() }
 	s.taken.queue, s.taken.done = make(chan net.Conn), make(chan struct{})
 	s.http = s.newHTTP(&o, func(p *http.Protocols) {
@@ -111,7 +112,7 @@ func (s *Server) newHTTP(o *Options, offer func(*http.Protocols)) *http.Server {
 		MaxHeaderBytes:    o.MaxHeaderBytes,
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams: o.MaxConcurrentStreams, MaxReadFrameSize: maxFrame,
-			SendPingTimeout: pingAfter, PingTimeout: pingTimeout, WriteByteTimeout: o.IdleTimeout,
+			SendPingTimeout: pingAfter, PingTimeout: pingTimeout, // writes are bounded by the outbox
 		},
 		DisableGeneralOptionsHandler: true,
 		ConnContext:                  s.connContext,

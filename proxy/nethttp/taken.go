@@ -27,13 +27,13 @@ func (s *Server) Take(c net.Conn) {
 // until it is closed.
 func (s *Server) inherit(_ *http.Server, c *tls.Conn, _ http.Handler) {
 	if w := s.watch(c); w.adequate() && s.taken.push(w) {
-		<-w.closed
+		<-w.box.done
 	}
 }
 
 // watch keeps an eye on the frames of a connection.
 func (s *Server) watch(c net.Conn) *watched {
-	return watch(c, s.wasted, func(f frame) {
+	return watch(c, s.wasted, s.within, func(f frame) {
 		s.listener.Flooding.Add(1)
 		s.log.Debug("closed a connection with too many frames that bring no request any further",
 			"listener", s.listener.Name, "client", c.RemoteAddr().String(), "frame_type", f.kind)

@@ -26,9 +26,10 @@ type watched struct {
 	credit  credit // under account
 	account sync.Mutex
 	on      atomic.Bool // the preface was seen
+	// unlimited says that no frames are counted, any more or at all; the reader's.
+	unlimited bool
 
-	once   sync.Once
-	closed chan struct{}
+	box *outbox // what goes out by HTTP/2
 }
 
 // goodbye bounds how long a client that is thrown out may take to be told why.
@@ -37,10 +38,11 @@ const goodbye = time.Second
 var errFlooding = errors.New("the client sends too many frames that bring no request any further")
 
 // watch returns a connection of which most frames may be wasted ahead of useful
-// ones, any number if that is 0.
-func watch(c net.Conn, most int, flooding func(frame)) *watched {
-	w := &watched{Conn: c, flooding: flooding, credit: newCredit(most, time.Now()), closed: make(chan struct{})}
-	w.preface.other = most == 0
+// ones, any number if that is 0, and whose client may take nothing for some time, 0
+// for ever.
+func watch(c net.Conn, most int, within time.Duration, flooding func(frame)) *watched {
+	w := &watched{Conn: c, flooding: flooding, credit: newCredit(most, time.Now()), box: newOutbox(c, within)}
+	w.unlimited = most == 0
 	if t, ok := c.(*tls.Conn); ok {
 		state := t.ConnectionState()
 		w.tls = &state
@@ -51,7 +53,7 @@ func watch(c net.Conn, most int, flooding func(frame)) *watched {
 // Read reads, and fails when the client has wasted too many frames.
 func (w *watched) Read(p []byte) (int, error) {
 	n, err := w.Conn.Read(p)
-	if n <= 0 || w.preface.other {
+	if n <= 0 || w.preface.other || w.unlimited && w.on.Load() {
 		return n, err
 	}
 	rest, ok := w.preface.skip(p[:n])
@@ -59,7 +61,7 @@ func (w *watched) Read(p []byte) (int, error) {
 		return n, err
 	}
 	w.on.Store(true)
-	for {
+	for !w.unlimited {
 		var f frame
 		if f, rest, ok = w.in.next(rest); !ok {
 			return n, err
@@ -72,6 +74,7 @@ func (w *watched) Read(p []byte) (int, error) {
 			return 0, errFlooding
 		}
 	}
+	return n, err
 }
 
 // Write writes, and looks at what.
@@ -81,8 +84,8 @@ func (w *watched) Write(p []byte) (int, error) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	n, err := w.Conn.Write(p)
-	for rest := p[:max(0, n)]; ; {
+	n, err := w.box.write(p)
+	for rest := p[:n]; ; {
 		var f frame
 		var ok bool
 		if f, rest, ok = w.out.next(rest); !ok {
@@ -97,14 +100,15 @@ func (w *watched) Write(p []byte) (int, error) {
 // throwOut tells the client why (RFC 9113 section 6.8), if that can be said at
 // once.
 func (w *watched) throwOut(f frame) {
-	w.preface.other = true
+	w.unlimited = true
 	w.flooding(f)
 	if !w.mu.TryLock() {
 		return
 	}
 	defer w.mu.Unlock()
-	if w.out.between() && w.SetWriteDeadline(time.Now().Add(goodbye)) == nil {
-		_, _ = w.Conn.Write(goAway(enhanceYourCalm)) // it is of no use to whoever has gone
+	if w.out.between() {
+		w.box.hurry()
+		_, _ = w.box.write(goAway(enhanceYourCalm)) // it is of no use to whoever has gone
 	}
 }
 
@@ -119,11 +123,8 @@ func goAway(code byte) []byte {
 	return []byte{0, 0, 8, frameGoAway, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, code}
 }
 
-// Close closes the connection.
-func (w *watched) Close() error {
-	w.once.Do(func() { close(w.closed) })
-	return w.Conn.Close()
-}
+// Close closes the connection once what was written has been sent.
+func (w *watched) Close() error { return w.box.close() }
 
 // NetConn returns the connection beneath, for whoever judges a client by it.
 func (w *watched) NetConn() net.Conn { return w.Conn }
