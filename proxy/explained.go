@@ -99,6 +99,9 @@ func (p *Proxy) Explain(t *Table, x *Exchange, reveal bool) *Explained {
 		}
 		return ok
 	})
+	if x.Conn.Listener.Permits != nil {
+		e.Gateway = append([]Explanation{byWhoAsks}, e.Gateway...)
+	}
 	e.Client, e.Route = x.Client, x.Route
 	if e.Route != nil && e.Steps == nil { // refused before
 		for _, s := range e.Route.Steps {
@@ -112,6 +115,10 @@ func (p *Proxy) Explain(t *Table, x *Exchange, reveal bool) *Explained {
 	e.Answer = w.answer
 	return e
 }
+
+// byWhoAsks stands for the permit of a client: what nobody has sent comes in
+// nobody's name.
+var byWhoAsks = Explanation{Step: "permissions", Verdict: NotKnown, Why: "it depends on which service of the mesh asks"}
 
 func uncertain(v Explanation) bool { return v.Verdict == NotKnown || v.Verdict == NotExplained }
 

@@ -65,6 +65,15 @@ func TestPermits(t *testing.T) {
 	}
 }
 
+// What nobody has sent is explained as far as it goes without a permit.
+func TestPermitsAreNotExplained(t *testing.T) {
+	g := newGateway(t, &memory{reply: []byte(reply)}, permitting)
+	e := g.proxy.Explain(g.proxy.Table(), g.request([]byte(get("/orders/theirs")), g.conn), false)
+	if e.Known || e.Answer != nil || e.Sent == nil || len(e.Gateway) != 1 || e.Gateway[0].Step != "permissions" || e.Gateway[0].Verdict != proxy.NotKnown {
+		t.Errorf("%+v", e)
+	}
+}
+
 // Where permits are asked for, nobody goes without.
 func TestPermitsWithoutCertificate(t *testing.T) {
 	g := newGateway(t, &memory{reply: []byte(reply)}, permitting)
