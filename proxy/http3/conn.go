@@ -23,7 +23,8 @@ type connKey struct{}
 // conn is a client's connection, from its first datagram on.
 type conn struct {
 	s        *Server
-	proven   bool // a token of ours has proven its address
+	proven   bool        // a token of ours has proven its address
+	borrowed atomic.Bool // its ticket is another server's
 	familiar sync.Once
 	about    atomic.Pointer[proxy.Conn]
 

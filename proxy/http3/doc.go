@@ -16,11 +16,11 @@
 // # What comes before the handshake is over
 //
 // 0-RTT can be replayed, and its sender's address is a claim (RFC 8470). So a
-// request in it is served at once only when its method is safe, it has no body, and
-// a token of ours proves the address; it is marked Early-Data. Any other waits until
-// the handshake is complete, which no replay ever is. Gateways may share the keys of
-// tickets: one that this server has not given out resumes its session, and early data
-// that comes with it is thrown away, as its first flight could be replayed at each.
+// request in it is served at once only when its method is safe, it has no body,
+// a token of ours proves the address, and the ticket of its session is our own: keys
+// of tickets may be shared, and a first flight that several servers would serve could
+// be replayed at each. It is marked Early-Data. Any other waits until the handshake is
+// complete, which no replay ever is.
 //
 // # Bounds
 //

@@ -75,7 +75,7 @@ func (s *Server) settleEarly(c *conn, r *http.Request) bool {
 		return true
 	default:
 	}
-	if c.proven && r.Body == http.NoBody && harmless(r.Method) {
+	if c.proven && !c.borrowed.Load() && r.Body == http.NoBody && harmless(r.Method) {
 		r.Header["Early-Data"] = []string{"1"} // RFC 8470 section 5.1
 		return true
 	}

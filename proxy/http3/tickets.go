@@ -10,31 +10,38 @@ import (
 // keepingTickets returns a configuration that seals the tickets of sessions by keys
 // of its own, so that they outlive what GetConfigForClient returns: crypto/tls does
 // so by itself, and quic-go asks for the keys of what was returned. Who has set
-// WrapSession in there seals by that. What is begun by a ticket of another server is
-// resumed, but without early data.
+// WrapSession in there seals by that. A connection is told when its ticket is another
+// server's.
 func keepingTickets(c *tls.Config) *tls.Config {
 	c = c.Clone()
-	keys := c.Clone() // crypto/tls makes keys for it, and replaces them every day
+	next := c.GetConfigForClient
+	plain := c.Clone()
+	plain.GetConfigForClient = nil
+	keys := plain.Clone() // crypto/tls makes keys for it, and replaces them every day
 	m := newMint()
-	m.mark(c, keys)
-	if next := c.GetConfigForClient; next != nil {
-		c.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-			chosen, err := next(hello)
-			if chosen == nil || err != nil {
-				return chosen, err
+	c.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		chosen := plain
+		if next != nil {
+			other, err := next(hello)
+			if err != nil {
+				return nil, err
 			}
-			chosen = chosen.Clone()
-			m.mark(chosen, keys)
-			return chosen, nil
+			if other != nil {
+				chosen = other
+			}
 		}
+		chosen = chosen.Clone()
+		at, _ := hello.Context().Value(connKey{}).(*conn)
+		m.mark(chosen, keys, at)
+		return chosen, nil
 	}
 	return c
 }
 
 // mint knows its own tickets among those that are sealed by the same keys. A first
-// flight can be replayed wherever its early data is taken, from any address that has
-// got a token there, so it must not be taken by every gateway that opens the ticket
-// (RFC 8446 section 8).
+// flight can be replayed wherever its early data is served, from any address that has
+// got a token there, so not every gateway that opens the ticket may do so (RFC 8446
+// section 8).
 type mint struct{ sign []byte }
 
 // signLabel tells the sign from what others keep in tickets.
@@ -46,9 +53,10 @@ func newMint() mint {
 	return mint{append([]byte(signLabel), sign...)}
 }
 
-// mark has a configuration sign the tickets that allow early data, and refuse that to
-// those of others. The keys are for one that has no way of its own to seal them.
-func (m mint) mark(c, keys *tls.Config) {
+// mark has a configuration sign the tickets that allow early data, and note at the
+// connection when one of others is shown. The keys are for a configuration that has no
+// way of its own to seal them.
+func (m mint) mark(c, keys *tls.Config, at *conn) {
 	wrap, unwrap := c.WrapSession, c.UnwrapSession
 	if wrap == nil {
 		wrap, unwrap = keys.EncryptTicket, keys.DecryptTicket
@@ -61,9 +69,14 @@ func (m mint) mark(c, keys *tls.Config) {
 	}
 	c.UnwrapSession = func(ticket []byte, about tls.ConnectionState) (*tls.SessionState, error) {
 		s, err := unwrap(ticket, about)
-		if err == nil && s != nil && s.EarlyData {
-			s.EarlyData = slices.ContainsFunc(s.Extra, func(b []byte) bool { return bytes.Equal(b, m.sign) })
+		if err != nil || s == nil || !s.EarlyData || slices.ContainsFunc(s.Extra, func(b []byte) bool { return bytes.Equal(b, m.sign) }) {
+			return s, err
 		}
-		return s, err
+		if at == nil {
+			s.EarlyData = false // nobody would know to wait
+			return s, nil
+		}
+		at.borrowed.Store(true)
+		return s, nil
 	}
 }
