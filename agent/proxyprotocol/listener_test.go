@@ -13,7 +13,7 @@ import (
 )
 
 // patience is how long a test waits for what must happen.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // fakeListener accepts connections over pipes, with a peer's address of the
 // test's choice.

@@ -78,7 +78,7 @@ func TestEvents(t *testing.T) {
 			t.Errorf("%s: %v", encoding, e)
 		}
 		response.Body.Close()
-		for end := time.Now().Add(10 * time.Second); s.viewers() > 0; s.sampler.sample(at(2)) {
+		for end := time.Now().Add(time.Minute); s.viewers() > 0; s.sampler.sample(at(2)) {
 			if time.Now().After(end) {
 				t.Fatal("a viewer that has gone is still there")
 			}

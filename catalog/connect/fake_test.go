@@ -19,7 +19,7 @@ import (
 var nullLogger = hclog.NewNullLogger()
 
 // patience bounds waiting for what has no promised time.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // fakeAgent answers as Consul does what this package asks, blocking queries too.
 type fakeAgent struct {

@@ -20,7 +20,7 @@ import (
 )
 
 // patience is how long a test waits for what has no promised time.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // server is a real Redis on a port of its own that ends with the test.
 type server struct {
