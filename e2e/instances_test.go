@@ -90,7 +90,7 @@ route "hasty" {
 	if p := a.Problem(t); p.Type != problemType("instance-timeout") {
 		t.Errorf("problem %+v", p)
 	}
-	if a := w.gateway.Get("/hasty/quick"); a.Status != http.StatusOK {
+	if a := w.gateway.Get("/orders/quick"); a.Status != http.StatusOK {
 		t.Errorf("a quick request afterwards: %d: %s", a.Status, a.Body)
 	}
 }

@@ -191,11 +191,13 @@ func TestKeysRotateUnderLoad(t *testing.T) {
 	}
 	t.Logf("%d requests by the first key, %d by the second, %d forged, %d by unknown keys",
 		reports["first"].Sent, reports["second"].Sent, reports["forged"].Sent+reports["forged-again"].Sent, reports["flood"].Sent)
-	// Two fetches for tokens are at least ten seconds apart, as the gateway sends
-	// them; how long each takes to arrive may differ.
+	// The first fetch is that of the start. Those for tokens are at least ten seconds
+	// apart, as the gateway sends them; how long each takes to arrive may differ.
 	fetches := flooded.Fetches()
-	if gap := fetches[2].Sub(fetches[1]); len(fetches) != 3 || gap < 9*time.Second {
-		t.Errorf("%d tokens by unknown keys caused fetches at %v", reports["flood"].Sent, fetches)
+	for n := 2; n < len(fetches); n++ {
+		if fetches[n].Sub(fetches[n-1]) < 9*time.Second {
+			t.Errorf("%d tokens by unknown keys caused fetches at %v", reports["flood"].Sent, fetches)
+		}
 	}
 }
 
@@ -224,7 +226,7 @@ func TestKeysThatWereNeverLoaded(t *testing.T) {
 		servers[name] = harness.StartKeyServer(t, key)
 		misbehave(servers[name])
 		policies.WriteString(provider(name, remoteKeys(servers[name].URL(), ""), "") +
-			guarded(name, name, "", `timeout = "100ms"`) + guarded(name+"-optional", name, "optional = true", `timeout = "100ms"`))
+			guarded(name, name, "", `timeout = "100ms"`) + guarded(name+"-optional", name, "optional = true", `timeout = "2s"`)) // it has to answer, too
 	}
 	w := newWorld(t, 1, policies.String())
 	g := w.gateway
