@@ -29,6 +29,10 @@ const (
 	muxWindow = 512 << 10
 	// muxAge bounds how long a connection takes exchanges.
 	muxAge = time.Hour
+	// noTable has heads compressed without a table of those before, in bytes: requests
+	// of many clients share a connection, each with values of its own, so that keeping
+	// the table costs more time than it saves bytes. 0 would be the usual size.
+	noTable = 1
 	// muxWrite is how long an instance may take nothing at all from a connection.
 	muxWrite = 30 * time.Second
 )
@@ -131,6 +135,7 @@ func newMuxPool(way *transport) *muxPool {
 			MaxReceiveBufferPerStream: muxWindow,
 			SendPingTimeout:           pingAfter,
 			PingTimeout:               pingTimeout,
+			MaxEncoderHeaderTableSize: noTable,
 		},
 	}
 	return p
