@@ -80,7 +80,9 @@ func (g denying) token(policy string) (secret string, revoke func()) {
 // asks whether it is ready.
 func says(t *testing.T, g *harness.Gateway, what string) {
 	t.Helper()
-	harness.Within(t, 3*harness.Patience, fmt.Sprintf("%q is said", what), func() error {
+	// A blocking query that began before rights changed ends with what it found then, after
+	// a minute and a sixteenth, and so may the next one before it tells what it found.
+	harness.Within(t, 5*harness.Patience, fmt.Sprintf("%q is said", what), func() error {
 		_, body, err := g.AdminGet("/v1/ready")
 		if err == nil && (!contains(body, what) || !g.Log.Contains(what)) {
 			err = fmt.Errorf("it says %s", body)
