@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -28,6 +29,7 @@ type server struct {
 	binary  string
 	address string
 	command *exec.Cmd
+	ended   chan struct{}
 	more    []string // arguments
 	output  bytes.Buffer
 }
@@ -40,12 +42,9 @@ func startServer(t testing.TB, more ...string) *server {
 		t.Fatal("REDIS_BIN names no redis-server: run `make e2e`, or export REDIS_BIN=$(e2e/redis/redis.sh)")
 	}
 	for range 5 {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.address = listener.Addr().String()
-		listener.Close()
+		// Below the ports that the system chooses itself, lest a connection has it meanwhile,
+		// and with room for that of a cluster's bus, which is 10000 higher.
+		s.address = fmt.Sprintf("127.0.0.1:%d", 11000+rand.IntN(20000))
 		if s.start() {
 			t.Cleanup(s.kill)
 			return s
@@ -69,8 +68,18 @@ func (s *server) start() bool {
 	if err := s.command.Start(); err != nil {
 		s.t.Fatal(err)
 	}
+	s.ended = make(chan struct{})
+	go func(c *exec.Cmd, ended chan struct{}) {
+		defer close(ended)
+		_ = c.Wait() // it is killed, or says why in its output
+	}(s.command, s.ended)
 	c := s.client()
 	for end := time.Now().Add(patience); time.Now().Before(end); {
+		select {
+		case <-s.ended: // the port is somebody else's
+			return false
+		default:
+		}
 		if c.Ping(context.Background()).Err() == nil {
 			id, err := c.Info(context.Background(), "server").Result()
 			if err == nil && bytes.Contains([]byte(id), []byte("process_id:"+strconv.Itoa(s.command.Process.Pid)+"\r")) {
@@ -95,8 +104,8 @@ func (s *server) client() *redis.Client {
 }
 
 func (s *server) kill() {
-	_ = s.command.Process.Kill()
-	_ = s.command.Wait()
+	_ = s.command.Process.Kill() // it may have ended
+	<-s.ended
 }
 
 // newStore returns a store on the server.
