@@ -102,7 +102,9 @@ func TestFullShare(t *testing.T) {
 		io.WriteString(w, "b")
 	})
 	text := strings.Replace(divided("web", "/", "stable 1", "canary 1"), "path_prefix", "max_connections = 1\n  path_prefix", 1)
-	g := start(t, logTo(log, "json")+service("stable", says(t, "a"))+service("canary", slow)+text).awaitReady()
+	// An instance is let go of after its answer has gone out, so each request to the
+	// other share has one of its own.
+	g := start(t, logTo(log, "json")+service("stable", says(t, "a"), says(t, "a"), says(t, "a"))+service("canary", slow)+text).awaitReady()
 	g.get("/")
 	done := make(chan struct{})
 	go func() {
