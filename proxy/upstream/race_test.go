@@ -63,7 +63,9 @@ func TestConcurrently(t *testing.T) {
 		requesters.Go(func() {
 			r := rand.New(rand.NewPCG(uint64(w), 1))
 			var kept [4]Attempt // several in flight for each worker
-			for n := 0; n < requests || acquired.Load() == 0; n++ { // on one processor the catalog may come late
+
+			// On one processor the catalog may come late.
+			for n := 0; n < requests || acquired.Load() == 0; n++ {
 				clock.Add(1)
 				a := &kept[r.IntN(len(kept))]
 				if e := a.Endpoint(); e != nil {
