@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"testing"
@@ -76,9 +77,28 @@ func (s *Sidecar) checkID() string { return "listens-" + s.instance }
 // Start runs the sidecar's program, waits until it listens and reports it as passing.
 func (s *Sidecar) Start() {
 	s.t.Helper()
-	s.run("-sidecar-for=" + s.instance)
-	Within(s.t, Patience, "the sidecar of "+s.instance+" listens", s.listens)
+	s.begin("the sidecar of "+s.instance, "-sidecar-for="+s.instance)
 	s.consul.must(s.consul.Agent.Report(s.t.Context(), s.checkID(), "passing"))
+}
+
+// begin runs the program and waits until it listens. Consul's proxy (1.22.7, connect/tls.go)
+// waits for ever if its certificates have come before it asks whether they have, for
+// the channel that it would wait on is nil by then. So one that does not listen is
+// started again.
+func (s *Sidecar) begin(what string, args ...string) {
+	s.t.Helper()
+	var err error
+	for range 3 {
+		s.run(args...)
+		ctx, cancel := context.WithTimeout(s.t.Context(), Patience/2)
+		err = process.Until(ctx, nil, func(context.Context) error { return s.listens() })
+		cancel()
+		if err == nil {
+			return
+		}
+		s.process.Kill()
+	}
+	s.t.Fatalf("%s does not listen, in three attempts: %v", what, err)
 }
 
 func (s *Sidecar) run(args ...string) {
@@ -117,8 +137,7 @@ func (c *Consul) StartUpstream(service, destination string) *Sidecar {
 	}
 	s := &Sidecar{Port: ports[0], Log: &Log{}, t: c.t, consul: c, instance: service}
 	s.Log.showOnFailure(c.t, "the proxy of "+service)
-	s.run("-service="+service, fmt.Sprintf("-upstream=%s:127.0.0.1:%d", destination, s.Port))
-	Within(c.t, Patience, "the proxy of "+service+" listens", s.listens)
+	s.begin("the proxy of "+service, "-service="+service, fmt.Sprintf("-upstream=%s:127.0.0.1:%d", destination, s.Port))
 	return s
 }
 
