@@ -15,6 +15,9 @@ import (
 // not stream ends at once, with the index that it asked with. The list of the
 // mesh's root certificates is such a one; it changes a few times a year, is
 // small, and needs no ACL rule.
+//
+// It notices as well that the agent went away and came back while a watch was
+// between two queries: the next one blocks on an index of the former agent's.
 type sentinel struct {
 	con      *client
 	log      hclog.Logger
@@ -27,14 +30,19 @@ type sentinel struct {
 func (s *sentinel) run(ctx context.Context) {
 	var index uint64
 	var backoff time.Duration
+	away := false // the agent broke a query off, and has not answered since
 	for ctx.Err() == nil {
 		sent := time.Now()
 		at, err := s.ask(ctx, index)
 		var pause time.Duration // none: what happens between two queries is missed
 		switch {
 		case err != nil:
+			away = away || index > 0 && unreachable(err) && !timedOut(err)
 			backoff = grow(backoff, backoffRefused)
 			pause = jitter(backoff, chance())
+		case away:
+			away, backoff = false, 0
+			s.restored()
 		case index > 0 && at <= index && time.Since(sent) < waitTime:
 			s.log.Info("Consul's state was restored, all is read again")
 			s.tell(ctx)

@@ -44,6 +44,25 @@ func TestARestoreThatTakesAWhile(t *testing.T) {
 	})
 }
 
+// TestAnotherAgentBetweenTwoQueries has the agent go away and come back without its
+// state while the watch asks nothing: what it asks for next is an index that the
+// new one has not reached.
+func TestAnotherAgentBetweenTwoQueries(t *testing.T) {
+	in(t, func(t *testing.T, f *fake) {
+		r := start(t, f, Config{}, "web")
+		pass(10 * time.Second)
+		f.change(func() {
+			f.broken = rootsPath
+			f.index, f.indexOf["web"], f.services["web"] = 3, 3, []*api.ServiceEntry{entry("web9", api.HealthPassing)}
+		})
+		pass(10 * time.Millisecond)
+		r.want("web", "web1", "the watch waits for an index")
+		f.change(func() { f.broken = "" })
+		pass(time.Second)
+		r.want("web", "web9", "a second after the agent was back")
+	})
+}
+
 // TestTheSentinelRests counts what it costs.
 func TestTheSentinelRests(t *testing.T) {
 	in(t, func(t *testing.T, f *fake) {
