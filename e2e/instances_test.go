@@ -93,4 +93,11 @@ route "hasty" {
 	if a := w.gateway.Get("/orders/quick"); a.Status != http.StatusOK {
 		t.Errorf("a quick request afterwards: %d: %s", a.Status, a.Body)
 	}
+	// By the same route the machine may take too long now and then, too.
+	harness.Within(t, harness.Patience, "the same route answers a quick request", func() error {
+		if a := w.gateway.Get("/hasty/quick"); a.Status != http.StatusOK {
+			return fmt.Errorf("%d: %s", a.Status, a.Body)
+		}
+		return nil
+	})
 }

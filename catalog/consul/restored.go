@@ -25,8 +25,8 @@ type sentinel struct {
 }
 
 // run keeps one query in flight until ctx is done. Where Consul refuses it, or
-// is away, it tries again now and then, and the watches notice a restore at the
-// end of their waits.
+// is away, it tries again now and then. A restore is noticed by the watches
+// meanwhile, at the end of their waits; that the agent is back, by all at once.
 func (s *sentinel) run(ctx context.Context) {
 	var index uint64
 	var backoff time.Duration
