@@ -19,6 +19,7 @@ type demand struct {
 	mu      sync.Mutex
 	asked   chan struct{} // of capacity 1, tells the keeper; nil without one
 	pending chan struct{} // closed when the fetch is over; nil when there is none
+	begun   bool          // whether the pending fetch is under way
 	waiting int
 	next    time.Duration // monotonic, before which nobody may ask again
 }
@@ -50,6 +51,7 @@ func (d *demand) begin() {
 	if d.pending == nil {
 		d.pending = make(chan struct{})
 	}
+	d.begun = true
 }
 
 // done says that the fetch is over, and wakes those who wait.
@@ -62,21 +64,22 @@ func (d *demand) done() {
 func (d *demand) end() {
 	if d.pending != nil {
 		close(d.pending)
-		d.pending, d.waiting = nil, 0
+		d.pending, d.begun, d.waiting = nil, false, 0
 	}
 }
 
 // ask wants fresh keys at a monotonic time. It returns what is closed when they
-// may have come, and nil when there is nothing to wait for.
-func (d *demand) ask(now time.Duration) <-chan struct{} {
+// may have come, and nil when there is nothing to wait for. begun says that the
+// fetch was under way already: it may bring the keys of before.
+func (d *demand) ask(now time.Duration) (fresh <-chan struct{}, begun bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.asked == nil || d.waiting >= maxWaiting {
-		return nil
+		return nil, false
 	}
 	if d.pending == nil {
 		if now < d.next {
-			return nil
+			return nil, false
 		}
 		d.next = now + minRefetch
 		d.pending = make(chan struct{})
@@ -86,5 +89,5 @@ func (d *demand) ask(now time.Duration) <-chan struct{} {
 		}
 	}
 	d.waiting++
-	return d.pending
+	return d.pending, d.begun
 }

@@ -32,6 +32,7 @@ func (s *source) fetch(ctx context.Context) ([]byte, error) {
 	defer s.mu.Unlock()
 	s.fetches++
 	s.at = append(s.at, time.Since(s.start))
+	raw, err := s.raw, s.err // what comes meanwhile is the next one's
 	if s.slow > 0 {
 		s.mu.Unlock()
 		select {
@@ -43,7 +44,7 @@ func (s *source) fetch(ctx context.Context) ([]byte, error) {
 			return nil, ctx.Err()
 		}
 	}
-	return s.raw, s.err
+	return raw, err
 }
 
 func (s *source) set(raw []byte, err error) {
@@ -236,6 +237,73 @@ func TestSlowSource(t *testing.T) {
 	})
 }
 
+// TestFetchUnderWay doesn't take the keys of before a key's publication for an
+// answer about it: a fetch that had begun by then is followed by another.
+func TestFetchUnderWay(t *testing.T) {
+	runRemote(t, jwks(t, keyNamed("a")), func(t *testing.T, w *remoteWorld) {
+		synctest.Wait()
+		w.source.mu.Lock()
+		w.source.slow = 4 * time.Second
+		w.source.mu.Unlock()
+		for w.source.count() < 2 { // until the refresh is under way
+			time.Sleep(time.Second)
+		}
+		var refused sync.WaitGroup
+		refused.Go(func() {
+			if got := w.ask(signedBy(t, "x")); got != 401 {
+				t.Errorf("a key that nobody knows: %d", got)
+			}
+		})
+		w.source.set(jwks(t, keyNamed("a"), keyNamed("b")), nil)
+		if got := w.ask(signedBy(t, "b")); got != 0 {
+			t.Errorf("a key that was published during a fetch: %d", got)
+		}
+		refused.Wait()
+		if n := w.source.count(); n != 3 {
+			t.Errorf("%d fetches", n)
+		}
+	})
+}
+
+// TestKeysComeMeanwhile refuses no token because the keys that it needs come
+// between its verification and its question for them.
+func TestKeysComeMeanwhile(t *testing.T) {
+	s := basis()
+	s.Source, s.CacheDuration = RemoteSource, time.Hour
+	p := newProvider(s, new(Counters))
+	source := &source{raw: jwks(t, keyNamed("0")), start: time.Now()}
+	ctx, cancel := context.WithCancel(t.Context())
+	loaded, ended := make(chan struct{}, 1), make(chan struct{})
+	go func() {
+		defer close(ended)
+		(&remoteKeeper{p: p, fetch: source.fetch}).run(ctx, func(bool, error) {
+			select {
+			case loaded <- struct{}{}:
+			default:
+			}
+		})
+	}()
+	<-loaded
+	w := &remoteWorld{p: p, start: time.Now(), step: step(t, []*Provider{p}, &RouteSpec{Provider: "main"})}
+	for round := 1; round <= 300 && !t.Failed(); round++ {
+		id := fmt.Sprint(round)
+		token := signedBy(t, id)
+		source.set(jwks(t, keyNamed(id)), nil)
+		w.start = w.start.Add(-time.Minute) // a minute later
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				if got := w.ask(token); got != 0 {
+					t.Errorf("a key that was published before its token: %d", got)
+				}
+			})
+		}
+		wg.Wait()
+	}
+	cancel()
+	<-ended
+}
+
 // TestClientGone ends the wait of a client that left.
 func TestClientGone(t *testing.T) {
 	runRemote(t, jwks(t, keyNamed("a")), func(t *testing.T, w *remoteWorld) {
@@ -283,7 +351,7 @@ func TestKeeperGone(t *testing.T) {
 		p := with(t, basis(), jwks(t, keyNamed("a")))
 		w := &remoteWorld{p: p, start: time.Now(), step: step(t, []*Provider{p}, &RouteSpec{Provider: "main"})}
 		p.demand.serve()
-		waiting := p.demand.ask(time.Hour)
+		waiting, _ := p.demand.ask(time.Hour)
 		if waiting == nil {
 			t.Fatal("nobody to ask")
 		}

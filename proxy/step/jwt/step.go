@@ -156,18 +156,30 @@ func (b *block) satisfied(t *Token) bool {
 	return true
 }
 
-// verify asks the provider, and once more if it got fresh keys meanwhile.
+// maxRounds is how often a token is verified at most: by the keys at hand, by those
+// of a fetch that was under way when it came, and by those of a fetch for it.
+const maxRounds = 3
+
+// verify asks the provider, and again whenever that has other keys than it had
+// before, whoever got them.
 func (s *Step) verify(x *proxy.Exchange, p *Provider, c *candidate) (*Token, result, error) {
-	t, r, err := p.verify(c, x.Start.Wall)
-	if r != unknownKey && r != keysUnavailable {
-		return t, r, err
+	began := time.Now()
+	for round := 1; ; round++ {
+		before := p.Generation() // read first, so that no change goes unnoticed
+		t, r, err := p.verify(c, x.Start.Wall)
+		if r != unknownKey && r != keysUnavailable || round == maxRounds {
+			return t, r, err
+		}
+		fresh, begun := p.demand.ask(x.Start.Mono + time.Since(began))
+		if fresh != nil && !wait(x, fresh) {
+			return t, r, err
+		}
+		// A fetch that had begun before the token came may have read the keys of
+		// before its own was published: that answer is not about it.
+		if again := begun && r == unknownKey; !again && p.Generation() == before {
+			return t, r, err
+		}
 	}
-	before := p.Generation()
-	fresh := p.demand.ask(x.Start.Mono)
-	if fresh == nil || !wait(x, fresh) || p.Generation() == before {
-		return t, r, err
-	}
-	return p.verify(c, x.Start.Wall)
 }
 
 // wait reports whether fresh was closed before the client went or the route's
