@@ -46,7 +46,8 @@ e2e: build ## End-to-end tests: the built gateway against a real Consul, Redis a
 	@e2e/tools/build.sh e2e/h2spec $(H2SPEC) "half a minute" >/dev/null
 	@CONSUL_BIN=$$(e2e/consul/consul.sh); REDIS_BIN=$$(e2e/redis/redis.sh); PROMETHEUS_BIN=$$(e2e/prometheus/prometheus.sh); PEBBLE_BIN=$$(e2e/acme/pebble.sh); \
 	export CONSUL_BIN REDIS_BIN PROMETHEUS_BIN PEBBLE_BIN; set -x; \
-	LICTOR_BIN=$(CURDIR)/bin/lictor go test -count=1 -tags e2e -timeout 30m $(RACE:%=-race) $(E2E_FLAGS) ./e2e ./limits/redis ./catalog/consul
+	LICTOR_BIN=$(CURDIR)/bin/lictor go test -count=1 -tags e2e -timeout 30m $(RACE:%=-race) $(E2E_FLAGS) ./e2e ./limits/redis ./catalog/consul 2>&1 | \
+		tee bin/e2e.log || { set +x; e2e/tools/failures.sh bin/e2e.log; exit 1; }
 
 # For another server than the one that is found: make redis REDIS_BIN=/path/to/it
 redis: ## Tests of shared limits alone, against REDIS_BIN or the Redis or Valkey that is found

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"strings"
@@ -53,17 +54,31 @@ func (l *Log) pipe(t testing.TB) (*os.File, error) {
 	return w, nil
 }
 
-// showOnFailure prints the log when the test has failed.
+// showOnFailure prints the end of the log when the test has failed. All of it is
+// among the test's artifacts (go test -artifacts).
 func (l *Log) showOnFailure(t testing.TB, name string) {
 	t.Cleanup(func() {
 		if !t.Failed() {
 			return
 		}
 		text := l.String()
-		const most = 20_000
+		if err := keep(text, t.ArtifactDir(), strings.ReplaceAll(name, " ", "-")+"-*.log"); err != nil {
+			t.Log(err)
+		}
+		const most = 4_000
 		if len(text) > most {
 			text = "...\n" + text[len(text)-most:]
 		}
 		t.Logf("%s printed:\n%s", name, text)
 	})
+}
+
+// keep writes a text to a new file.
+func keep(text, dir, pattern string) error {
+	f, err := os.CreateTemp(dir, pattern)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
 }
