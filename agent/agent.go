@@ -103,6 +103,7 @@ type Agent struct {
 	nearest      nearestRoutes
 	datacenter   atomic.Value  // string: our own, once it is known
 	placed       chan struct{} // capacity 1: it is known now
+	ways         atomic.Uint64 // how often that has changed by which routes find their ways
 }
 
 // DiagnosticsError is a configuration that was refused, with the text that

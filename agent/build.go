@@ -26,6 +26,7 @@ import (
 // once it is current.
 type generation struct {
 	number    uint64
+	ways      uint64 // what Agent.ways was before its routes were sent
 	config    *config.Config
 	files     *config.Files
 	kv        *consul.Documents // that are in it, nil for none
@@ -74,7 +75,7 @@ func (g *generation) route(name string) *proxy.Route {
 // build makes the next generation of a configuration, and touches nothing that
 // is live: it may be dropped.
 func (a *Agent) build(c *config.Config, files *config.Files, old *generation) (*generation, error) {
-	g := &generation{number: 1, config: c, files: files}
+	g := &generation{number: 1, ways: a.ways.Load(), config: c, files: files}
 	if old != nil {
 		g.number = old.number + 1
 	}

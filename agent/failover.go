@@ -38,6 +38,7 @@ func (a *Agent) learnDatacenter(snap *catalog.Snapshot) {
 		return
 	}
 	a.datacenter.Store(snap.Datacenter)
+	a.ways.Add(1)
 	select {
 	case a.placed <- struct{}{}:
 	default:

@@ -102,6 +102,7 @@ func (m *mesh) server(requests bool) *connect.Server {
 // for that.
 func (m *mesh) take(a *Agent, snap *catalog.Snapshot) {
 	if m.learn(a, snap) {
+		a.ways.Add(1)
 		m.mu.Lock()
 		err := m.memory.save(m.offered)
 		m.mu.Unlock()
@@ -246,6 +247,7 @@ func (a *Agent) remesh() {
 // remeshed returns the generation with its routes sent anew.
 func (a *Agent) remeshed(old *generation) (*generation, error) {
 	g := *old
+	g.ways = a.ways.Load()                         // before it is looked at what changes it
 	g.pools, g.services, g.clients = nil, nil, nil // which send makes anew
 	routes := make([]*proxy.Route, len(old.table.Routes))
 	for i, was := range old.table.Routes {

@@ -24,28 +24,30 @@ func (a *Agent) NotReady() []string {
 	if a.ready.draining.Load() {
 		why = append(why, "draining")
 	}
+	g := a.current.Load()
+	kv, tags := a.kv.notReady(g), a.tags.notReady(g)
 	if !a.ready.answered.Load() {
-		waiting := a.unanswered(a.current.Load())
+		waiting := a.unanswered(g)
 		for i, s := range a.sources {
 			if names := waiting[i]; len(names) > 0 {
 				why = append(why, fmt.Sprintf("%s has not answered yet for %d of the routed services: %q", s.Name(), len(names), first(names, 5)))
 			}
 		}
-		if len(waiting) == 0 {
+		switch {
+		case len(waiting) > 0:
+		case g.ways != a.ways.Load(): // looked at after the answers, which change it
+			why = append(why, "routes are about to go where Consul says by now")
+		case kv == "" && tags == "": // or there are routes to come, whose services have not been asked for
 			a.ready.answered.Store(true)
 		}
 	}
-	if m := a.fleet; m != nil && !m.isKnown() && len(a.current.Load().shares) > 0 {
+	if m := a.fleet; m != nil && !m.isKnown() && len(g.shares) > 0 {
 		why = append(why, fmt.Sprintf("consul has not told yet how many gateways there are of %q, among whom limits are shared out", m.service))
 	}
-	if reason := a.kv.notReady(a.current.Load()); reason != "" {
-		why = append(why, reason)
-	}
-	if reason := a.tags.notReady(a.current.Load()); reason != "" {
-		why = append(why, reason)
-	}
-	if reason := a.mesh.notReady(a.current.Load()); reason != "" {
-		why = append(why, reason)
+	for _, reason := range []string{kv, tags, a.mesh.notReady(g)} {
+		if reason != "" {
+			why = append(why, reason)
+		}
 	}
 	for _, s := range a.sources {
 		c := a.config.Consul

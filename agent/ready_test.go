@@ -182,3 +182,52 @@ func TestWarnsOnceOfAServiceOfTwoSources(t *testing.T) {
 		t.Errorf("warned %d times", n)
 	}
 }
+
+// Ready means that the routes are where Consul's answers have them, too: one that is
+// left to Consul waits at the mesh's side until it is told that it goes in clear.
+func TestReadyOnceRoutesGoWhereConsulSays(t *testing.T) {
+	t.Parallel()
+	consul := newFakeConsul(t)
+	consul.silent = true
+	consul.set("web", says(t, "one").String())
+	g := start(t, consul.block("service {\n    name = \"edge\"\n  }", "connect {\n    enabled = true\n  }")+route("web", "/web", "web"))
+	g.reloading.Lock() // routes don't follow meanwhile
+	consul.change(func() { consul.silent = false })
+	eventually(t, "Consul's answers are applied", func() bool {
+		snap := g.sources[1].applied.Load()
+		return snap != nil && snap.Services["web"].Registered() && snap.Services["web@mesh"] != nil
+	})
+	why := g.reasons()
+	g.reloading.Unlock()
+	if !strings.Contains(why, "routes are about to go where Consul says by now") {
+		t.Errorf("not ready because %q", why)
+	}
+	g.awaitReady()
+	if a := g.get("/web"); a.body != "one" {
+		t.Errorf("ready, and the answer is %d %s", a.status, a.body)
+	}
+}
+
+// That every service has been answered is not said before there are routes: policies
+// that come later bring services of their own.
+func TestReadyOnceThePoliciesServicesAreAnswered(t *testing.T) {
+	t.Parallel()
+	c := newKVConsul(t)
+	c.silent, c.away = true, true
+	c.set("web", says(t, "one").String())
+	c.put("web.hcl", route("web", "/web", "web"))
+	g := start(t, c.block(""))
+	if why := g.reasons(); !strings.Contains(why, "can't be read") {
+		t.Errorf("not ready because %q", why)
+	}
+	c.edit(func() { c.away = false })
+	eventually(t, "the policies are taken up", func() bool { return g.current.Load().kv != nil })
+	if why := g.reasons(); !strings.Contains(why, `for 1 of the routed services: ["web"]`) {
+		t.Errorf("not ready because %q", why)
+	}
+	c.change(func() { c.silent = false })
+	g.awaitReady()
+	if a := g.get("/web"); a.body != "one" {
+		t.Errorf("ready, and the answer is %d %s", a.status, a.body)
+	}
+}

@@ -172,12 +172,13 @@ func (a *Agent) followSource(ctx context.Context, s *source) {
 	}
 }
 
-// apply has the pools and all others know what a source knows.
+// apply has the pools and all others know what a source knows. What it says of the ways
+// of routes is taken in first: by what is applied, the gateway is ready.
 func (a *Agent) apply(s *source, snap *catalog.Snapshot) {
 	a.set.Apply(snap)
-	s.applied.Store(snap)
 	a.learnDatacenter(snap)
 	a.mesh.take(a, snap)
+	s.applied.Store(snap)
 	a.warnShadowed()
 	a.warnMissing()
 }

@@ -96,6 +96,7 @@ func TestMeshAuto(t *testing.T) {
 	consul := harness.StartConsul(t)
 	web := harness.StartInstance(t, "web", "web-1")
 	consul.Register(web)
+	consul.Lists("web", 1)
 	gateway := harness.StartGateway(t, harness.Options{
 		Consul: consul.Address(), ConsulBlock: meshed, Policies: meshRoute("web", "auto") + meshRoute("clear", "false") +
 			"route \"past\" {\n  path_prefix = \"/past\"\n  service = \"web\"\n  mesh = \"false\"\n}\n",
