@@ -154,13 +154,17 @@ func (a *Agent) Explain(q *ExplainRequest) (*ExplainAnswer, error) {
 	if err != nil {
 		return nil, err
 	}
+	permit, err := q.permit(s)
+	if err != nil {
+		return nil, err
+	}
 	path, peer := string(x.Request.Path), x.Conn.Peer.Addr().String()
 	out := &ExplainAnswer{Generation: g.number, Warnings: []string{}}
 	out.Request = ExplainedRequest{
 		Method: string(x.Request.Method), Scheme: "http", Host: string(x.Request.Host), Path: path,
 		Query: proxy.RedactQuery(string(x.Request.Query), g.table.SecretParameters), Listener: s.listener.Name, Peer: peer,
 	}
-	e := a.proxy.Explain(g.table, x, q.Reveal)
+	e := a.proxy.Explain(g.table, x, q.Reveal, permit)
 	if s.secure() {
 		out.Request.Scheme = "https"
 	}

@@ -30,6 +30,10 @@ type ExplainRequest struct {
 	Token string `json:"token,omitempty"`
 	// From is the address that the connection comes from, 127.0.0.1 when empty.
 	From string `json:"from,omitempty"`
+	// Source is the service of the mesh that asks, by its name or its SPIFFE ID: the
+	// listener must be one in the mesh. When it is empty, what depends on who asks is
+	// told of each service that an intention names.
+	Source string `json:"source,omitempty"`
 	// Listener is the name of the one that the connection comes in by. When it is
 	// empty, the one of the URL's port does, else one of its scheme, else the first.
 	Listener string `json:"listener,omitempty"`

@@ -29,6 +29,8 @@ type fakeConsul struct {
 	lost     string        // a datacenter without a path
 	services map[string][]*api.ServiceEntry
 	checks   map[string]string // of what was registered, by the check's ID
+	// intentions are those whose destination is the gateway, edge; nil for no answer.
+	intentions []*api.Intention
 }
 
 func newFakeConsul(t *testing.T) *fakeConsul {
@@ -148,6 +150,10 @@ func (f *fakeConsul) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			list = []*api.ServiceEntry{}
 		}
 		reply(list)
+	case r.URL.Path == "/v1/connect/intentions/match" && f.intentions != nil:
+		reply(map[string]any{"edge": f.intentions})
+	case strings.HasPrefix(r.URL.Path, "/v1/config/service-intentions/"):
+		reply(map[string]any{"Sources": sourcesOf(f.intentions)})
 	case r.URL.Path == "/v1/status/leader":
 		reply("127.0.0.1:8300")
 	case r.URL.Path == "/v1/agent/self":
@@ -173,4 +179,13 @@ func (f *fakeConsul) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		reply([]any{})
 	}
+}
+
+// sourcesOf is what the configuration entry says that intentions come from.
+func sourcesOf(list []*api.Intention) []any {
+	out := []any{}
+	for _, x := range list {
+		out = append(out, map[string]any{"Name": x.SourceName, "Permissions": x.Permissions})
+	}
+	return out
 }

@@ -139,6 +139,14 @@ func TestMeshPermissions(t *testing.T) {
 					t.Errorf("%s: %s %s: %s", name, q.method, q.path, body)
 				}
 			}
+			explained := []string{"explain", "-source", "shop", "-method", q.method}
+			for _, field := range q.fields {
+				explained = append(explained, "-header", field)
+			}
+			told := gateway.Run(append(explained, q.path)...)
+			if want := map[bool]int{true: 0, false: 1}[q.status == http.StatusOK]; told.Code != want || want == 1 && !strings.Contains(told.Stdout, "REFUSED with 403") {
+				t.Errorf("lictor %q ended with %d: %s%s", explained, told.Code, told.Stdout, told.Stderr)
+			}
 			if want := map[bool]string{true: "HTTP/2.0", false: "HTTP/1.1"}[c == callers["by HTTP/2"]]; proto != want {
 				t.Errorf("%s: the answer is of %s", name, proto)
 			}
@@ -148,6 +156,20 @@ func TestMeshPermissions(t *testing.T) {
 		}
 		if got := gateway.Metric(t, "lictor_mesh_denied_total", "direction=in") - denied; got != wrong {
 			t.Errorf("%s: %v of %v denials are counted", name, got, wrong)
+		}
+	}
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"-source", "shop", "-method", "PUT", "-header", "X-Tier: gold", "/orders/7"}, "permissions passes: permission 4 of shop allows it"},
+		{[]string{"-source", "api", "/orders"}, "permissions refuses: * => deny; it is not let connect"},
+		{[]string{"/orders/7"}, "shop passes: permission 3 of shop allows it"},
+		{[]string{"/orders/7"}, "any other refuses: * => deny; it is not let connect"},
+		{[]string{"/orders/admin"}, "permissions refuses: whichever service of the mesh asks"},
+	} {
+		if told := gateway.Run(append([]string{"explain"}, c.args...)...); !strings.Contains(told.Stdout, c.want) {
+			t.Errorf("lictor explain %q: %s%s", c.args, told.Stdout, told.Stderr)
 		}
 	}
 	if err := turnsAway(meshClient(consul.Leaf("api")), gateway)(); err != nil {

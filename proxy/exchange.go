@@ -155,10 +155,11 @@ type Exchange struct {
 	trace     Trace
 	attempt   upstream.Attempt
 	kept      keptBody
-	headOut   bool // the response's head went out
-	complete  bool // and all of it
-	lent      bool // the forwarder may hold a connection for it
-	explained bool // no client has sent it: nothing is counted
+	headOut   bool                    // the response's head went out
+	complete  bool                    // and all of it
+	lent      bool                    // the forwarder may hold a connection for it
+	explained bool                    // no client has sent it: nothing is counted
+	foretell  func(x *Exchange) error // what its permit would say, nil for not to ask one
 	requestID []byte
 	received  []byte // the path before it was normalised, for the log
 	origin    []byte // the request's, for the steps that see answers
@@ -238,7 +239,7 @@ func (x *Exchange) begin(p *Proxy) {
 	x.UpstreamStart, x.UpstreamEnd = 0, 0
 	x.Problem, x.Err = nil, nil
 	x.attempt = upstream.Attempt{}
-	x.headOut, x.complete, x.explained = false, false, false
+	x.headOut, x.complete, x.explained, x.foretell = false, false, false, nil
 	x.requestID, x.received, x.matched = nil, x.Request.Path, nil
 	x.origin = nil
 	x.dialect = notGRPC

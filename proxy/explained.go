@@ -81,14 +81,20 @@ func (p *Problem) URI() string {
 // Explain tells what would become of a request, by the same code that serves one. It
 // needs what Serve needs of x but W. Nothing that outlives x is changed: nothing is
 // charged, counted, logged or held, and nobody is asked. With reveal it shows what
-// says who the client is; see Explanation.
-func (p *Proxy) Explain(t *Table, x *Exchange, reveal bool) *Explained {
+// says who the client is; see Explanation. The permit judges where the listener has
+// permits of its own; nil is of a client that nobody knows.
+func (p *Proxy) Explain(t *Table, x *Exchange, reveal bool, permit ExplainPermit) *Explained {
 	w := &witness{x: x}
 	x.W = w
 	x.begin(p)
 	defer x.forget()
 	x.explained = true
 	e := &Explained{Known: true}
+	permission := Explanation{Step: "permissions", Verdict: NotReached, Reveal: reveal}
+	if permit == nil {
+		permit = byWhoAsks
+	}
+	x.foretell = permission.by(permit)
 	before := linesOf(&x.Request.Fields)
 	lists, at := [...]*[]Explanation{&e.Gateway, &e.Steps}, 0
 	admitted := x.admit(t, func(steps []Step, x *Exchange) (ok bool) {
@@ -100,13 +106,14 @@ func (p *Proxy) Explain(t *Table, x *Exchange, reveal bool) *Explained {
 		return ok
 	})
 	if x.Conn.Listener.Permits != nil {
-		e.Gateway = append([]Explanation{byWhoAsks}, e.Gateway...)
+		if permission.Verdict == Refuses || permission.Verdict == NotReached {
+			e.Gateway = notReached(t.Gateway)
+		}
+		e.Gateway = append([]Explanation{permission}, e.Gateway...)
 	}
 	e.Client, e.Route = x.Client, x.Route
 	if e.Route != nil && e.Steps == nil { // refused before
-		for _, s := range e.Route.Steps {
-			e.Steps = append(e.Steps, Explanation{Step: stepName(s), Verdict: NotReached})
-		}
+		e.Steps = notReached(e.Route.Steps)
 	}
 	if admitted && x.prepare() {
 		e.forward(x, before)
@@ -116,9 +123,34 @@ func (p *Proxy) Explain(t *Table, x *Exchange, reveal bool) *Explained {
 	return e
 }
 
-// byWhoAsks stands for the permit of a client: what nobody has sent comes in
-// nobody's name.
-var byWhoAsks = Explanation{Step: "permissions", Verdict: NotKnown, Why: "it depends on which service of the mesh asks"}
+// byWhoAsks stands for the permit of a client that nobody knows.
+func byWhoAsks(_ *Exchange, v *Explanation) error {
+	v.Verdict, v.Why = NotKnown, "it depends on who asks"
+	return nil
+}
+
+// by returns what asks the permit, and has v take note.
+func (v *Explanation) by(permit ExplainPermit) func(x *Exchange) error {
+	return func(x *Exchange) error {
+		v.Verdict = ""
+		err := permit(x, v)
+		switch {
+		case v.Verdict != "":
+		case err != nil:
+			v.Verdict = Refuses
+		default:
+			v.Verdict = Passes
+		}
+		return err
+	}
+}
+
+func notReached(steps []Step) (list []Explanation) {
+	for _, s := range steps {
+		list = append(list, Explanation{Step: stepName(s), Verdict: NotReached})
+	}
+	return list
+}
 
 func uncertain(v Explanation) bool { return v.Verdict == NotKnown || v.Verdict == NotExplained }
 

@@ -11,27 +11,39 @@ type Permit interface {
 	Permits(x *Exchange) error
 }
 
+// ExplainPermit is Permits for an exchange that no client has sent. It decides as
+// Permits does, counts nothing, and writes down why as an Explainer does: where it
+// depends on who asks it sets v.Verdict to NotKnown and returns nil.
+type ExplainPermit func(x *Exchange, v *Explanation) error
+
 // errNobody is a request of a client that has not proven who it is, where only
 // those are served that have.
 var errNobody = errors.New("the client has shown no certificate")
 
 // permitted answers a request that the client may not make, and reports whether
 // it may. That comes before whatever a request can cost, and before anything is
-// told of the gateway. What nobody has sent is not judged, since it comes in
-// nobody's name.
+// told of the gateway.
 func (x *Exchange) permitted() bool {
-	if x.Conn.Listener.Permits == nil || x.explained {
+	if x.Conn.Listener.Permits == nil || x.explained && x.foretell == nil {
 		return true
 	}
 	if !x.normalize() {
 		return false
 	}
-	err := errNobody
-	if c := x.Conn.ClientCertificate(); c != nil && c.permit != nil {
-		err = c.permit.Permits(x)
-	}
+	err := x.judge()
 	if err != nil {
 		x.Answer(PermissionDenied, "", err)
 	}
 	return err == nil
+}
+
+// judge asks the permit of the client. What nobody has sent has none of its own.
+func (x *Exchange) judge() error {
+	if x.explained {
+		return x.foretell(x)
+	}
+	if c := x.Conn.ClientCertificate(); c != nil && c.permit != nil {
+		return c.permit.Permits(x)
+	}
+	return errNobody
 }

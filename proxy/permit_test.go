@@ -65,12 +65,66 @@ func TestPermits(t *testing.T) {
 	}
 }
 
-// What nobody has sent is explained as far as it goes without a permit.
-func TestPermitsAreNotExplained(t *testing.T) {
-	g := newGateway(t, &memory{reply: []byte(reply)}, permitting)
-	e := g.proxy.Explain(g.proxy.Table(), g.request([]byte(get("/orders/theirs")), g.conn), false)
-	if e.Known || e.Answer != nil || e.Sent == nil || len(e.Gateway) != 1 || e.Gateway[0].Step != "permissions" || e.Gateway[0].Verdict != proxy.NotKnown {
-		t.Errorf("%+v", e)
+// What nobody has sent is explained as far as it goes without a permit, or by one
+// that is given.
+func TestPermitsAreExplained(t *testing.T) {
+	g := newGateway(t, &memory{reply: []byte(reply)}, permitting, func(s *setup) {
+		s.gateway = []proxy.Step{stepFunc(func(*proxy.Exchange) bool { return true })}
+	})
+	mine := func(x *proxy.Exchange, v *proxy.Explanation) error {
+		v.Why = "it is " + string(x.Request.Path)
+		if !strings.HasPrefix(string(x.Request.Path), "/orders/mine") {
+			return errNotPermitted
+		}
+		return nil
+	}
+	for _, c := range []struct {
+		name, target    string
+		permit          proxy.ExplainPermit
+		status          int // of the gateway's own answer
+		known           bool
+		permission, why string
+		steps           proxy.Decided
+	}{
+		{"nobody", "/orders/theirs", nil, 0, false, "not known", "it depends on who asks", proxy.NotExplained},
+		{"permitted", "//orders/./x/../min%65/1", mine, 0, false, "passes", "it is /orders/mine/1", proxy.NotExplained},
+		{"not permitted", "/orders/mine/../theirs", mine, 403, true, "refuses", "it is /orders/theirs", proxy.NotReached},
+		{"not permitted, nor there", "/nothing", mine, 403, true, "refuses", "it is /nothing", proxy.NotReached},
+		{"permitted, but not there", "/orders/mine", func(*proxy.Exchange, *proxy.Explanation) error { return nil }, 0, false, "passes", "", proxy.NotExplained},
+		{"refused before", "/orders/mine/..%2ftheirs", mine, 400, true, "not reached", "", proxy.NotReached},
+	} {
+		e := g.proxy.Explain(g.proxy.Table(), g.request([]byte(get(c.target)), g.conn), false, c.permit)
+		status := 0
+		if e.Answer != nil {
+			status = e.Answer.Status
+		}
+		if status != c.status || (e.Sent != nil) != (status == 0) || e.Known != c.known || len(e.Gateway) != 2 {
+			t.Errorf("%s: %d, %+v", c.name, status, e)
+			continue
+		}
+		if p := e.Gateway[0]; p.Step != "permissions" || string(p.Verdict) != c.permission || p.Why != c.why || e.Gateway[1].Verdict != c.steps {
+			t.Errorf("%s: %+v", c.name, e.Gateway)
+		}
+		if status == 403 && (e.Answer.Problem != proxy.PermissionDenied || e.Answer.Cause != errNotPermitted.Error() || e.Route != nil || e.Path != "") {
+			t.Errorf("%s: %+v", c.name, e.Answer)
+		}
+	}
+	g.conn.SetClientCert(&x509.Certificate{Raw: []byte("shop")})
+	if g.serve(get("/orders/theirs")); g.x.Response.Status != 403 {
+		t.Errorf("what is sent after all that gets %d", g.x.Response.Status)
+	}
+}
+
+// Where nobody needs leave, none is asked for.
+func TestPermitsThatNobodyNeeds(t *testing.T) {
+	g := newGateway(t, &memory{reply: []byte(reply)})
+	asked := false
+	e := g.proxy.Explain(g.proxy.Table(), g.request([]byte(get("/orders")), g.conn), false, func(*proxy.Exchange, *proxy.Explanation) error {
+		asked = true
+		return errNotPermitted
+	})
+	if asked || e.Answer != nil || len(e.Gateway) != 0 {
+		t.Errorf("%t, %+v", asked, e)
 	}
 }
 

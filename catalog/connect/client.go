@@ -46,17 +46,23 @@ func (c *Client) Judge(r Request) error {
 	if c == nil {
 		return errNoSource
 	}
-	s := c.stand()
-	err := s.denied
-	if s.judged != nil {
-		if err = s.judged.judge(r); err != nil {
-			err = &denial{c, err}
-		}
-	}
+	_, err := c.judge(c.stand(), r)
 	if err != nil {
 		c.intentions.denied.Add(1)
 	}
 	return err
+}
+
+// judge is Judge by how the client stands, and counts nothing. By is the permission
+// that decides, nil for none.
+func (c *Client) judge(s *stands, r Request) (by *permission, err error) {
+	if s.judged == nil {
+		return nil, s.denied
+	}
+	if by, err = s.judged.judge(r); err != nil {
+		err = &denial{c, err}
+	}
+	return by, err
 }
 
 // denial is a request that permissions deny. Few are ever read.
@@ -79,10 +85,16 @@ func (c *Client) stand() *stands {
 	if s := c.stands.Load(); s != nil && s.by == now {
 		return s
 	}
-	s := &stands{by: now, decision: now.decide(c.source)}
+	s := c.standBy(now)
+	c.stands.Store(s)
+	return s
+}
+
+// standBy returns how the client stands by what was known at one moment.
+func (c *Client) standBy(known *intentions) *stands {
+	s := &stands{by: known, decision: known.decide(c.source)}
 	if !s.allowed {
 		s.denied = fmt.Errorf("%w: %s: %s", ErrDenied, c.name, s.why)
 	}
-	c.stands.Store(s)
 	return s
 }

@@ -12,6 +12,7 @@ import (
 // permission is one of an intention's: all of its conditions must be met for it to
 // decide about a request.
 type permission struct {
+	name    string // for people
 	allow   bool
 	path    func(path []byte) match // nil for any
 	methods []string                // none for any
@@ -140,6 +141,7 @@ func (p *permission) match(r Request) match {
 
 // permissions are an intention's, in their order. They are immutable.
 type permissions struct {
+	of   string // the intention's source, for people
 	list []*permission
 	// rest is what a request is told that none of them decides about, nil to let
 	// it pass: the default, whatever intentions of lower precedence say.
@@ -147,39 +149,45 @@ type permissions struct {
 }
 
 // judge returns why the request is denied, nil when it is not: the first
-// permission that is met decides.
-func (p *permissions) judge(r Request) error {
+// permission that is met decides. By is that one, nil when the default decides.
+func (p *permissions) judge(r Request) (by *permission, denied error) {
 	for _, x := range p.list {
 		switch x.match(r) {
 		case yes:
 			if x.allow {
-				return nil
+				return x, nil
 			}
-			return x.denied
+			return x, x.denied
 		case maybe:
-			return x.denied
+			return x, x.denied
 		}
 	}
-	return p.rest
+	return nil, p.rest
 }
 
 // newPermissions takes in those of a rule. The default decides about the rest.
 func newPermissions(x *rule, byDefault bool, normal func(path string) bool) *permissions {
-	p := &permissions{list: make([]*permission, 0, len(x.Permissions))}
+	p := &permissions{of: x.SourceString(), list: make([]*permission, 0, len(x.Permissions))}
 	for i, c := range x.Permissions {
 		q := newPermission(c, x.unknown(i), normal)
-		q.denied = fmt.Errorf("permission %d of %s denies it", i+1, x.SourceString())
+		q.name = fmt.Sprintf("permission %d of %s", i+1, p.of)
+		q.denied = fmt.Errorf("%s denies it", q.name)
 		if q.doubt != nil {
-			q.denied = fmt.Errorf("permission %d of %s can't be judged, which denies: %w", i+1, x.SourceString(), q.doubt)
+			q.denied = fmt.Errorf("%s can't be judged, which denies: %w", q.name, q.doubt)
 		} else if q.allow {
-			q.denied = fmt.Errorf("permission %d of %s can't be judged of what is not UTF-8, which denies", i+1, x.SourceString())
+			q.denied = fmt.Errorf("%s can't be judged of what is not UTF-8, which denies", q.name)
 		}
 		p.list = append(p.list, q)
 	}
 	if !byDefault {
-		p.rest = fmt.Errorf("no permission of %s is about it, and the default is %s", x.SourceString(), word(byDefault))
+		p.rest = errors.New(p.unspoken(byDefault))
 	}
 	return p
+}
+
+// unspoken says that the default decides about a request.
+func (p *permissions) unspoken(byDefault bool) string {
+	return "no permission of " + p.of + " is about it, and the default is " + word(byDefault)
 }
 
 // doubts says what of them can't be judged.

@@ -36,7 +36,8 @@ func permissionsOf(t *testing.T, text string) *api.Intention {
 }
 
 func judge(x *api.Intention, byDefault bool, r Request) error {
-	return newRules([]*api.Intention{x}).judge(byDefault, nil)[0].judged.judge(r)
+	_, err := newRules([]*api.Intention{x}).judge(byDefault, nil)[0].judged.judge(r)
+	return err
 }
 
 // TestConditions has one permission that allows what meets its condition, under a
@@ -294,7 +295,7 @@ func TestEntryDetails(t *testing.T) {
 				t.Errorf("token is %t", r[0].token)
 			}
 			r.judge(false, nil)
-			err := r[0].judged.judge(asked{method: "GET", path: "/"})
+			_, err := r[0].judged.judge(asked{method: "GET", path: "/"})
 			if (err != nil) != (c.doubt != "") || err != nil && !strings.Contains(err.Error(), c.doubt) {
 				t.Errorf("judged: %v", err)
 			}

@@ -5,6 +5,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/consul/api"
@@ -120,10 +121,18 @@ func (r *Roots) named(c *x509.Certificate) (ID, error) {
 	if err != nil {
 		return ID{}, &VerifyError{err}
 	}
-	if !(ID{TrustDomain: r.TrustDomain, Datacenter: id.Datacenter, Partition: id.Partition, Namespace: id.Namespace, Service: id.Service}).is(id) {
-		return ID{}, &VerifyError{fmt.Errorf("it is %s, of another trust domain than %s", id, r.TrustDomain)}
+	if err := r.ours(id); err != nil {
+		return ID{}, err
 	}
 	return id, nil
+}
+
+// ours says why a service is none of this mesh, nil when it is one.
+func (r *Roots) ours(id ID) error {
+	if !strings.EqualFold(id.TrustDomain, r.TrustDomain) {
+		return &VerifyError{fmt.Errorf("it is %s, of another trust domain than %s", id, r.TrustDomain)}
+	}
+	return nil
 }
 
 // expect is identify for a peer that has to be one certain service.

@@ -67,6 +67,23 @@ func ParseID(u *url.URL) (ID, error) {
 	return id, nil
 }
 
+// ParseSource reads the name of a service as a person gives it: a SPIFFE ID, or the
+// name alone for one of the default namespace, in whichever trust domain and
+// datacenter.
+func ParseSource(text string) (ID, error) {
+	if strings.Contains(text, "://") {
+		u, err := url.Parse(text)
+		if err != nil {
+			return ID{}, fmt.Errorf("%q is no SPIFFE ID", text)
+		}
+		return ParseID(u)
+	}
+	if text == "" || text == wildcard || strings.ContainsAny(text, "/ \t\r\n") {
+		return ID{}, fmt.Errorf("%q is neither the name of a service nor a SPIFFE ID", text)
+	}
+	return ID{Service: text}, nil
+}
+
 // String returns the ID as a URI.
 func (id ID) String() string {
 	var b strings.Builder

@@ -26,6 +26,7 @@ func runExplain(e env, args []string) int {
 	fs.Var((*list)(&q.Headers), "header", "`field` of the request, as in 'X-Beta: 1'; repeats")
 	tokenFile := fs.String("token-file", "", "`file` with the bearer token of the request")
 	fs.StringVar(&q.From, "from", "", "`address` that the connection comes from (default 127.0.0.1)")
+	fs.StringVar(&q.Source, "source", "", "`service` of the mesh that asks, at a listener in the mesh (default: tell of each that an intention names)")
 	fs.StringVar(&q.Listener, "listener", "", "`name` of the listener that it comes in by (default: by the URL)")
 	fs.BoolVar(&q.Reveal, "reveal", false, "show what says who the client is, such as all claims of its token")
 	c, asJSON, code, ok := connectWith(e, fs, args)

@@ -74,11 +74,11 @@ func TestExplainQuestion(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := lictor(nil, "explain", "-address", s.Listener.Addr().String(), "-method", "POST", "-header", "X-A: 1", "-header", "X-B: 2",
-		"-token-file", token, "-from", "203.0.113.9", "-listener", "public", "-reveal", "http://a/b?c")
+		"-token-file", token, "-from", "203.0.113.9", "-source", "web", "-listener", "public", "-reveal", "http://a/b?c")
 	if r.code != 0 || kind != "application/json" {
 		t.Errorf("%+v, sent as %q", r, kind)
 	}
-	want := agent.ExplainRequest{Method: "POST", URL: "http://a/b?c", Headers: []string{"X-A: 1", "X-B: 2"}, Token: "a.b.c", From: "203.0.113.9", Listener: "public", Reveal: true}
+	want := agent.ExplainRequest{Method: "POST", URL: "http://a/b?c", Headers: []string{"X-A: 1", "X-B: 2"}, Token: "a.b.c", From: "203.0.113.9", Source: "web", Listener: "public", Reveal: true}
 	a, _ := json.Marshal(got)
 	b, _ := json.Marshal(want)
 	if string(a) != string(b) {

@@ -41,7 +41,7 @@ func commands() []command {
 		{"limits", "[-json] [-watch] [NAME...]", "list its limits and what they decided", runLimits},
 		{"certificates", "[-json] [-watch]", "list what its listeners show, and when that ends", runCertificates},
 		{"unknown", "[-json] [-watch] [HOST...]", "list the paths asked for most that no route takes", runUnknown},
-		{"explain", "[-method M] [-header 'K: V']... [-token-file F] [-from IP] URL", "tell what would become of a request, and why", runExplain},
+		{"explain", "[-method M] [-header 'K: V']... [-token-file F] [-from IP] [-source SERVICE] URL", "tell what would become of a request, and why", runExplain},
 		{"policies", "push|pull|diff DIR", "keep the policies in Consul's KV store and a folder alike", runPolicies},
 		{"api-key", "[-expires DATE] NAME", "make a key, and the line of a keys_file that knows it", runAPIKey},
 		{"simulate", "-policy PATH -log FILE", "replay an access log against policies: who would be limited", runSimulate},

@@ -20,7 +20,8 @@ export function explain() {
     field("headers", "Headers", el("textarea", { rows: 2, spellcheck: "false", placeholder: "Name: value" }), "One on each line."),
     el("div.line", null,
       field("token", "Bearer token", el("input", { type: "password", autocomplete: "off", spellcheck: "false" }), "Sent to this gateway only, and kept nowhere."),
-      field("from", "Client address", el("input", { placeholder: "127.0.0.1", spellcheck: "false" }))),
+      field("from", "Client address", el("input", { placeholder: "127.0.0.1", spellcheck: "false" })),
+      field("source", "Service that asks", el("input", { placeholder: "any", spellcheck: "false", autocapitalize: "none" }), "At a listener in the mesh.")),
     el("label.check", null, el("input", { type: "checkbox", name: "reveal" }), " show who the client is"), " ", button);
   const node = el("section", { "aria-labelledby": "h" }, el("h2", { id: "h" }, "Explain"),
     el("p.muted", null, "What would become of a request, and why. Nothing is sent, charged or logged."), form, out);
@@ -33,6 +34,7 @@ export function explain() {
     if (headers.length) body.headers = headers;
     if (f.token.value) body.token = f.token.value;
     if (f.from.value.trim()) body.from = f.from.value.trim();
+    if (f.source.value.trim()) body.source = f.source.value.trim();
     if (f.reveal.checked) body.reveal = true;
     button.disabled = true;
     try {
