@@ -25,8 +25,10 @@ const (
 	// pollTime bounds the wait for it to make up its mind.
 	pollTime = 2 * time.Minute
 	// spreadTime is how long others of the fleet are given to learn of a
-	// challenge, before the server is told that it may ask.
-	spreadTime = time.Second
+	// challenge, before the server is told that it may ask. They mostly know within
+	// milliseconds; but one who is asked too early costs the whole order, and those
+	// are counted.
+	spreadTime = 5 * time.Second
 )
 
 // issuer gets certificates from one ACME server. It is certmagic's Issuer.
