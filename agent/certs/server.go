@@ -190,7 +190,8 @@ func (s *ServerSet) takeKept() bool {
 }
 
 // Look looks at the files, takes over what is new and sound, and logs what is
-// broken, at the second look. It warns of certificates that end.
+// broken, at the second look. What it logs as replaced is shown already. It warns of
+// certificates that end.
 func (s *Server) Look(now time.Time) {
 	s.refresh()
 	s.warnOfEnd(now)
@@ -199,7 +200,7 @@ func (s *Server) Look(now time.Time) {
 func (s *Server) refresh() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	changed := false
+	var replaced []news
 	for i, p := range s.set.pairs {
 		is, err := p.look(true)
 		pair := s.set.spec.Pairs[i]
@@ -207,8 +208,8 @@ func (s *Server) refresh() {
 		case err != nil:
 			s.log.Error("certificate refused, the previous one stays", "cert_file", pair.CertFile, "key_file", pair.KeyFile, "error", err)
 		case is:
-			changed, s.set.warned[i] = true, time.Time{}
-			s.log.Info("certificate replaced", "cert_file", pair.CertFile, "names", namesOf(p.value.Leaf), "not_after", p.value.Leaf.NotAfter)
+			s.set.warned[i] = time.Time{}
+			replaced = append(replaced, news{"certificate replaced", []any{"cert_file", pair.CertFile, "names", namesOf(p.value.Leaf), "not_after", p.value.Leaf.NotAfter}})
 		}
 	}
 	if a := s.set.authority; a != nil {
@@ -217,15 +218,23 @@ func (s *Server) refresh() {
 			s.log.Error("authorities refused, the previous ones stay", "client_ca_file", s.set.spec.ClientCAFile, "error", err)
 		}
 		if is {
-			s.log.Info("authorities replaced", "client_ca_file", s.set.spec.ClientCAFile)
+			replaced = append(replaced, news{"authorities replaced", []any{"client_ca_file", s.set.spec.ClientCAFile}})
 		}
-		changed = changed || is
 	}
-	changed = s.lookAtTicketsLocked() || changed
-	changed = s.set.takeKept() || changed
+	replaced = append(replaced, s.lookAtTicketsLocked()...)
+	changed := s.set.takeKept() || len(replaced) > 0
 	if s.set.takeStaples() || changed {
 		s.showLocked()
 	}
+	for _, n := range replaced { // who reads it may count on it
+		s.log.Info(n.text, n.fields...)
+	}
+}
+
+// news is a line for the log.
+type news struct {
+	text   string
+	fields []any
 }
 
 func (s *Server) warnOfEnd(now time.Time) {

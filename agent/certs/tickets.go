@@ -52,19 +52,19 @@ func (s *ServerSet) keys() *tickets.Keys {
 	return s.tickets.value
 }
 
-// lookAtTicketsLocked takes over secrets that are new and sound, and reports whether
-// there are any.
-func (s *Server) lookAtTicketsLocked() bool {
+// lookAtTicketsLocked takes over secrets that are new and sound, and returns what is
+// to be said of them once they are used.
+func (s *Server) lookAtTicketsLocked() []news {
 	t := s.set.tickets
 	if t == nil {
-		return false
+		return nil
 	}
 	changed, err := t.look(true)
 	switch {
 	case err != nil:
 		s.log.Error("secrets of session tickets refused, the previous ones stay", "session_ticket_key_file", s.set.spec.TicketFile, "error", err)
 	case changed:
-		s.log.Info("secrets of session tickets replaced", "session_ticket_key_file", s.set.spec.TicketFile, "secrets", t.value.Len())
+		return []news{{"secrets of session tickets replaced", []any{"session_ticket_key_file", s.set.spec.TicketFile, "secrets", t.value.Len()}}}
 	}
-	return changed
+	return nil
 }
