@@ -96,7 +96,7 @@ func (e *edge) shown(name string, roots *x509.CertPool) (*x509.Certificate, erro
 func (e *edge) gets(t *testing.T, name string, roots *x509.CertPool) *x509.Certificate {
 	t.Helper()
 	var got *x509.Certificate
-	harness.Within(t, harness.Patience, "a certificate for "+name, func() (err error) {
+	harness.Within(t, 3*harness.Patience, "a certificate for "+name, func() (err error) { // a server that was down is asked again after 10 s, 20 s, 40 s
 		got, err = e.shown(name, roots)
 		return err
 	})

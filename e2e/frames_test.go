@@ -61,6 +61,20 @@ func (f *framed) open(stream uint32, ends bool, fields ...string) error {
 	return f.fr.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: f.head.Bytes(), EndHeaders: true, EndStream: ends})
 }
 
+// together has all frames that write writes arrive at the same time.
+func (f *framed) together(write func() error) error {
+	var all bytes.Buffer
+	one := f.fr
+	f.fr = http2.NewFramer(&all, nil)
+	err := write()
+	f.fr = one
+	if err != nil {
+		return err
+	}
+	_, err = f.conn.Write(all.Bytes())
+	return err
+}
+
 // until returns the first frame that is wanted.
 func (f *framed) until(what string, want func(http2.Frame) bool) http2.Frame {
 	f.t.Helper()

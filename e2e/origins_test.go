@@ -131,6 +131,7 @@ http {
   client_body_temp_path %[1]s/temporary;
   client_max_body_size 0;
   keepalive_requests 1000000;
+  keepalive_timeout 600s;
   server {
     listen 127.0.0.1:%[2]d;
     location /files/ {
@@ -170,6 +171,7 @@ LoadModule dav_module /usr/lib/apache2/modules/mod_dav.so
 LoadModule dav_fs_module /usr/lib/apache2/modules/mod_dav_fs.so
 DavLockDB %[1]s/temporary/lock
 KeepAlive On
+KeepAliveTimeout 600
 MaxKeepAliveRequests 0
 DocumentRoot %[1]s
 Alias /chunked %[1]s/files

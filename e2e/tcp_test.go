@@ -283,6 +283,7 @@ func TestConnectionsByName(t *testing.T) {
 	consul.Lists("pg", 1)
 	web := harness.StartInstance(t, "web", "web-1")
 	consul.Register(web)
+	consul.Lists("web", 1)
 	dir := t.TempDir()
 	cert, key := filepath.Join(dir, "tls.pem"), filepath.Join(dir, "tls.key")
 	certText, keyText := ca.issue(2, "www.example.com")
