@@ -139,18 +139,21 @@ func TestAdminAPI(t *testing.T) {
 			}
 		}
 	}
-	status, body, err := w.gateway.AdminGet("/v1/metrics")
-	if err != nil || status != http.StatusOK {
-		t.Fatalf("metrics: %d %v", status, err)
-	}
-	for _, want := range []string{
-		`lictor_requests_total{`, `route="orders"`, "lictor_request_duration_seconds_bucket{", "lictor_in_flight{",
-		`lictor_limit_decisions_total{decision="denied",limit="handful"} 1`, "lictor_endpoints{", "lictor_build_info{", "lictor_generation",
-	} {
-		if !contains(body, want) {
-			t.Errorf("metrics: no %q in\n%s", want, body)
+	harness.Within(t, harness.Patience, "the metrics tell of it", func() error { // some a moment after the answers
+		status, body, err := w.gateway.AdminGet("/v1/metrics")
+		if err != nil || status != http.StatusOK {
+			return fmt.Errorf("%d %w", status, err)
 		}
-	}
+		for _, want := range []string{
+			`lictor_requests_total{`, `route="orders"`, "lictor_request_duration_seconds_bucket{", "lictor_in_flight{",
+			`lictor_limit_decisions_total{decision="denied",limit="handful"} 1`, "lictor_endpoints{", "lictor_build_info{", "lictor_generation",
+		} {
+			if !contains(body, want) {
+				return fmt.Errorf("no %q in\n%s", want, body)
+			}
+		}
+		return nil
+	})
 }
 
 func TestCommands(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -78,10 +79,14 @@ func (p *pseudo) text() string {
 	return p.seen.String()
 }
 
-// last is the newest frame.
-func (p *pseudo) last() string {
-	text := p.text()
-	return text[max(strings.LastIndex(text, "\x1b[H"), 0):]
+// frames are those that have been drawn whole, the newest last.
+func (p *pseudo) frames() []string {
+	const begins, ends = "\x1b[H", "\x1b[J"
+	all := strings.Split(p.text(), begins)[1:]
+	if n := len(all); n > 0 && !strings.Contains(all[n-1], ends) {
+		all = all[:n-1]
+	}
+	return all
 }
 
 // A terminal shows what changes in place, follows its size, and is as before after
@@ -98,11 +103,19 @@ func TestWatchInATerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	far.Close()
+	// frame waits for one that is like that, of those that have been drawn since the one
+	// before it: each stands for no longer than the interval.
+	seen := 0
 	frame := func(what string, ok func(string) bool) {
 		t.Helper()
 		harness.Within(t, harness.Patience, what, func() error {
-			if f := near.last(); !ok(f) || strings.Count(f, "\x1b[J") != 1 {
-				return fmt.Errorf("%q", f)
+			all := near.frames()
+			n := slices.IndexFunc(all[seen:], ok)
+			if n < 0 {
+				return fmt.Errorf("%q", all[seen:])
+			}
+			if seen += n + 1; strings.Count(all[seen-1], "\x1b[J") != 1 {
+				t.Errorf("a frame that is cleared more than once: %q", all[seen-1])
 			}
 			return nil
 		})
@@ -128,6 +141,6 @@ func TestWatchInATerminal(t *testing.T) {
 	}
 	<-near.done
 	if !strings.HasSuffix(near.text(), "\x1b[?25h\x1b[?1049l") {
-		t.Errorf("it ends with %q", near.last())
+		t.Errorf("it ends with %q", near.text())
 	}
 }
