@@ -8,8 +8,6 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"net/netip"
-	"os"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -32,7 +30,7 @@ type admin struct {
 }
 
 func (a *Agent) listenAdmin(c *config.Config) error {
-	token, err := readToken(c.Admin.TokenFile)
+	token, err := newAdminToken(c.Admin.TokenFile, a.log.Named("admin"))
 	if err != nil {
 		return err
 	}
@@ -42,28 +40,15 @@ func (a *Agent) listenAdmin(c *config.Config) error {
 	}
 	ad := &admin{agent: a, ln: ln, addr: addrPort(ln.Addr()), guard: guard{token: token, hosts: c.Admin.Hosts}}
 	ad.guard.ui, ad.views = a.openDashboard(ad)
+	if token != nil {
+		token.replaced = ad.guard.ui.SignOutAll
+	}
 	ad.server = &http.Server{
 		Handler: ad.guard.protect(ad.routes(c)), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute,
 		ErrorLog: a.log.Named("admin").StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
 	}
 	a.admin = ad
 	return nil
-}
-
-// readToken reads a bearer token, without the newline that editors add.
-func readToken(path string) (string, error) {
-	if path == "" {
-		return "", nil
-	}
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return "", fmt.Errorf("admin token: %w", err)
-	}
-	token := strings.TrimSpace(string(b))
-	if token == "" {
-		return "", fmt.Errorf("admin token: %s is empty", path)
-	}
-	return token, nil
 }
 
 func (ad *admin) routes(c *config.Config) http.Handler {

@@ -279,6 +279,7 @@ func (a *Agent) Run(ctx, hurry context.Context) error {
 	wg.Go(func() { a.identities.Run(base) })
 	wg.Go(func() { a.feedStatsd(base) })
 	wg.Go(func() { a.watchFiles(base) })
+	wg.Go(func() { a.admin.guard.token.run(base) })
 	wg.Go(func() { a.followKV(base) })
 	wg.Go(func() { a.followTags(base) })
 	wg.Go(func() { a.watchCertificates(base) })

@@ -18,8 +18,8 @@ type dashboard struct{ agent *Agent }
 func (a *Agent) openDashboard(ad *admin) (*ui.Handler, *ui.Sampler) {
 	s := ui.NewSampler(dashboard{a})
 	o := ui.Options{Port: ad.addr.Port(), Explain: ad.explain, Fail: writeProblem}
-	if ad.guard.token != "" {
-		o.Token = ad.guard.isToken
+	if ad.guard.token != nil {
+		o.Token = ad.guard.token.is
 	}
 	return ui.NewHandler(s, o), s
 }
@@ -156,7 +156,7 @@ func (a *Agent) gatewayRow(g *generation) gatewayRow {
 	v := gatewayRow{
 		Node: a.config.NodeName, Version: a.options.Version, Started: a.started.UnixMilli(), Generation: g.number,
 		Reasons: orEmpty(a.NotReady()), Warnings: a.warnings(), InFlight: a.proxy.InFlight(), Load: a.loaded.Load(),
-		Reloads: a.reloads.ok.Load(), Refused: a.reloads.failed.Load(), Token: a.admin.guard.token != "",
+		Reloads: a.reloads.ok.Load(), Refused: a.reloads.failed.Load(), Token: a.admin.guard.token != nil,
 	}
 	for _, s := range a.sources {
 		st := s.Status()

@@ -2,8 +2,6 @@ package agent
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/json"
 	"net"
 	"net/http"
@@ -20,8 +18,8 @@ import (
 // a name that an attacker's DNS points here (so the Host is checked), or from
 // another site's page (so the origin is).
 type guard struct {
-	token string   // empty: none is asked for
-	hosts []string // names that a Host may carry, besides IP literals and localhost
+	token *adminToken // nil: none is asked for
+	hosts []string    // names that a Host may carry, besides IP literals and localhost
 	ui    *ui.Handler
 }
 
@@ -38,7 +36,7 @@ func (g *guard) protect(next http.Handler) http.Handler {
 			g.ui.ServeHTTP(w, r) // which has people sign in
 		case g.ui != nil && r.Method == http.MethodGet && (r.URL.Path == "/" || r.URL.Path+"/" == ui.Prefix):
 			http.Redirect(w, r, ui.Prefix, http.StatusSeeOther)
-		case g.token == "":
+		case g.token == nil:
 			next.ServeHTTP(w, r)
 		case r.Header.Get("Authorization") == "":
 			w.Header().Set("WWW-Authenticate", `Bearer realm="lictor"`)
@@ -88,18 +86,13 @@ func crossSite(r *http.Request) bool {
 	return false
 }
 
+// authorized reports whether a request shows the token that is in force.
 func (g *guard) authorized(r *http.Request) bool {
 	scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") {
 		return false
 	}
-	return g.isToken(strings.TrimSpace(given))
-}
-
-// isToken takes as long for any text of a length.
-func (g *guard) isToken(given string) bool {
-	a, b := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(g.token))
-	return g.token != "" && subtle.ConstantTimeCompare(a[:], b[:]) == 1
+	return g.token.is(strings.TrimSpace(given))
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {

@@ -61,6 +61,9 @@ func (ad *admin) monitorLog(w http.ResponseWriter, r *http.Request) {
 		case <-r.Context().Done():
 			return
 		case line := <-m.lines:
+			if ad.guard.token != nil && !ad.guard.authorized(r) {
+				return // another token has taken the place of the reader's
+			}
 			var b strings.Builder
 			b.Write(line)
 			for n := len(m.lines); n > 0; n-- {

@@ -10,11 +10,15 @@ import (
 )
 
 // monitorFrom reads the gateway's log over the admin API, line by line.
-func (g *gateway) monitorFrom(ctx context.Context, query string) (*http.Response, *bufio.Reader) {
+func (g *gateway) monitorFrom(ctx context.Context, query string, fields ...string) (*http.Response, *bufio.Reader) {
 	g.t.Helper()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+g.admin.addr.String()+"/v1/monitor"+query, http.NoBody)
 	if err != nil {
 		g.t.Fatal(err)
+	}
+	for _, f := range fields {
+		name, value, _ := strings.Cut(f, ": ")
+		r.Header.Set(name, value)
 	}
 	resp, err := fresh.RoundTrip(r)
 	if err != nil {

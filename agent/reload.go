@@ -47,6 +47,7 @@ type reloadCounts struct{ ok, failed atomic.Uint64 }
 func (a *Agent) Reload() (ReloadReport, error) {
 	a.reloading.Lock()
 	defer a.reloading.Unlock()
+	unread := a.admin.guard.token.look(false)
 	old := a.current.Load()
 	begun := a.read.begin()
 	docs, tags := a.kv.newest(), a.tags.current()
@@ -71,6 +72,9 @@ func (a *Agent) Reload() (ReloadReport, error) {
 	g.kv = docs
 	for _, name := range config.RestartNeeded(a.config, c) {
 		g.notes = append(g.notes, fmt.Sprintf("restart needed: %s changed", name))
+	}
+	if unread != nil {
+		g.notes = append(g.notes, fmt.Sprintf("admin token: %v: the previous one stays", unread))
 	}
 	a.log.SetLevel(hclog.LevelFromString(c.LogLevel))
 	a.commit(g)

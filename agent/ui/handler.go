@@ -23,8 +23,8 @@ const Prefix = "/ui/"
 
 // Options say how the dashboard is served.
 type Options struct {
-	// Token reports whether a text is the admin API's token; nil when that asks for
-	// none. It must take as long for any text.
+	// Token reports whether a text is the admin API's token now; nil when that asks
+	// for none. It must take as long for any text.
 	Token func(string) bool
 	// Port is the listener's. Browsers send cookies to every port of a machine, so
 	// the cookie's name holds it.
@@ -203,7 +203,13 @@ func (h *Handler) signIn(w http.ResponseWriter, r *http.Request) {
 	if old, ok := h.secret(r); ok {
 		h.sessions.finish(old)
 	}
-	h.setCookie(w, r, h.sessions.begin())
+	secret := h.sessions.begin()
+	if !h.token(strings.TrimSpace(r.PostForm.Get("token"))) { // replaced meanwhile, maybe before SignOutAll could see the session
+		h.sessions.finish(secret)
+		h.page(w, http.StatusForbidden, "signin.html", map[string]any{"Refused": true})
+		return
+	}
+	h.setCookie(w, r, secret)
 	http.Redirect(w, r, Prefix, http.StatusSeeOther)
 }
 

@@ -123,6 +123,29 @@ func TestSessionsEnd(t *testing.T) {
 	}
 }
 
+// Another token ends what was begun with the one before, even what begins at that
+// moment.
+func TestAnotherTokenEndsSessions(t *testing.T) {
+	t.Parallel()
+	s := newSite("x")
+	one, two := s.signedIn(t, "x"), s.signedIn(t, "x")
+	s.SignOutAll()
+	for _, cookie := range []string{one, two} {
+		if a := s.ask(t, "GET", "/ui/", "", cookie); a.StatusCode != http.StatusSeeOther {
+			t.Errorf("an old session gets %d", a.StatusCode)
+		}
+	}
+	if a := s.ask(t, "GET", "/ui/", "", s.signedIn(t, "x")); a.StatusCode != http.StatusOK {
+		t.Errorf("a new session gets %d", a.StatusCode)
+	}
+	s.SignOutAll()
+	asked := 0
+	s.token = func(given string) bool { asked++; return given == "x" && asked == 1 } // replaced after the first look
+	if a := s.ask(t, "POST", "/ui/sign-in", "token=x", origin); a.StatusCode != http.StatusForbidden || len(a.Cookies()) != 0 || len(s.sessions.end) != 0 {
+		t.Errorf("%d %v, %d sessions", a.StatusCode, a.Cookies(), len(s.sessions.end))
+	}
+}
+
 // The form is for who has signed in, and for our own pages.
 func TestWhoMayExplain(t *testing.T) {
 	t.Parallel()

@@ -62,6 +62,16 @@ func (s *sessions) finish(secret string) {
 	delete(s.end, sha256.Sum256([]byte(secret)))
 }
 
+func (s *sessions) finishAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.end)
+}
+
+// SignOutAll ends every session. It is called after another token has taken the
+// place of the one that they were begun with.
+func (h *Handler) SignOutAll() { h.sessions.finishAll() }
+
 // secret returns what the browser keeps of its session.
 func (h *Handler) secret(r *http.Request) (string, bool) {
 	c, err := r.Cookie(h.cookie)
