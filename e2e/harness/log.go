@@ -57,12 +57,13 @@ func (l *Log) pipe(t testing.TB) (*os.File, error) {
 // showOnFailure prints the end of the log when the test has failed. All of it is
 // among the test's artifacts (go test -artifacts).
 func (l *Log) showOnFailure(t testing.TB, name string) {
+	dir := t.ArtifactDir() // asked for now, so that it is removed later than this writes
 	t.Cleanup(func() {
 		if !t.Failed() {
 			return
 		}
 		text := l.String()
-		if err := keep(text, t.ArtifactDir(), strings.ReplaceAll(name, " ", "-")+"-*.log"); err != nil {
+		if err := keep(text, dir, strings.ReplaceAll(name, " ", "-")+"-*.log"); err != nil {
 			t.Log(err)
 		}
 		const most = 4_000
