@@ -44,19 +44,28 @@ func (t *tagRoutes) take(s *source, snap *catalog.Snapshot) *catalog.Snapshot {
 	return t.holdLocked(snap, s.applied.Load())
 }
 
-// holdLocked leaves services as the pools know them whose tags are not taken up yet.
-func (t *tagRoutes) holdLocked(snap, applied *catalog.Snapshot) *catalog.Snapshot {
+// holdLocked leaves services whose tags are not taken up yet as they are in the first
+// of the others that has them: in what the routes are made of, or the pools know.
+func (t *tagRoutes) holdLocked(snap *catalog.Snapshot, before ...*catalog.Snapshot) *catalog.Snapshot {
 	for name := range t.pending {
-		if applied != nil && applied.Services[name] != nil && snap.Services[name] != nil {
-			snap = snap.With(applied.Services[name])
+		if snap.Services[name] == nil {
+			continue
+		}
+		for _, b := range before {
+			if b != nil && b.Services[name] != nil {
+				snap = snap.With(b.Services[name])
+				break
+			}
 		}
 	}
 	return snap
 }
 
 // release lets the pools know of the services whose tags have been taken up, or
-// refused, as they were when they had these marks.
-func (t *tagRoutes) release(a *Agent, marks map[string]string) {
+// refused, as they were when they had these marks. Those that have changed since are
+// for the pools as in the snapshot that the routes are made of, nil when those of
+// before stay.
+func (t *tagRoutes) release(a *Agent, marks map[string]string, taken *catalog.Snapshot) {
 	t.applying.Lock()
 	defer t.applying.Unlock()
 	t.mu.Lock()
@@ -67,7 +76,7 @@ func (t *tagRoutes) release(a *Agent, marks map[string]string) {
 		}
 	}
 	s := t.source
-	snap := t.holdLocked(t.snap, s.applied.Load())
+	snap := t.holdLocked(t.snap, taken, s.applied.Load())
 	t.mu.Unlock()
 	a.apply(s, snap)
 }

@@ -25,17 +25,22 @@ func (a *Agent) retag(ctx context.Context) {
 		begun := time.Now()
 		a.refollow()
 		t.mu.Lock()
-		changed, input, marks := t.recount || len(t.pending) > 0, t.input, t.marks
+		changed, input, marks, snap := t.recount || len(t.pending) > 0, t.input, t.marks, t.snap
 		t.recount = false
 		t.mu.Unlock()
 		if !changed {
 			continue
 		}
 		t.refusal.Store(nil)
+		a.set.Ahead(snap) // from the moment on that anybody may make pools for the new routes
 		if set := t.rebuild(a, input); !set.same(a.current.Load().tags) {
 			_, _ = a.Reload() // it has logged what is wrong
 		}
-		t.release(a, marks)
+		if !t.latest.Load().same(a.current.Load().tags) {
+			snap = nil
+		}
+		t.release(a, marks, snap)
+		a.set.Ahead(nil)
 		rest := time.NewTimer(max(retagFloor, retagShare*time.Since(begun)))
 		select {
 		case <-ctx.Done():

@@ -30,7 +30,8 @@ import (
 //
 // A service whose tags changed stays as it was for the pools until the generation
 // made of its new tags serves: a route for the instances with a tag would else be
-// without any for a moment. Health waits for nothing: where requests are divided by the
+// without any for a moment. For the same reason that generation's own pools are made
+// of the service as it has become. Health waits for nothing: where requests are divided by the
 // number of healthy instances, the weights follow later.
 type tagRoutes struct {
 	watch   *consul.TagWatch
@@ -119,10 +120,10 @@ func (a *Agent) followTags(ctx context.Context) {
 	defer wg.Wait()
 	wg.Go(func() { a.retag(ctx) })
 	saved := t.watch.Saved()
-	t.mu.Lock()
-	t.saved = len(saved) > 0
-	t.mu.Unlock()
 	t.find(saved)
+	t.mu.Lock()
+	t.saved = len(saved) > 0 // once they are found: without them nothing would be waited for
+	t.mu.Unlock()
 	t.watch.Run(ctx, t.find)
 }
 

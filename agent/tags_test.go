@@ -270,3 +270,66 @@ func TestFabioOptions(t *testing.T) {
 		t.Errorf("got %d routes, %v", len(r.Routes), r.Warnings)
 	}
 }
+
+// tagOne gives one instance of a service these tags.
+func (f *fakeConsul) tagOne(service string, n int, tags ...string) {
+	f.change(func() {
+		e := *f.services[service][n]
+		s := *e.Service
+		s.Tags, e.Service = tags, &s
+		f.services[service][n] = &e
+	})
+}
+
+// Instances get other tags one after the other, as when a version is rolled out, so
+// that for a while their options differ. No request finds a route without instances:
+// neither before the pools know of the new tags nor when the next ones come while the
+// former are being taken up.
+func TestTagsChangeOneByOne(t *testing.T) {
+	t.Parallel()
+	f := newFakeConsul(t)
+	f.set("web", says(t, "web").String(), says(t, "web").String())
+	f.tag("web", "urlprefix-/web strip=/web")
+	g := start(t, f.block("fabio_tags = true")).awaitReady()
+	g.gives("/web", "web")
+	served := func(when string) {
+		t.Helper()
+		for range 20 {
+			if a := g.get("/web"); a.status != http.StatusOK && !t.Failed() {
+				t.Errorf("%s: %d %s", when, a.status, a.body)
+			}
+		}
+	}
+	taken := func() bool {
+		g.tags.mu.Lock()
+		defer g.tags.mu.Unlock()
+		return len(g.tags.pending) == 0
+	}
+	// The tag that is first in the alphabet counts where as many carry another.
+	for _, option := range []string{" host=a.example", "", " strip=/web", " host=a.example", ""} {
+		tag := "urlprefix-/web" + option
+		g.reloading.Lock()
+		made, began := g.tags.latest.Load(), g.current.Load().number
+		f.tagOne("web", 0, tag)
+		eventually(t, "routes are made of the first's tags", func() bool { return g.tags.latest.Load() != made })
+		g.tags.mu.Lock()
+		mark := g.tags.marks["web"]
+		g.tags.mu.Unlock()
+		f.tagOne("web", 1, tag)
+		eventually(t, "the second's tags have come", func() bool {
+			g.tags.mu.Lock()
+			defer g.tags.mu.Unlock()
+			return g.tags.marks["web"] != mark
+		})
+		g.tags.applying.Lock() // what the pools know stays
+		g.reloading.Unlock()
+		eventually(t, "routes of the first's tags serve", func() bool { return g.current.Load().number > began })
+		served("before the pools know of the first's tags")
+		g.tags.applying.Unlock()
+		eventually(t, "the second's tags are taken up", func() bool {
+			served("while the second's tags are taken up")
+			return taken()
+		})
+		served("once all are taken up")
+	}
+}

@@ -5,7 +5,6 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/lictor/lictor/e2e/datacenter"
 	"github.com/lictor/lictor/e2e/harness"
+	"github.com/lictor/lictor/e2e/process"
 )
 
 // dashboard is what matters here of Grafana's.
@@ -61,14 +61,11 @@ route "private" {
 	prometheus := harness.StartPrometheus(t, w.gateway, rules)
 
 	// An instance that nobody listens at has requests tried again.
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	nobody, err := process.FreePorts(1) // no other test's instance gets it meanwhile
 	if err != nil {
 		t.Fatal(err)
 	}
-	ln.Close()
-	w.consul.RegisterAs(datacenter.Registration{
-		ID: "orders-dead", Name: "orders", Address: "127.0.0.1", Port: ln.Addr().(*net.TCPAddr).Port,
-	})
+	w.consul.RegisterAs(datacenter.Registration{ID: "orders-dead", Name: "orders", Address: "127.0.0.1", Port: nobody[0]})
 	load := harness.Load{URL: w.gateway.URL("/orders"), Workers: 4}.Start(t)
 	w.gateway.Reload()
 

@@ -47,6 +47,7 @@ func TestExplain(t *testing.T) {
 	says(explain(1, g.URL("/orders/..%2Fadmin")), "REFUSED with 400", "hides a dot segment")
 
 	// Who would be asked is who is.
+	harness.Within(t, harness.Patience, "nothing is in flight", idle(g))
 	for range 6 {
 		var v struct {
 			Outcome  struct{ Reaches bool }

@@ -193,9 +193,12 @@ func TestLogsToSyslog(t *testing.T) {
 	if err := json.Unmarshal([]byte(line), &entry); err != nil || entry["request_id"] != a.Header.Get("X-Request-Id") {
 		t.Errorf("the message is %q: %v", line, err)
 	}
-	harness.Within(t, harness.Patience, "lost lines are counted", func() error {
+	harness.Within(t, harness.Patience, "lost lines are counted, and it is told", func() error {
 		if w.gateway.Metric(t, "lictor_access_log_dropped_total") == 0 {
-			return errors.New("none is")
+			return errors.New("none is counted")
+		}
+		if !w.gateway.Log.Contains("lines are lost") {
+			return errors.New("it is not told")
 		}
 		return nil
 	})

@@ -97,13 +97,13 @@ func TestCanary(t *testing.T) {
 	load.WaitFor(500)
 	for range 2 {
 		consul.Report(canary, "critical")
-		harness.Within(t, 2*harness.Prompt, "the others take over", onlyByMany(g, "/shop", 40, stable...))
+		harness.Within(t, harness.Patience, "the others take over", onlyByMany(g, "/shop", 40, stable...))
 		load.WaitFor(load.Sent() + 500)
 		if n := g.Metric(t, "lictor_split_share", "route=shop", "tags=v2"); n != 0 {
 			t.Errorf("the canary's share is %v", n)
 		}
 		consul.Report(canary, "passing")
-		harness.Within(t, 2*harness.Prompt, "the canary is back", onlyByMany(g, "/shop", 40, all...))
+		harness.Within(t, harness.Patience, "the canary is back", onlyByMany(g, "/shop", 40, all...))
 		load.WaitFor(load.Sent() + 500)
 	}
 	g.WritePolicies(canaryRoute(0, 1))

@@ -35,7 +35,7 @@ type TagWatch struct {
 
 // TagStatus tells how current what is known is.
 type TagStatus struct {
-	// Known says that Consul has answered once.
+	// Known says that Consul has answered once, and that take has had the answer.
 	Known bool
 	// Held is why the last answer was not believed, "" when it was.
 	Held string
@@ -115,11 +115,11 @@ func (w *TagWatch) Run(ctx context.Context, take func(names []string)) {
 			continue
 		}
 		w.backoff = 0
-		w.believed()
 		if first || !slices.Equal(known, names.list) {
 			first, known = false, names.list
 			take(names.list)
 		}
+		w.believed() // once they have been taken: who sees it known may rely on them
 		pause(ctx, kick, servicesFloor-time.Since(sent))
 	}
 }

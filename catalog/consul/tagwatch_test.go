@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -69,6 +70,31 @@ func TestTagWatchTellsOfChanges(t *testing.T) {
 		if got := (*heard)[len(*heard)-1]; got != "[]" {
 			t.Errorf("heard %q", *heard)
 		}
+	})
+}
+
+// Nothing is known before the first answer has been taken: a gateway that is ready then
+// would have no routes.
+func TestTagWatchIsKnownOnceTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.set("a", tags("a", "x-1"))
+		conf := api.DefaultNonPooledConfig()
+		conf.HttpClient = &http.Client{Transport: f}
+		w, err := NewTagWatch(Config{API: conf, Logger: hclog.NewNullLogger()}, func(tag string) bool { return strings.HasPrefix(tag, "x-") })
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var ended sync.WaitGroup
+		var early bool
+		ended.Go(func() { w.Run(ctx, func([]string) { early = early || w.Status().Known }) })
+		pass(3 * time.Second)
+		if early || !w.Status().Known {
+			t.Errorf("known before it was taken: %v, after: %v", early, w.Status().Known)
+		}
+		cancel()
+		ended.Wait()
 	})
 }
 

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"bytes"
 	"compress/gzip"
 	"encoding/hex"
 	"fmt"
@@ -62,6 +63,10 @@ func (c *Collector) Answer(status int) {
 }
 
 func (c *Collector) take(w http.ResponseWriter, r *http.Request) {
+	text, err := io.ReadAll(r.Body)
+	if err != nil {
+		return // the gateway broke off, as when it is ended: it has exported nothing
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.asked = append(c.asked, r.Header)
@@ -69,7 +74,7 @@ func (c *Collector) take(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(c.answer)
 		return
 	}
-	all, err := decode(r)
+	all, err := decode(r, text)
 	if err != nil || r.Method != http.MethodPost || r.URL.Path != "/v1/traces" {
 		c.t.Errorf("an export that is none: %s %s: %v", r.Method, r.URL, err)
 		w.WriteHeader(http.StatusBadRequest)
@@ -88,18 +93,15 @@ func (c *Collector) take(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/x-protobuf")
 }
 
-func decode(r *http.Request) (*otlp.TracesData, error) {
-	var body io.Reader = r.Body
+func decode(r *http.Request, text []byte) (*otlp.TracesData, error) {
 	if r.Header.Get("Content-Encoding") == "gzip" {
-		z, err := gzip.NewReader(r.Body)
+		z, err := gzip.NewReader(bytes.NewReader(text))
 		if err != nil {
 			return nil, err
 		}
-		body = z
-	}
-	text, err := io.ReadAll(body)
-	if err != nil {
-		return nil, err
+		if text, err = io.ReadAll(z); err != nil {
+			return nil, err
+		}
 	}
 	all := &otlp.TracesData{}
 	return all, proto.Unmarshal(text, all)

@@ -3,6 +3,8 @@ package upstream
 import (
 	"slices"
 	"time"
+
+	"github.com/lictor/lictor/catalog"
 )
 
 // Pool is what a route sends its requests to: the endpoints of one service that
@@ -17,6 +19,10 @@ type Pool struct {
 	svc  *service  // nil for a pool made of pools, which has one of these two
 	over *failover // of one with fallbacks
 	cut  *split    // of one that splits
+
+	// ahead is what the pool is filled by in place of what is known of the service,
+	// nil for nothing. It is guarded by set.mu.
+	ahead *catalog.Service
 
 	// What follows is guarded by svc.mu.
 	seated bool // false once Retain dropped the pool

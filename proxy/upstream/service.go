@@ -72,14 +72,23 @@ func membersOf(p *Pool, known *catalog.Service) []member {
 // reseat gives the pools their seats by what is known, and lets go the
 // endpoints that have none left. The caller holds set.mu.
 func (v *service) reseat(known *catalog.Service, source string, pools []*Pool) {
-	plan := make([]seating, len(pools))
+	plan, mixed := make([]seating, len(pools)), false
 	for i, p := range pools {
-		plan[i] = seating{p, v.set.nearFirst(membersOf(p, known))}
+		by := known
+		if p.ahead != nil {
+			by, mixed = p.ahead, true
+		}
+		plan[i] = seating{p, v.set.nearFirst(membersOf(p, by))}
 	}
 	v.mu.Lock()
 	v.known, v.source, v.pools = known, source, pools
 	for _, s := range plan {
 		v.seatLocked(s)
+	}
+	if mixed { // who was seated early may have turned out healthier, or less so
+		for _, e := range v.endpoints {
+			e.surveyLocked()
+		}
 	}
 	retired := v.sweepLocked()
 	v.mu.Unlock()

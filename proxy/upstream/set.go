@@ -36,6 +36,7 @@ type Set struct {
 	mu        sync.Mutex // taken before any service's
 	order     []string
 	snapshots map[string]*catalog.Snapshot
+	ahead     *catalog.Snapshot // of one source; see Ahead
 	services  map[string]*service
 	pools     map[poolKey]*Pool
 	dice      dice
@@ -86,6 +87,7 @@ func (s *Set) Apply(snap *catalog.Snapshot) []Change {
 			v.confirm(known)
 			continue
 		}
+		v.level()
 		v.reseat(known, source, v.pools)
 		if c := changeOf(old, known, source); c.any() {
 			changes = append(changes, c)
@@ -167,6 +169,7 @@ func (s *Set) seat(p *Pool) {
 		// now can be trusted.
 		known, source = k, src
 	}
+	p.ahead = s.aheadOf(known, source, v.name)
 	v.reseat(known, source, append(v.pools, p))
 }
 
@@ -215,6 +218,7 @@ func (s *Set) retain(v *service, keep map[*Pool]bool) {
 			continue
 		}
 		dropped = append(dropped, p)
+		p.ahead = nil
 		if s.pools[p.key] == p {
 			delete(s.pools, p.key)
 		}
