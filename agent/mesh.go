@@ -21,10 +21,12 @@ type mesh struct {
 	intentions *connect.Intentions // nil when no listener is a destination
 	servers    []*connect.Server   // of listeners that are
 
-	moved  chan struct{} // capacity 1: routes have to go otherwise
-	memory meshMemory    // of offered
+	moved  chan struct{}     // capacity 1: routes have to go otherwise
+	memory meshMemory        // of offered
+	able   func(string) bool // whether the gateway can speak to a service through it
 
-	mu sync.Mutex
+	mu   sync.Mutex
+	last *catalog.Snapshot // what was learnt from; nil before the first
 	// offered holds the services that have been seen to offer the mesh. One
 	// stays for as long as the gateway runs, and with data_dir over restarts:
 	// that its sidecars are gone is no reason to speak to it in clear.
@@ -50,6 +52,8 @@ func (a *Agent) openMesh(c *config.Config) (*mesh, error) {
 	m.identity = connect.New(connect.Config{
 		Consul: access, Service: c.Consul.MeshService(), Datacenter: c.Consul.Datacenter, Logger: a.log.Named("mesh"),
 	})
+	m.able = m.identity.Able
+	m.identity.Progress = func() { m.takeAgain(a) }
 	if slices.ContainsFunc(c.Listeners, func(l config.Listener) bool { return l.Mesh }) {
 		m.intentions = connect.NewIntentions(m.identity)
 		m.intentions.Normal = normal
@@ -102,17 +106,32 @@ func (m *mesh) server(requests bool) *connect.Server {
 // for that.
 func (m *mesh) take(a *Agent, snap *catalog.Snapshot) {
 	if m.learn(a, snap) {
-		a.ways.Add(1)
-		m.mu.Lock()
-		err := m.memory.save(m.offered)
-		m.mu.Unlock()
-		if err != nil {
-			a.log.Warn("which services offer the mesh will not be known after a restart", "error", err)
-		}
-		select {
-		case m.moved <- struct{}{}:
-		default:
-		}
+		m.change(a)
+	}
+}
+
+// takeAgain has routes follow that have waited for the gateway to be able to.
+func (m *mesh) takeAgain(a *Agent) {
+	m.mu.Lock()
+	changed := m.last != nil && m.learnLocked(a, m.last)
+	m.mu.Unlock()
+	if changed {
+		m.change(a)
+	}
+}
+
+// change remembers what was learnt, and has routes follow.
+func (m *mesh) change(a *Agent) {
+	a.ways.Add(1)
+	m.mu.Lock()
+	err := m.memory.save(m.offered)
+	m.mu.Unlock()
+	if err != nil {
+		a.log.Warn("which services offer the mesh will not be known after a restart", "error", err)
+	}
+	select {
+	case m.moved <- struct{}{}:
+	default:
 	}
 }
 
@@ -124,6 +143,12 @@ func (m *mesh) learn(a *Agent, snap *catalog.Snapshot) (changed bool) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.last = snap
+	return m.learnLocked(a, snap)
+}
+
+// learnLocked is learn of a snapshot of Consul's, under m.mu.
+func (m *mesh) learnLocked(a *Agent, snap *catalog.Snapshot) (changed bool) {
 	for service := range m.lacking {
 		if snap.Services[catalog.MeshName(service)] == nil {
 			delete(m.lacking, service) // nobody follows it, so nobody knows
@@ -133,11 +158,12 @@ func (m *mesh) learn(a *Agent, snap *catalog.Snapshot) (changed bool) {
 		service, is := catalog.CutMeshName(name)
 		switch {
 		case !is || m.offered[service]:
-		case m.lacking[service] && slices.ContainsFunc(v.Instances, func(i catalog.Instance) bool { return i.Eligible() }),
+		case m.lacking[service] && slices.ContainsFunc(v.Instances, func(i catalog.Instance) bool { return i.Eligible() }) && m.able(service),
 			!m.lacking[service] && v.Registered():
 			// A route that goes in clear moves once somebody is there to take its
-			// requests. Until it was known either way, it went through the mesh, and
-			// now needs the service in clear no longer followed.
+			// requests, and the gateway can speak to him. Until it was known either way,
+			// it went through the mesh, and now needs the service in clear no longer
+			// followed.
 			changed = true
 			m.offered[service] = true
 			delete(m.lacking, service)
@@ -193,18 +219,32 @@ func (m *mesh) way(c *config.Config, r *config.Route) way {
 	return through
 }
 
-// follow tells the identity which services are spoken to through the mesh.
+// follow tells the identity which services are spoken to through the mesh, or may be
+// once they offer it.
 func (m *mesh) follow(g *generation) {
 	if m == nil {
 		return
 	}
 	var services []string
-	for _, r := range g.everyRoute() {
-		for _, d := range destinations(r) {
-			services = append(services, d.Service())
+	for _, name := range g.services {
+		if service, is := catalog.CutMeshName(name); is && !catalog.Elsewhere(service) {
+			services = append(services, service)
 		}
 	}
 	m.identity.Follow(services)
+}
+
+// unasked names the services that a generation's routes send requests to through the
+// mesh while Consul has not said yet what they speak.
+func (m *mesh) unasked(g *generation) (services []string) {
+	for _, r := range g.everyRoute() {
+		for _, d := range destinations(r) {
+			if !d.Asked() {
+				services = append(services, d.Service())
+			}
+		}
+	}
+	return slices.Compact(slices.Sorted(slices.Values(services)))
 }
 
 // notReady says why what a generation's routes send through the mesh can't go

@@ -21,6 +21,7 @@ func newTestMesh() (*Agent, *mesh) {
 	return a, &mesh{
 		identity: connect.New(connect.Config{Service: "edge", Logger: a.log}),
 		offered:  map[string]bool{}, lacking: map[string]bool{},
+		able: func(string) bool { return true },
 	}
 }
 
@@ -160,5 +161,40 @@ func TestMeshMemory(t *testing.T) {
 	}
 	if got, err := (meshMemory{}).load(); err != nil || len(got) != 0 {
 		t.Errorf("without a directory: %v, %v", got, err)
+	}
+}
+
+// A route that goes in clear stays there until the gateway can speak to the service
+// through the mesh, and moves then without another word of the catalog.
+func TestMeshLearnsToMoveOnceAble(t *testing.T) {
+	a, m := newTestMesh()
+	m.moved = make(chan struct{}, 1)
+	able := false
+	m.able = func(service string) bool {
+		if service != "web" {
+			t.Errorf("asked whether it can speak to %q", service)
+		}
+		return able
+	}
+	m.takeAgain(a) // before the catalog has said anything
+	m.take(a, snapshot(map[string][]string{"web": {"up"}, "web@mesh": nil}))
+	<-m.moved // into the clear
+	m.take(a, snapshot(map[string][]string{"web": {"up"}, "web@mesh": {"up"}}))
+	m.takeAgain(a)
+	goes := func() string {
+		return m.way(&config.Config{}, &config.Route{Service: "web", Mesh: config.MeshAuto}).pool
+	}
+	if pool, before := goes(), a.ways.Load(); pool != "web" || len(m.moved) > 0 || before != 1 {
+		t.Errorf("without an identity: it goes to %q, %d changes", pool, before)
+	}
+	able = true
+	m.takeAgain(a)
+	<-m.moved
+	if pool, now := goes(), a.ways.Load(); pool != "web@mesh" || now != 2 {
+		t.Errorf("with an identity: it goes to %q, %d changes", pool, now)
+	}
+	m.takeAgain(a)
+	if len(m.moved) > 0 {
+		t.Error("it has moved twice")
 	}
 }

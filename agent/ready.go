@@ -37,6 +37,9 @@ func (a *Agent) NotReady() []string {
 		case len(waiting) > 0:
 		case g.ways != a.ways.Load(): // looked at after the answers, which change it
 			why = append(why, "routes are about to go where Consul says by now")
+		case len(a.mesh.unasked(g)) > 0:
+			names := a.mesh.unasked(g)
+			why = append(why, fmt.Sprintf("consul has not said yet what %d of the services in the mesh speak: %q", len(names), first(names, 5)))
 		case kv == "" && tags == "": // or there are routes to come, whose services have not been asked for
 			a.ready.answered.Store(true)
 		}

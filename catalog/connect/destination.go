@@ -21,6 +21,7 @@ type Destination struct {
 	in       *Identity
 	service  string
 	protocol atomic.Pointer[string]
+	asked    atomic.Bool // Consul has told the protocol, or that it won't
 	verdict  verdict
 }
 
@@ -47,6 +48,10 @@ func (d *Destination) Protocol() string {
 	}
 	return ""
 }
+
+// Asked reports whether Consul has said what the service speaks, or that it won't tell,
+// which a missing right is a reason for: then Protocol stays empty.
+func (d *Destination) Asked() bool { return d.asked.Load() }
 
 // spoken are the protocols that are HTTP, or may be.
 var spoken = []string{"", "tcp", "http", "http2", "grpc"}

@@ -30,7 +30,8 @@ type fakeAgent struct {
 	index   uint64
 	changed chan struct{} // closed at each change
 	answers map[string]any
-	status  int // of every answer; 0 means 200
+	status  int    // of every answer; 0 means 200
+	refused string // the path that is answered with 500
 	asked   map[string]int
 	indexes map[string][]uint64 // what each path was asked with
 }
@@ -91,6 +92,14 @@ func (f *fakeAgent) fail(status int) {
 	f.wakeLocked()
 }
 
+// refuse lets one path be answered with 500; "" ends it.
+func (f *fakeAgent) refuse(path string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.refused = path
+	f.wakeLocked()
+}
+
 // rewind lets the agent go on with a lower index, as one that lost its state.
 func (f *fakeAgent) rewind() {
 	f.mu.Lock()
@@ -133,6 +142,9 @@ func (f *fakeAgent) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	status, answer, at := f.status, f.answers[r.URL.Path], f.index
+	if r.URL.Path == f.refused {
+		status = http.StatusInternalServerError
+	}
 	f.mu.Unlock()
 	if status != 0 {
 		http.Error(w, "scripted", status)
@@ -159,11 +171,17 @@ func byDefault(policy string) any {
 func (f *fakeAgent) identity(now func() time.Time) *Identity {
 	f.t.Helper()
 	i := New(Config{Consul: f, Service: "edge", Logger: nullLogger, Now: now})
+	f.run(i)
+	return i
+}
+
+// run runs an identity until the test ends.
+func (f *fakeAgent) run(i *Identity) {
+	f.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); i.Run(ctx) }()
 	f.t.Cleanup(func() { cancel(); <-done })
-	return i
 }
 
 // eventually waits until the condition holds.

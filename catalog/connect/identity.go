@@ -13,6 +13,10 @@ import (
 // Identity is who the gateway is in the mesh: its leaf certificate and the roots
 // that vouch for others, kept current by Run.
 type Identity struct {
+	// Progress is called when Able may say something else than before, from Run. It is
+	// set before Run, or nil.
+	Progress func()
+
 	cfg   Config
 	now   func() time.Time
 	leaf  atomic.Pointer[Leaf]
@@ -103,6 +107,20 @@ func (i *Identity) complete() {
 	if i.leaf.Load() != nil && i.roots.Load() != nil {
 		i.once.Do(func() { close(i.first) })
 	}
+	i.progress()
+}
+
+func (i *Identity) progress() {
+	if i.Progress != nil {
+		i.Progress()
+	}
+}
+
+// Able reports whether a service can be spoken to at present, as far as that is up to
+// the gateway: there is something to show, something to judge others by, and Consul has
+// been asked what the service speaks.
+func (i *Identity) Able(service string) bool {
+	return i.Check() == nil && i.Destination(service).Asked()
 }
 
 // First is closed once there has been a leaf and a set of roots.

@@ -152,6 +152,47 @@ func TestProtocols(t *testing.T) {
 	}
 }
 
+// TestAble has a service that can be spoken to once there is all that it takes, whatever
+// comes last, and is told of it. One whose protocol is not told is spoken to all the same.
+func TestAble(t *testing.T) {
+	for _, last := range []string{rootsPath, leafPath, chainPath + "web"} {
+		t.Run(last, func(t *testing.T) {
+			f := newFakeAgent(t)
+			a := newAuthority(t, "a")
+			give := map[string]any{rootsPath: rootsOf(a), leafPath: a.leaf("edge", time.Now().Add(time.Hour)), chainPath + "web": "http2"}
+			for path, v := range give {
+				if path != last {
+					f.set(path, v)
+				}
+			}
+			f.refuse(last)
+			i := New(Config{Consul: f, Service: "edge", Logger: nullLogger})
+			able := make(chan bool, 100)
+			i.Progress = func() { able <- i.Able("web") }
+			i.Follow([]string{"a", "web", "z"}) // the others are unknown to it
+			f.run(i)
+			eventually(t, "all else is known", func() bool {
+				return f.times(last) > 0 && (i.leaf.Load() != nil) == (last != leafPath) && (i.roots.Load() != nil) == (last != rootsPath) &&
+					i.Destination("a").Asked() && i.Destination("z").Asked() && i.Destination("web").Asked() == (last != chainPath+"web")
+			})
+			if i.Able("web") {
+				t.Error("it is said to be able already")
+			}
+			f.set(last, give[last])
+			f.refuse("")
+			i.Follow([]string{"a", "web", "z"})
+			for !<-able {
+			}
+			if d := i.Destination("web"); !i.Able("web") || d.Protocol() != "http2" {
+				t.Errorf("it speaks %q", d.Protocol())
+			}
+			if d := i.Destination("z"); !i.Able("z") || d.Protocol() != "" {
+				t.Errorf("what is not told is %q", d.Protocol())
+			}
+		})
+	}
+}
+
 func TestFresh(t *testing.T) {
 	f := newFakeAgent(t)
 	a := newAuthority(t, "a")

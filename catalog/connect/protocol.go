@@ -2,6 +2,7 @@ package connect
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -48,7 +49,8 @@ func (i *Identity) followProtocols(ctx context.Context) {
 	}
 }
 
-// askProtocols reports whether all answered.
+// askProtocols reports whether all answered. One that Consul does not tell keeps none
+// of the others from being asked for; where it gives no answer at all, they wait.
 func (i *Identity) askProtocols(ctx context.Context) bool {
 	i.mu.Lock()
 	all := make([]*Destination, 0, len(i.followed))
@@ -56,26 +58,36 @@ func (i *Identity) askProtocols(ctx context.Context) bool {
 		all = append(all, d)
 	}
 	i.mu.Unlock()
+	told := true
 	for _, d := range all {
-		if !d.askProtocol(ctx) {
-			return false
+		err := d.askProtocol(ctx)
+		told = told && err == nil
+		status := statusCode(err)
+		if err != nil && status == 0 {
+			break
+		}
+		if (err == nil || status/100 == 4) && d.asked.CompareAndSwap(false, true) {
+			i.progress()
 		}
 	}
-	return true
+	return told
 }
 
-func (d *Destination) askProtocol(ctx context.Context) bool {
+func (d *Destination) askProtocol(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
 	chain, _, err := d.in.cfg.Consul.API().DiscoveryChain().Get(d.service, nil, d.in.cfg.Consul.Options(ctx, 0, 0))
-	if err != nil || chain == nil || chain.Chain == nil {
+	if err == nil && (chain == nil || chain.Chain == nil) {
+		err = errors.New("consul tells no discovery chain")
+	}
+	if err != nil {
 		d.in.cfg.Logger.Debug("mesh: a service's protocol can't be had, the last stays in force", "service", d.service, "error", err)
-		return false
+		return err
 	}
 	now := chain.Chain.Protocol
 	if was := d.Protocol(); was != now {
 		d.protocol.Store(&now)
 		d.in.cfg.Logger.Info("mesh: protocol of a service", "service", d.service, "protocol", now)
 	}
-	return true
+	return nil
 }

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"testing"
@@ -79,7 +80,19 @@ func startConsul(t testing.TB, options datacenter.Options) *Consul {
 		t.Fatal(err)
 	}
 	t.Cleanup(agent.Kill)
-	return &Consul{Agent: agent, t: t}
+	c := &Consul{Agent: agent, t: t}
+	t.Cleanup(c.showChecks)
+	return c
+}
+
+// showChecks prints what the agent says of checks when the test has failed.
+func (c *Consul) showChecks() {
+	if !c.t.Failed() {
+		return
+	}
+	var checks map[string]struct{ ServiceID, Status, Output string }
+	err := c.Get(context.Background(), "/v1/agent/checks", &checks)
+	c.t.Logf("Consul's agent has the checks %v, %v", checks, err)
 }
 
 // Restart starts the agent again after Kill or Stop; with lose it has forgotten

@@ -57,7 +57,10 @@ func (c *Consul) registerSidecar(i *Instance, port int) *Sidecar {
 		"Connect": map[string]any{"SidecarService": map[string]any{
 			"Address": "127.0.0.1", "Port": s.Port,
 			"Checks": []map[string]any{
-				{"Name": "alias", "AliasService": i.ID},
+				// Consul (1.22.7, agent.go) begins to look at the instance before it adds the check as it
+				// was registered. What it found is overwritten if it is quick, and looked at again after
+				// a minute, or at the next change; so it is registered as what will be found.
+				{"Name": "alias", "AliasService": i.ID, "Status": "passing"},
 				// What is reported outlasts a restart of the agent; a check that it makes itself
 				// begins as critical then, and does so for long on a busy machine.
 				{"Name": "listens", "CheckID": s.checkID(), "TTL": "1h"},
