@@ -27,6 +27,7 @@ type admin struct {
 	views  *ui.Sampler // what the dashboard is fed by
 	// monitors counts those who read the log.
 	monitors atomic.Int32
+	retired  atomic.Bool
 }
 
 func (a *Agent) listenAdmin(c *config.Config) error {
@@ -79,9 +80,17 @@ func (ad *admin) routes(c *config.Config) http.Handler {
 func (ad *admin) serve(ctx context.Context) {
 	stop := context.AfterFunc(ctx, func() { _ = ad.server.Close() }) // the process ends
 	defer stop()
-	if err := ad.server.Serve(ad.ln); !errors.Is(err, http.ErrServerClosed) {
+	if err := ad.server.Serve(ad.ln); !errors.Is(err, http.ErrServerClosed) && !ad.retired.Load() {
 		ad.agent.log.Error("admin API stopped", "error", err)
 	}
+}
+
+// retire leaves those who ask to the process that has taken over: it is that one's
+// readiness, metrics and reloads that they mean. What is being answered goes on.
+func (ad *admin) retire() {
+	ad.retired.Store(true)
+	ad.ln.Close() // the other process has its own
+	ad.server.SetKeepAlivesEnabled(false)
 }
 
 func (ad *admin) health(w http.ResponseWriter, _ *http.Request) {

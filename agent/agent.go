@@ -96,6 +96,7 @@ type Agent struct {
 	loaded       atomic.Pointer[LoadReport]
 	read         readFiles
 	ready        readiness
+	leaving      sync.Mutex                          // held while registration and succeeded change
 	succeeded    atomic.Bool                         // another gateway has taken over
 	registration atomic.Pointer[consul.Registration] // nil without one
 	shadows      shadowWarnings

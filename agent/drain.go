@@ -25,6 +25,9 @@ func (a *Agent) drain(hurry context.Context) {
 	ctx, cancel := context.WithTimeout(hurry, c.Timeout)
 	defer cancel()
 	var wg sync.WaitGroup
+	if a.succeeded.Load() {
+		a.admin.retire()
+	}
 	for _, s := range a.servers {
 		wg.Go(func() {
 			if a.succeeded.Load() {
@@ -52,16 +55,18 @@ func (a *Agent) drain(hurry context.Context) {
 func (s *server) retire(ctx context.Context) {
 	s.Retire()
 	s.ln.Close() // the other process has its own
+	select {
+	case <-s.shut: // whoever was let in last has been counted by now
+	case <-ctx.Done():
+		return
+	}
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for {
+	for s.listener.Open.Load() > 0 {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C: // a connection that was let in last has been counted by then
-			if s.listener.Open.Load() == 0 {
-				return
-			}
+		case <-tick.C:
 		}
 	}
 }

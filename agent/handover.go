@@ -207,8 +207,11 @@ func (a *Agent) inherit(h *Heritage) (kept, fresh []string, err error) {
 // the other one by the same name. Run returns once all has ended; its ctx still has
 // to end, after Retire.
 func (a *Agent) Retire() {
-	if r := a.registration.Load(); r != nil {
+	a.leaving.Lock()
+	a.succeeded.Store(true)
+	r := a.registration.Load()
+	a.leaving.Unlock()
+	if r != nil { // else register makes none any more
 		r.Release()
 	}
-	a.succeeded.Store(true)
 }

@@ -30,6 +30,9 @@ type server struct {
 	// passing lets connections pass by the names that they ask for; nil on a
 	// listener of HTTP in clear.
 	passing func(net.Listener) net.Listener
+	// shut is closed once the engine has got, and counted, every connection that it
+	// will get.
+	shut chan struct{}
 }
 
 // Serve takes requests until the server is shut down.
@@ -44,7 +47,7 @@ func (s *server) Serve() error {
 	if s.mesh != nil {
 		ln = s.mesh.Listen(ln)
 	}
-	return s.engine.Serve(ln)
+	return s.engine.Serve(&doorway{Listener: ln, shut: s.shut})
 }
 
 // listen opens every address of the configuration, or none.
@@ -69,7 +72,7 @@ func (a *Agent) listenOne(c *config.Listener, set *certs.ServerSet) (*server, er
 	if err != nil {
 		return nil, err
 	}
-	s := &server{ln: ln, socket: socket, addr: addrPort(ln.Addr())}
+	s := &server{ln: ln, socket: socket, addr: addrPort(ln.Addr()), shut: make(chan struct{})}
 	s.listener = &proxy.Listener{
 		Name: c.Name, Port: s.addr.Port(), TrustedProxies: c.TrustedProxies, ReadForwarded: c.Forwarded == config.ForwardedStandard,
 		RedirectPort: c.RedirectPort, HSTS: c.HSTS,

@@ -38,7 +38,9 @@ func (a *Agent) register(ctx context.Context) {
 		a.log.Error("registering with Consul", "error", err)
 		return
 	}
-	a.registration.Store(r)
+	if !a.registers(r) {
+		return
+	}
 	err = r.Run(ctx, func() (bool, string) {
 		why := a.NotReady()
 		return len(why) == 0, strings.Join(why, "; ")
@@ -46,6 +48,18 @@ func (a *Agent) register(ctx context.Context) {
 	if err != nil && ctx.Err() == nil {
 		a.log.Error("registration ended", "error", err)
 	}
+}
+
+// registers makes r the gateway's registration, unless another gateway has taken over
+// already, whose it is.
+func (a *Agent) registers(r *consul.Registration) bool {
+	a.leaving.Lock()
+	defer a.leaving.Unlock()
+	if a.succeeded.Load() {
+		return false
+	}
+	a.registration.Store(r)
+	return true
 }
 
 // registrationWarnings says why Consul does not list the gateway, if it should

@@ -117,6 +117,15 @@ func TestUpgrade(t *testing.T) {
 	say(t, conn, reader, "before")
 	before := w.gateway.Upgrade()
 	load.more(t, 500)
+	// Whoever asks the admin API means the process that serves.
+	harness.Within(t, harness.Patience, "the old process has left the admin API", func() error {
+		for range 20 {
+			if status, body, err := w.gateway.AdminGet("/v1/ready"); err != nil || status != http.StatusOK {
+				return fmt.Errorf("ready: %d %s %w", status, body, err)
+			}
+		}
+		return nil
+	})
 	say(t, conn, reader, "after")
 	select {
 	case <-before.Done():

@@ -56,12 +56,10 @@ func (c *conn) takeOut() {
 // handOver gives the connection to the engine for HTTP/2, and forgets it.
 func (c *conn) handOver(nc net.Conn) {
 	c.leave()
-	l := c.s.o.Listener
-	l.Open.Add(-1)
-	l.Accepted.Add(^uint64(0))
 	c.taken = true
 	if nc.SetDeadline(time.Time{}) != nil {
 		nc.Close()
+		c.s.o.Listener.Open.Add(-1)
 		return
 	}
 	c.s.o.H2(nc)

@@ -36,9 +36,9 @@ type Options struct {
 	// H2 takes over the connections whose client speaks HTTP/2: by prior
 	// knowledge (RFC 9113 section 3.3), then the preface can still be read from
 	// them, or by ALPN, then they are of type *tls.Conn and the handshake is
-	// done. They are not this server's any more, and its Listener does not
-	// count them any more. H2 may return before it is done with one. Nil
-	// refuses HTTP/2.
+	// done. They are not this server's any more, but its Listener still counts
+	// them as open: H2 counts each off at its end. H2 may return before it is
+	// done with one. Nil refuses HTTP/2.
 	H2 func(net.Conn)
 	// Logger gets panics at error and failures to accept at warn. Nil logs
 	// nothing.

@@ -417,7 +417,13 @@ func TestHTTP2IsHandedOver(t *testing.T) {
 		}
 		handed := &chanListener{Listener: ln, conns: make(chan net.Conn, 4), done: make(chan struct{})}
 		l := &proxy.Listener{Name: "both", Port: 80}
-		o := http1.Options{Listener: l, ReadHeaderTimeout: loopback.Patience, H2: func(c net.Conn) { handed.conns <- c }}
+		o := http1.Options{Listener: l, ReadHeaderTimeout: loopback.Patience, H2: func(c net.Conn) {
+			if n := l.Open.Add(-1); n < 0 { // whoever accepts it counts it
+				t.Errorf("%d connections count while one is handed over", n+1)
+			}
+			l.Accepted.Add(^uint64(0))
+			handed.conns <- c
+		}}
 		protocols := new(http.Protocols)
 		protocols.SetUnencryptedHTTP2(!secure)
 		protocols.SetHTTP1(true)

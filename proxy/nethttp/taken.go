@@ -9,12 +9,10 @@ import (
 
 // Take serves a connection that another engine has accepted and then found to
 // speak HTTP/2: a *tls.Conn that has negotiated h2, or one in clear from which
-// the preface (RFC 9113 section 3.4) can still be read. It counts as a
-// connection of the listener from now on. Take does not wait for it, and closes
-// it after Shutdown or Close.
+// the preface (RFC 9113 section 3.4) can still be read. It counts as an open
+// connection of the listener already, and is counted off at its end. Take does not
+// wait for it, and closes it after Shutdown or Close.
 func (s *Server) Take(c net.Conn) {
-	s.listener.Accepted.Add(1)
-	s.listener.Open.Add(1)
 	w := s.watch(c)
 	s.taken.conns.Store(w, struct{}{})
 	if !w.adequate() || !s.taken.push(w) {

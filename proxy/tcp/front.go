@@ -27,6 +27,7 @@ type Front struct {
 	waiting chan struct{} // one element for each ClientHello that is being read
 	closed  chan struct{}
 	all     sync.WaitGroup // all but passages
+	looking sync.WaitGroup // for each ClientHello that is being read; part of all
 
 	mu      sync.Mutex
 	over    bool
@@ -87,8 +88,12 @@ func (f *Front) accept() {
 	for {
 		c, err := f.Listener.Accept()
 		if err != nil {
+			over := f.isClosed() || errors.Is(err, net.ErrClosed)
+			if over { // who has been let in is not turned away
+				f.looking.Wait()
+			}
 			f.hand(accepted{err: err})
-			if f.isClosed() || errors.Is(err, net.ErrClosed) {
+			if over {
 				return
 			}
 			continue
@@ -164,6 +169,7 @@ func (f *Front) begin(c net.Conn) bool {
 	}
 	f.pending[c] = struct{}{}
 	f.all.Add(1)
+	f.looking.Add(1)
 	return true
 }
 
@@ -172,6 +178,7 @@ func (f *Front) settled(c net.Conn) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.pending, c)
+	f.looking.Done()
 	f.all.Done()
 }
 
