@@ -13,9 +13,15 @@ import (
 	"github.com/lictor/lictor/proxy"
 )
 
-// parting is how long a client that has been told to go may take to do so once its
-// last response has been written: what was lost of that is sent again in this time.
-const parting = time.Second
+const (
+	// parting is how long a client that has been told to go may take to do so when
+	// nothing runs.
+	parting = time.Second
+	// hearing is how long it may from when its last response has been written on.
+	// What of that is on its way, or lost and to be sent again, arrives in this
+	// time: the connection's end takes from a client what it has not read yet.
+	hearing = 5 * time.Second
+)
 
 // connKey is the context key of a *conn.
 type connKey struct{}
@@ -32,6 +38,7 @@ type conn struct {
 	quic    *quic.Conn  // nil until it can carry requests
 	timer   *time.Timer // ends it when nothing runs; nil for never
 	running int
+	last    time.Time // when a request has ended last; zero for none
 	leaving bool
 	ended   bool
 }
@@ -68,10 +75,7 @@ func (c *conn) begin(q *quic.Conn) {
 
 // restLocked bounds the time in which nothing runs.
 func (c *conn) restLocked() {
-	d := c.s.idle
-	if c.leaving {
-		d = parting
-	}
+	d := rest(c.s.idle, c.leaving, c.last, time.Now())
 	switch {
 	case d <= 0 || c.ended || c.quic == nil:
 	case c.timer == nil:
@@ -79,6 +83,17 @@ func (c *conn) restLocked() {
 	default:
 		c.timer.Reset(d)
 	}
+}
+
+// rest is how long a connection on which nothing runs may stay; 0 is for ever.
+func rest(idle time.Duration, leaving bool, last, now time.Time) time.Duration {
+	switch {
+	case !leaving:
+		return idle
+	case last.IsZero():
+		return parting
+	}
+	return max(parting, hearing-now.Sub(last))
 }
 
 // expire ends a connection on which nothing has run for long enough.
@@ -114,6 +129,7 @@ func (c *conn) serve() {
 func (c *conn) served() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.last = time.Now()
 	if c.running--; c.running == 0 {
 		c.restLocked()
 	}
