@@ -278,7 +278,7 @@ func TestMuxNothingTaken(t *testing.T) {
 		}
 	})
 	g := startMux(t, func(r *proxy.Route, _ *nethttp.Options, _ *nethttp.ForwarderOptions) {
-		r.Timeout, r.IdleTimeout = 0, 100*time.Millisecond
+		r.Timeout, r.IdleTimeout = 0, time.Second // in which the client, too, has something to say
 	}, at)
 	c := newClient(t, nil)
 	resp, _ := loopback.Do(t, c, loopback.NewRequest(t, "POST", g.URL+"/deaf", io.LimitReader(zeros{}, 8<<20)))
