@@ -19,6 +19,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/lictor/lictor/e2e/harness"
@@ -195,17 +197,44 @@ func hashed(r io.Reader) (size int64, digest string, err error) {
 	return size, hex.EncodeToString(h.Sum(nil)), err
 }
 
-// goClient waits for 100 (Continue) before it sends.
+// leaving is a connection of which is noted when the other side ends it. The client may
+// do so as it likes: Go's makes a new one when it notices too late that it has written
+// all of a request.
+type leaving struct {
+	net.Conn
+	ours  atomic.Bool   // we have closed it
+	ended *atomic.Int64 // how many of them the other side has ended
+	once  sync.Once
+}
+
+func (l *leaving) Read(p []byte) (int, error) {
+	n, err := l.Conn.Read(p)
+	if err != nil && !l.ours.Load() {
+		l.once.Do(func() { l.ended.Add(1) })
+	}
+	return n, err
+}
+
+func (l *leaving) Close() error {
+	l.ours.Store(true)
+	return l.Conn.Close()
+}
+
+// goClient waits for 100 (Continue) before it sends. It counts the connections that the
+// gateway makes it open.
 func goClient(t *testing.T, g *harness.Gateway, all []transfer) (answers []received, connections int) {
 	t.Helper()
+	var ended atomic.Int64
 	transport := &http.Transport{
 		MaxConnsPerHost:       1,
 		ExpectContinueTimeout: harness.Patience,
 		DisableCompression:    true,
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			connections++ // one at a time: MaxConnsPerHost
-			var d net.Dialer
-			return d.DialContext(ctx, network, address)
+			c, err := new(net.Dialer).DialContext(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return &leaving{Conn: c, ended: &ended}, nil
 		},
 	}
 	defer transport.CloseIdleConnections()
@@ -216,7 +245,7 @@ func goClient(t *testing.T, g *harness.Gateway, all []transfer) (answers []recei
 		}
 		answers = append(answers, answer)
 	}
-	return answers, connections
+	return answers, 1 + int(ended.Load())
 }
 
 func roundTrip(ctx context.Context, transport *http.Transport, g *harness.Gateway, tr transfer) (received, error) {
