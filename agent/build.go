@@ -82,7 +82,7 @@ func (a *Agent) build(c *config.Config, files *config.Files, old *generation) (*
 	if err := a.buildLimits(g, old); err != nil {
 		return nil, err
 	}
-	if err := a.buildProviders(g); err != nil {
+	if err := a.buildProviders(g, old); err != nil {
 		return nil, err
 	}
 	if err := a.buildTLS(g); err != nil {
@@ -181,13 +181,17 @@ func (a *Agent) buildLimits(g *generation, old *generation) error {
 	return nil
 }
 
-// providersTime bounds the fetching of remote keys at the start and in a reload.
+// providersTime bounds the fetching of remote keys in a reload. The start does not
+// wait for them: see NotReady.
 const providersTime = 6 * time.Second
 
-func (a *Agent) buildProviders(g *generation) error {
+func (a *Agent) buildProviders(g, old *generation) (err error) {
+	if old == nil {
+		g.providers, err = a.identities.PrepareFirst(jwtSpecs(g.config))
+		return err
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), providersTime)
 	defer cancel()
-	var err error
 	g.providers, err = a.identities.Prepare(ctx, jwtSpecs(g.config))
 	return err
 }

@@ -47,6 +47,9 @@ func (a *Agent) NotReady() []string {
 	if m := a.fleet; m != nil && !m.isKnown() && len(g.shares) > 0 {
 		why = append(why, fmt.Sprintf("consul has not told yet how many gateways there are of %q, among whom limits are shared out", m.service))
 	}
+	if names := g.providers.Fetching(); len(names) > 0 {
+		why = append(why, fmt.Sprintf("the keys of jwt providers are being fetched for the first time: %q", first(names, 5)))
+	}
 	for _, reason := range []string{kv, tags, a.mesh.notReady(g)} {
 		if reason != "" {
 			why = append(why, reason)

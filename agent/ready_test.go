@@ -1,9 +1,12 @@
 package agent
 
 import (
+	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -229,5 +232,41 @@ func TestReadyOnceThePoliciesServicesAreAnswered(t *testing.T) {
 	g.awaitReady()
 	if a := g.get("/web"); a.body != "one" {
 		t.Errorf("ready, and the answer is %d %s", a.status, a.body)
+	}
+}
+
+// The first fetch of keys is the last thing that a start waits for: it listens before,
+// and is ready once it is over, whatever came of it.
+func TestReadyOnceKeysWereAskedFor(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		w.WriteHeader(http.StatusInternalServerError)
+	}))
+	t.Cleanup(server.Close)
+	g, err := build(t, fmt.Sprintf(`
+jwt "main" {
+  issuer = "https://id.example.com"
+  json_web_key_set {
+    remote {
+      uri = %q
+    }
+  }
+}
+`, server.URL)+service("one", says(t, "one"))+route("a", "/a", "one"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `the keys of jwt providers are being fetched for the first time: ["main"]`
+	if n := asked.Load(); n != 0 || !strings.Contains(g.reasons(), want) {
+		t.Errorf("before it runs the keys were fetched %d times, not ready is %q", n, g.reasons())
+	}
+	g.run().awaitReady()
+	if asked.Load() == 0 {
+		t.Error("the keys were not fetched")
+	}
+	if a := g.get("/a"); a.body != "one" {
+		t.Errorf("%d %s", a.status, a.body)
 	}
 }

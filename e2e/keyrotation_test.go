@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -269,6 +270,61 @@ func TestKeysThatWereNeverLoaded(t *testing.T) {
 	for name := range servers {
 		accepted(t, name+", now that the keys are there", g.Get("/"+name+"-open", bearer(token)))
 	}
+}
+
+// A server that hangs when the gateway starts keeps it from being ready, for as long
+// as one fetch may take, and from nothing else: who needs keys waits for them.
+func TestStartWhileKeysAreFetched(t *testing.T) {
+	t.Parallel()
+	key := harness.NewKey(t, "ES256", "one")
+	server := harness.StartKeyServer(t, key)
+	release := server.Hang()
+	w := newWorldWith(t, 1, harness.Options{
+		NotReady: true,
+		Policies: provider("main", remoteKeys(server.URL(), ""), "") + guarded("patient", "main", "", `timeout = "20s"`) +
+			guarded("hasty", "main", "", `timeout = "1ms"`) + guarded("open", "main", "optional = true", ""),
+	})
+	g := w.gateway
+	harness.Within(t, harness.Patience, "who needs no keys is served", func() error {
+		if a := g.Get("/open"); a.Status != http.StatusOK {
+			return fmt.Errorf("%d %s", a.Status, a.Body)
+		}
+		return nil
+	})
+	token := key.Token(person("ada"))
+	answers := make(chan map[int]int, 1)
+	go func() { answers <- together(t, g, "/patient", 20, bearer(token)) }()
+	if a := g.Get("/hasty", bearer(token)); a.Status != http.StatusServiceUnavailable || a.Problem(t).Type != problemType("jwks-unavailable") {
+		t.Errorf("whose route's time is up: %d %s", a.Status, a.Body)
+	}
+	status, body, err := g.AdminGet("/v1/ready")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.Publish(key)
+	release()
+	got := <-answers
+	harness.Within(t, harness.Patience, "the keys are there", func() error {
+		if !g.Log.Contains("keys loaded: provider=main ") {
+			return errors.New("they are not")
+		}
+		return nil
+	})
+	// Where all this took the five seconds that a fetch has, others may be had.
+	if !g.Log.Contains("keys not loaded: provider=main ") {
+		if status != http.StatusServiceUnavailable || !strings.Contains(string(body), "the keys of jwt providers are being fetched for the first time") {
+			t.Errorf("/v1/ready: %d %s", status, body)
+		}
+		if got[http.StatusOK] != 20 {
+			t.Errorf("who waited got %v", got)
+		}
+	}
+	harness.Within(t, harness.Patience, "the gateway is ready", func() error {
+		if status, body, err := g.AdminGet("/v1/ready"); err != nil || status != http.StatusOK {
+			return fmt.Errorf("%d %s %w", status, body, err)
+		}
+		return nil
+	})
 }
 
 // A server that is slow holds up those who need what it has, and nobody else.

@@ -11,6 +11,9 @@ const (
 	minRefetch = 10 * time.Second
 	// maxWaiting is how many exchanges wait for one fetch; more don't wait.
 	maxWaiting = 256
+	// maxWaitingFirst is that for the first fetch of all, which not tokens have
+	// caused but the start: it is as if the gateway had begun to listen later.
+	maxWaitingFirst = 16 << 10
 )
 
 // demand is how exchanges ask a keeper for fresh keys. Its zero value serves a
@@ -20,15 +23,32 @@ type demand struct {
 	asked   chan struct{} // of capacity 1, tells the keeper; nil without one
 	pending chan struct{} // closed when the fetch is over; nil when there is none
 	begun   bool          // whether the pending fetch is under way
+	first   bool          // whether it is the first of all
 	waiting int
 	next    time.Duration // monotonic, before which nobody may ask again
+}
+
+// expect has those who come before the keeper wait for its first fetch.
+func (d *demand) expect() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.asked, d.pending, d.first = make(chan struct{}, 1), make(chan struct{}), true
+}
+
+// expected reports whether the first fetch is still to come, or under way.
+func (d *demand) expected() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.first
 }
 
 // serve makes the caller the keeper, until quit.
 func (d *demand) serve() (asked <-chan struct{}) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.asked = make(chan struct{}, 1)
+	if d.asked == nil {
+		d.asked = make(chan struct{}, 1)
+	}
 	return d.asked
 }
 
@@ -64,7 +84,7 @@ func (d *demand) done() {
 func (d *demand) end() {
 	if d.pending != nil {
 		close(d.pending)
-		d.pending, d.begun, d.waiting = nil, false, 0
+		d.pending, d.begun, d.first, d.waiting = nil, false, false, 0
 	}
 }
 
@@ -74,7 +94,11 @@ func (d *demand) end() {
 func (d *demand) ask(now time.Duration) (fresh <-chan struct{}, begun bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.asked == nil || d.waiting >= maxWaiting {
+	most := maxWaiting
+	if d.first {
+		most = maxWaitingFirst
+	}
+	if d.asked == nil || d.waiting >= most {
 		return nil, false
 	}
 	if d.pending == nil {

@@ -65,6 +65,20 @@ func (s *Set) Provider(name string) *Provider {
 	return nil
 }
 
+// Fetching returns the names of providers whose remote keys were not had yet, and
+// whose first fetch is not over. A nil Set has none.
+func (s *Set) Fetching() (names []string) {
+	if s == nil {
+		return nil
+	}
+	for _, w := range s.order {
+		if w.provider.demand.expected() {
+			names = append(names, w.provider.Spec.Name)
+		}
+	}
+	return names
+}
+
 // ProviderError says that a provider can't be put to work.
 type ProviderError struct {
 	Provider string // its name
@@ -98,6 +112,23 @@ func NewRegistry(o Options) *Registry {
 // are fetched on: meanwhile the provider has the keys that one at work has from
 // the same URL, and without any its tokens are refused.
 func (g *Registry) Prepare(ctx context.Context, specs []*Spec) (*Set, error) {
+	return g.prepare(specs, func(p *Provider, k *remoteKeeper, old *Set) {
+		changed, err := k.load(ctx)
+		if err != nil {
+			p.inherit(old)
+		}
+		g.report(p)(changed, err)
+	})
+}
+
+// PrepareFirst is Prepare for when nothing is at work yet: it does not wait for
+// remote keys. Run fetches them, and exchanges that come before wait for that.
+func (g *Registry) PrepareFirst(specs []*Spec) (*Set, error) {
+	return g.prepare(specs, func(p *Provider, _ *remoteKeeper, _ *Set) { p.demand.expect() })
+}
+
+// prepare has the keys of new remote providers loaded side by side.
+func (g *Registry) prepare(specs []*Spec, load func(p *Provider, k *remoteKeeper, old *Set)) (*Set, error) {
 	g.mu.Lock()
 	old := g.adopted
 	g.mu.Unlock()
@@ -118,13 +149,7 @@ func (g *Registry) Prepare(ctx context.Context, specs []*Spec) (*Set, error) {
 		p := newProvider(spec, counters)
 		if spec.Source == RemoteSource {
 			k := g.remote(p)
-			remote.Go(func() {
-				changed, err := k.load(ctx)
-				if err != nil {
-					p.inherit(old)
-				}
-				g.report(p)(changed, err)
-			})
+			remote.Go(func() { load(p, k, old) })
 			s.add(&working{p, k})
 			continue
 		}
