@@ -53,6 +53,34 @@ func TestColdStartWhileConsulIsAway(t *testing.T) {
 	})
 }
 
+// A Consul that comes back without its state takes away nothing that is on disk, as far
+// as it may have got in its new history, until there was time to register again.
+func TestColdStartWhileConsulLosesItsState(t *testing.T) {
+	for _, further := range []uint64{0, 1, 1000} {
+		dir := t.TempDir()
+		remember(t, dir)
+		in(t, func(t *testing.T, f *fake) {
+			f.change(func() { f.down = true })
+			r := start(t, f, Config{DataDir: dir}, "web", "api")
+			r.want("web", "web1 stale", "from disk")
+			f.change(func() { f.index += further })
+			f.set("web")
+			f.set("api")
+			f.change(func() { f.down = false })
+			pass(30 * time.Second)
+			r.want("web", "web1 stale", "Consul is back, and knows nothing")
+			f.set("api", entry("api2"))
+			pass(5 * time.Second)
+			r.want("api", "api2", "it is registered again")
+			pass(regressionGrace)
+			r.want("web", "", "nobody has registered it again")
+			f.set("api")
+			pass(5 * time.Second)
+			r.want("api", "", "what Consul has confirmed goes when it says so")
+		})
+	}
+}
+
 func TestColdStartAgeCountsFromTheLastConfirmation(t *testing.T) {
 	dir := t.TempDir()
 	remember(t, dir) // bubbles begin at the same time, and this one lasts an hour

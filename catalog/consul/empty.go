@@ -4,7 +4,9 @@ import "time"
 
 // regressionGrace is how long after its index went backwards Consul's word is
 // not taken that a service has no instances: agents take a while to register
-// everything again (anti-entropy runs every minute in small clusters).
+// everything again (anti-entropy runs every minute in small clusters). So it is after
+// Consul came back that was away when the gateway started, where the instances are
+// those on disk: it may have lost its state without its index telling.
 const regressionGrace = 90 * time.Second
 
 // The reasons for holding an empty answer back.
@@ -13,6 +15,7 @@ const (
 	heldAnonymous  = "there is no ACL token, and Consul denies by default"
 	heldNoLeader   = "Consul has no known leader"
 	heldRegression = "Consul's index went backwards, services may be coming back"
+	heldReturned   = "what is known is from disk and Consul was away, services may be coming back"
 )
 
 // evidence is what can be said for an answer without instances, where there
@@ -25,6 +28,8 @@ type evidence struct {
 	// sinceRegression is the time since the index last went backwards, negative
 	// when it never did.
 	sinceRegression time.Duration
+	// returned says that the regression is one that may have been: Consul was away.
+	returned bool
 }
 
 // doubt says why an empty answer is not believed, and "" when it is. The
@@ -39,7 +44,10 @@ func (e evidence) doubt() string {
 		return heldAnonymous
 	case !e.knownLeader:
 		return heldNoLeader
-	case e.sinceRegression >= 0 && e.sinceRegression < regressionGrace:
+	case e.sinceRegression < 0 || e.sinceRegression >= regressionGrace:
+	case e.returned:
+		return heldReturned
+	default:
 		return heldRegression
 	}
 	return ""

@@ -207,7 +207,26 @@ func TestTrackerOfRestored(t *testing.T) {
 			t.Errorf("nothing at index %d: verdict %d, want %d", index, got, want)
 		}
 	}
+	for index, why := range map[uint64]string{15: heldRegression, 16: heldRegression, 17: heldReturned, 1700: heldReturned} {
+		tr := restored()
+		tr.kept = true // on disk, while Consul was away
+		if got, reason := tr.take(start, empty(index)); got != hold || reason != why {
+			t.Errorf("nothing at index %d, after what is on disk: verdict %d, %q, want %q", index, got, reason, why)
+		}
+		if got, reason := tr.take(start.Add(regressionGrace-1), empty(index)); got != hold || reason != why {
+			t.Errorf("nothing at index %d, within the grace: verdict %d, %q", index, got, reason)
+		}
+		if got, _ := tr.take(start.Add(regressionGrace), empty(index)); got != accept {
+			t.Errorf("nothing at index %d, after the grace: verdict %d", index, got)
+		}
+	}
 	tr := restored()
+	tr.kept = true
+	tr.take(start, answer{index: 17, knownLeader: true, entries: []*api.ServiceEntry{entry("x")}})
+	if got, _ := tr.take(start, empty(18)); got != accept {
+		t.Errorf("once what is on disk was confirmed: verdict %d", got)
+	}
+	tr = restored()
 	tr.take(start, empty(16))
 	if got, _ := tr.take(start.Add(regressionGrace-1), empty(16)); got != hold {
 		t.Errorf("within the grace: verdict %d", got)

@@ -38,8 +38,10 @@ type tracker struct {
 	wary      bool      // an empty answer is doubted even if nothing is known
 	regressed time.Time // when the index last went backwards, zero when never
 	// restored is the index of instances that nothing has confirmed yet: they come
-	// from disk. 0 is none.
+	// from disk, or from a server without a leader. 0 is none.
 	restored uint64
+	kept     bool // they come from disk
+	returned bool // what regressed was not seen to: Consul was away, and came back empty
 }
 
 // take judges an answer. With hold, reason says why.
@@ -51,8 +53,12 @@ func (t *tracker) take(now time.Time, a answer) (v verdict, reason string) {
 	if len(a.entries) == 0 && t.nonEmpty && t.restored > 0 && a.index == t.restored {
 		backwards, t.restored = true, 0
 	}
-	if backwards {
-		t.regressed = now
+	// What is on disk was in force when Consul was last there. A Consul that lost its
+	// state since may be anywhere in its new history, and nobody has registered again
+	// while it was away.
+	returned := len(a.entries) == 0 && t.nonEmpty && t.kept
+	if backwards || returned {
+		t.regressed, t.kept, t.returned = now, false, !backwards
 		if a.asked > 0 {
 			return reread, ""
 		}
@@ -65,7 +71,7 @@ func (t *tracker) take(now time.Time, a answer) (v verdict, reason string) {
 		e := evidence{
 			filtered: a.filtered, knownLeader: a.knownLeader,
 			anonymous: a.anonymous, denyDefault: a.denyDefault,
-			sinceRegression: -1,
+			sinceRegression: -1, returned: t.returned,
 		}
 		if !t.regressed.IsZero() {
 			e.sinceRegression = now.Sub(t.regressed)
@@ -76,6 +82,6 @@ func (t *tracker) take(now time.Time, a answer) (v verdict, reason string) {
 		}
 	}
 	t.cur.wait = max(a.index, 1)
-	t.nonEmpty, t.restored = len(a.entries) > 0, 0
+	t.nonEmpty, t.restored, t.kept = len(a.entries) > 0, 0, false
 	return accept, ""
 }

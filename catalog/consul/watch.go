@@ -195,6 +195,7 @@ func (w *watch) failed(ctx context.Context, sent time.Time, err error) {
 	if !w.known && w.saved != nil {
 		s := w.saved
 		w.saved = nil
+		w.track.kept = unreachable(err)
 		w.restore(ctx, now, s)
 	}
 	w.emit(ctx, event{from: w, at: now, sent: sent, err: err})
