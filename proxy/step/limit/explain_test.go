@@ -19,7 +19,7 @@ func (w *world) explained(reveal bool, path string, fields ...string) *proxy.Exp
 	for i := 0; i < len(fields); i += 2 {
 		q.Fields.Foreign(fields[i], fields[i+1])
 	}
-	return w.proxy.Explain(w.proxy.Table(), x, reveal)
+	return w.proxy.Explain(w.proxy.Table(), x, reveal, nil)
 }
 
 // fact returns a fact in words.
