@@ -271,7 +271,7 @@ func TestPassageLimits(t *testing.T) {
 		return l["limit"] == "at_once" && l["error"] == "quota-exceeded" && l["bytes_out"] == 0.0
 	})
 
-	g.accept(tcpListener + jsonLog + one + "limit \"fixed_window\" \"often\" {\n  limit = 2\n  window = \"1h\"\n}\n" + tcpRoute("pg", "pg", `limits = ["often"]`))
+	g.accept(tcpListener + jsonLog + one + "limit \"fixed_window\" \"often\" {\n  limit = 2\n  window = \"10000h\"\n}\n" + tcpRoute("pg", "pg", `limits = ["often"]`))
 	g.connect().line()
 	g.connect().line()
 	g.connect().closed()

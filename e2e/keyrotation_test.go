@@ -257,8 +257,9 @@ func TestKeysThatWereNeverLoaded(t *testing.T) {
 	for _, release := range releases {
 		release()
 	}
-	// Nobody asks for anything: the gateway itself says that it has them.
-	harness.Within(t, harness.Patience, "all keys are there", func() error {
+	// Nobody asks for anything: the gateway itself says that it has them. It asks again
+	// after a minute at the latest.
+	harness.Within(t, 3*harness.Patience, "all keys are there", func() error {
 		log := g.Log.String()
 		for name := range servers {
 			if !strings.Contains(log, "keys loaded: provider="+name+" ") {

@@ -77,24 +77,26 @@ func (w *watched) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Write writes, and looks at what.
+// Write looks at what is to be written, and writes it: a client may have answered a
+// frame before who has written it goes on. What can't be written is no client's gain,
+// since the connection ends.
 func (w *watched) Write(p []byte) (int, error) {
 	if !w.on.Load() {
 		return w.Conn.Write(p) // HTTP/1: of HTTP/2 nothing is written before the preface was read
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	n, err := w.box.write(p)
-	for rest := p[:n]; ; {
+	for rest := p; ; {
 		var f frame
 		var ok bool
 		if f, rest, ok = w.out.next(rest); !ok {
-			return n, err
+			break
 		}
 		w.account.Lock()
 		w.credit.sent(f, time.Now) // if that was too much, the client's next frame fails
 		w.account.Unlock()
 	}
+	return w.box.write(p)
 }
 
 // throwOut tells the client why (RFC 9113 section 6.8), if that can be said at
