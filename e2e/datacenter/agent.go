@@ -209,7 +209,7 @@ func (a *Agent) WaitReady(ctx context.Context) error {
 }
 
 // Stop asks the agent to end and waits for it.
-func (a *Agent) Stop() error { return a.process.Stop(10 * time.Second) }
+func (a *Agent) Stop() error { return a.process.Stop(30 * time.Second) }
 
 // Kill ends the agent at once, as a crash would.
 func (a *Agent) Kill() {

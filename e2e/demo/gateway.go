@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
+	"encoding/json"
 	"fmt"
 	"io"
 	"io/fs"
@@ -63,7 +63,7 @@ func (d *demo) tryGateway(ctx context.Context) error {
 		d.gateway.Kill()
 		return fmt.Errorf("waiting for the gateway: %w%s", err, tail(d.log("lictor")))
 	}
-	d.stops = append(d.stops, func() error { return d.gateway.Stop(10 * time.Second) })
+	d.stops = append(d.stops, func() error { return d.gateway.Stop(30 * time.Second) })
 	return nil
 }
 
@@ -84,33 +84,56 @@ func (d *demo) takenOver() bool {
 	return err == nil
 }
 
-// ready asks the gateway whether it is ready, and Consul whether every instance
-// has passed its first health check: only then do the lines come out as told.
+// ready asks the gateway whether it is ready, and whether it has heard of every
+// instance that it has passed its first health check: only then do the lines come out
+// as told.
 func (d *demo) ready(ctx context.Context) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+d.admin+"/v1/ready", nil)
+	if _, err := d.ask(ctx, "/v1/ready"); err != nil {
+		return err
+	}
+	body, err := d.ask(ctx, "/v1/services")
 	if err != nil {
-		return fmt.Errorf("asking the gateway: %w", err)
+		return err
+	}
+	var answer struct {
+		Services []struct{ Instances []struct{ Eligible bool } }
+	}
+	if err := json.Unmarshal(body, &answer); err != nil {
+		return fmt.Errorf("decoding the gateway's services: %w", err)
+	}
+	eligible := 0
+	for _, s := range answer.Services {
+		for _, i := range s.Instances {
+			if i.Eligible {
+				eligible++
+			}
+		}
+	}
+	if eligible < len(d.samples) {
+		return fmt.Errorf("the gateway has heard of %d of %d instances that they have passed their health check", eligible, len(d.samples))
+	}
+	return nil
+}
+
+// ask asks the gateway's admin API.
+func (d *demo) ask(ctx context.Context, path string) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+d.admin+path, nil)
+	if err != nil {
+		return nil, fmt.Errorf("asking the gateway: %w", err)
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return fmt.Errorf("asking the gateway: %w", err)
+		return nil, fmt.Errorf("asking the gateway: %w", err)
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
-		return fmt.Errorf("asking the gateway: %w", err)
+		return nil, fmt.Errorf("asking the gateway: %w", err)
 	}
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("the gateway is not ready: %s", body)
+		return nil, fmt.Errorf("the gateway answers %s to %s: %s", response.Status, path, body)
 	}
-	var checks []struct{ Status string }
-	if err := d.consul.Get(ctx, "/v1/health/state/passing", &checks); err != nil {
-		return err
-	}
-	if want := len(d.samples) + 1; len(checks) < want { // one more is the node's own
-		return errors.New("not every instance has passed its health check yet")
-	}
-	return nil
+	return body, nil
 }
 
 // writeExamples copies the example configuration to the temporary folder and

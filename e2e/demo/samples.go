@@ -51,7 +51,7 @@ func (d *demo) startSample(ctx context.Context, s *sample) error {
 	if err != nil {
 		return err
 	}
-	d.stops = append(d.stops, func() error { return s.process.Stop(6 * time.Second) })
+	d.stops = append(d.stops, func() error { return s.process.Stop(30 * time.Second) })
 
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
@@ -102,7 +102,7 @@ func (s *sample) registration() string {
     name     = "health"
     http     = "http://%s/health"
     interval = "1s"
-    timeout  = "500ms"
+    timeout  = "5s"
   }
 }
 `, s.id, s.service, host, port, s.id, s.address)

@@ -43,8 +43,9 @@ func startServer(t testing.TB, more ...string) *server {
 	}
 	for range 5 {
 		// Below the ports that the system chooses itself, lest a connection has it meanwhile,
-		// and with room for that of a cluster's bus, which is 10000 higher.
-		s.address = fmt.Sprintf("127.0.0.1:%d", 11000+rand.IntN(20000))
+		// and below those of the end-to-end tests, which may run at the same time, lest they
+		// take it while the server is away.
+		s.address = fmt.Sprintf("127.0.0.1:%d", 5000+rand.IntN(6000))
 		if s.start() {
 			t.Cleanup(s.kill)
 			return s
