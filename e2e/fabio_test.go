@@ -162,6 +162,7 @@ func TestFabioTagsChangeUnderLoad(t *testing.T) {
 func TestFabioTagsConsulAway(t *testing.T) {
 	t.Parallel()
 	consul := harness.StartConsulServer(t)
+	consul.Age()
 	web := harness.StartInstance(t, "web", "web-1")
 	registerTagged(consul, []string{"urlprefix-/web"}, web)
 	options := harness.Options{Consul: consul.Address(), ConsulBlock: "fabio_tags = true", Config: fmt.Sprintf("data_dir = %q", t.TempDir())}

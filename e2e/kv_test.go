@@ -298,6 +298,7 @@ func TestKVRights(t *testing.T) {
 func TestKVConsulAway(t *testing.T) {
 	t.Parallel()
 	consul := harness.StartConsulServer(t)
+	consul.Age()
 	orders := harness.StartInstance(t, "orders", "orders-1")
 	consul.Register(orders)
 	pushed(t, consul.Address(), policyFiles(t, "orders.hcl", kvRoute("orders", "/orders")))

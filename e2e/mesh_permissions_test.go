@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -219,9 +220,12 @@ func TestMeshPermissions(t *testing.T) {
 	if _, body, err := gateway.AdminGet("/v1/ready"); err != nil || !strings.Contains(string(body), doubt) {
 		t.Errorf("/v1/ready: %s %v", body, err)
 	}
-	if n := strings.Count(gateway.Log.String(), doubt); n < 1 {
-		t.Error("the log does not tell")
-	}
+	harness.Within(t, harness.Patience, "the log tells", func() error { // which is written after it counts
+		if !gateway.Log.Contains(doubt) {
+			return errors.New("it does not")
+		}
+		return nil
+	})
 
 	// A token that all sources need is in a part of the entry that answers about
 	// intentions leave out.

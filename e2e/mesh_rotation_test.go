@@ -12,10 +12,12 @@ import (
 )
 
 // meshUnderLoad runs instances behind sidecars, and a gateway. Requests for
-// /web/last end the connection that they come by, so that others need a new one.
-func meshUnderLoad(t *testing.T, consul *harness.Consul) *harness.Gateway {
+// /web/last end the connection that they come by, so that others need a new one; the
+// gate holds those for /web/hold.
+func meshUnderLoad(t *testing.T, consul *harness.Consul) (*harness.Gateway, *gate) {
 	t.Helper()
 	instances := harness.StartInstances(t, "web", 3)
+	held := newGate(t, "/web/hold", instances...)
 	for _, i := range instances {
 		i.Handle("/web/last", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Connection", "close")
@@ -25,14 +27,14 @@ func meshUnderLoad(t *testing.T, consul *harness.Consul) *harness.Gateway {
 	}
 	gateway := harness.StartGateway(t, harness.Options{Consul: consul.Address(), ConsulBlock: meshed, Policies: meshRoute("web", "auto")})
 	harness.Within(t, harness.Patience, "all serve", onlyBy(gateway, "/web", instances...))
-	return gateway
+	return gateway, held
 }
 
 // Two rotations of the mesh's root fail no request, neither on connections that
 // are kept nor on new ones.
 func TestMeshRootRotations(t *testing.T) {
 	consul := harness.StartConsul(t)
-	gateway := meshUnderLoad(t, consul)
+	gateway, _ := meshUnderLoad(t, consul)
 	kept := harness.Load{URL: gateway.URL("/web")}.Start(t)
 	fresh := harness.Load{URL: gateway.URL("/web/last"), Workers: 6}.Start(t)
 	for n := 1; n <= 2; n++ {
@@ -75,9 +77,19 @@ func TestMeshRootRotations(t *testing.T) {
 // ones sidecars refuse meanwhile, since they ask the agent about each.
 func TestMeshAgentRestarts(t *testing.T) {
 	consul := harness.StartConsulWith(t, datacenter.Options{Server: true, Config: map[string]any{"connect": map[string]any{"enabled": true}}})
-	gateway := meshUnderLoad(t, consul)
-	load := harness.Load{URL: gateway.URL("/web"), Workers: 8}.Start(t)
+	gateway, held := meshUnderLoad(t, consul)
+	const workers = 8
+	load := harness.Load{URL: gateway.URL("/web"), Workers: workers}.Start(t)
 	load.WaitFor(2000)
+	// Connections for all workers to each instance, so that no request needs a new one
+	// however many are with an instance at a time. They are kept for 27 s at least.
+	_, answers := held.hold(t, gateway, "/web/hold", 4*workers)
+	held.Open()
+	for range 4 * workers {
+		if a := <-answers; a.Status != http.StatusOK {
+			t.Errorf("%d %s", a.Status, a.Body)
+		}
+	}
 	consul.Kill()
 	load.WaitFor(load.Sent() + 3000)
 	consul.Restart(false)

@@ -137,7 +137,7 @@ func TestMeshConnections(t *testing.T) {
 			return err
 		}
 		for _, l := range lines {
-			if strings.HasPrefix(l["error"].(string), "intention-denied: ") {
+			if strings.HasPrefix(fmt.Sprint(l["error"]), "intention-denied: ") {
 				return nil
 			}
 		}

@@ -17,6 +17,7 @@ import (
 func underLoad(t *testing.T, instances int) (world, *harness.Ledger, *harness.Running) {
 	t.Helper()
 	w := world{consul: harness.StartConsulServer(t), orders: harness.StartInstances(t, "orders", instances)}
+	w.consul.Age()
 	ledger := &harness.Ledger{}
 	for _, i := range w.orders {
 		i.Record(ledger)

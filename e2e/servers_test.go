@@ -5,9 +5,11 @@ package e2e
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"testing"
 
+	"github.com/lictor/lictor/e2e/datacenter"
 	"github.com/lictor/lictor/e2e/harness"
 )
 
@@ -85,25 +87,42 @@ func TestServersDieUnderLoad(t *testing.T) {
 }
 
 // TestSnapshotRestored puts the servers back into an earlier state: the catalog
-// changes while its index may not grow.
+// changes while its index may not grow. The instances are on a node without an agent,
+// since an agent puts its own services right again.
 func TestSnapshotRestored(t *testing.T) {
-	w := world{consul: harness.StartConsulServer(t), orders: harness.StartInstances(t, "orders", 3)}
-	w.consul.Register(w.orders[:2]...)
-	w.consul.Lists("orders", 2)
-	w.gateway = harness.StartGateway(t, harness.Options{Consul: w.consul.Address(), Policies: ordersRoute})
-	harness.Within(t, harness.Patience, "two serve", onlyBy(w.gateway, "/orders", w.orders[:2]...))
+	consul := harness.StartConsulServer(t)
+	host := harness.MachineAddress(t)
+	var orders []*harness.Instance
+	for n := range 3 {
+		orders = append(orders, harness.StartInstanceAt(t, net.JoinHostPort(host, "0"), "orders", fmt.Sprintf("orders-%d", n+1)))
+	}
+	const node = "elsewhere"
+	register := func(i *harness.Instance) {
+		t.Helper()
+		err := consul.CatalogRegister(t.Context(), datacenter.Entry{
+			Node: node, Address: host, Service: datacenter.EntryService{ID: i.ID, Service: i.Service, Address: i.Host, Port: i.Port},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	register(orders[0])
+	register(orders[1])
+	gateway := harness.StartGateway(t, harness.Options{Consul: consul.Address(), Policies: ordersRoute})
+	harness.Within(t, harness.Patience, "two serve", onlyBy(gateway, "/orders", orders[:2]...))
 
-	state, err := w.consul.SaveSnapshot(t.Context())
+	state, err := consul.SaveSnapshot(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.consul.Deregister(w.orders[0])
-	w.consul.Register(w.orders[2])
-	harness.Within(t, harness.Patience, "the change is seen", onlyBy(w.gateway, "/orders", w.orders[1:]...))
-	if err := w.consul.RestoreSnapshot(t.Context(), state); err != nil {
+	if err := consul.CatalogDeregister(t.Context(), node, orders[0].ID); err != nil {
 		t.Fatal(err)
 	}
-	// The agent puts its own services right later, a minute or so.
+	register(orders[2])
+	harness.Within(t, harness.Patience, "the change is seen", onlyBy(gateway, "/orders", orders[1:]...))
+	if err := consul.RestoreSnapshot(t.Context(), state); err != nil {
+		t.Fatal(err)
+	}
 	// A gateway that sleeps through the restore wakes up a minute later.
-	harness.Within(t, harness.Patience, "the earlier state is back", onlyBy(w.gateway, "/orders", w.orders[:2]...))
+	harness.Within(t, harness.Patience, "the earlier state is back", onlyBy(gateway, "/orders", orders[:2]...))
 }

@@ -14,7 +14,7 @@ const (
 	// second.
 	verdictAge = time.Second
 	// verdictTime bounds the question, for which a request waits.
-	verdictTime = 2 * time.Second
+	verdictTime = 5 * time.Second
 )
 
 // verdict is what Consul said last on whether the gateway may speak to a

@@ -16,8 +16,8 @@ const (
 	// person, 429 needs fewer questions.
 	backoffRefused = 30 * time.Second
 	// An answer that is held back is asked for again sooner: the truth may be
-	// there any moment.
-	holdMax        = 2 * time.Second
+	// there any moment, and what is registered anew is to serve within two seconds.
+	holdMax        = time.Second
 	holdMaxRefused = 5 * time.Second
 )
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"testing"
 
 	"github.com/lictor/lictor/e2e/datacenter"
@@ -176,6 +177,16 @@ func (c *Consul) Prepare(name, service string, datacenters ...string) string {
 func (c *Consul) Unprepare(id string) {
 	c.t.Helper()
 	c.must(c.Delete(c.t.Context(), "/v1/query/"+id))
+}
+
+// Age has Consul come further in its history than one that begins anew gets within a
+// test. That a Consul has lost its state is known by its index alone, which grows by
+// some fifteen while it starts.
+func (c *Consul) Age() {
+	c.t.Helper()
+	for n := range 50 {
+		c.PutKey("age", strconv.Itoa(n))
+	}
 }
 
 // PutKey writes a key of the key-value store.
