@@ -208,12 +208,12 @@ func (r *reader) run(f *fence) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(r.t.Context(), harness.Patience)
-	defer cancel()
 	if !c.settles {
-		return r.once(ctx, text, c)
+		return r.once(text, c)
 	}
-	return process.Until(ctx, nil, func(ctx context.Context) error { return r.once(ctx, text, c) })
+	ctx, cancel := context.WithTimeout(r.t.Context(), 2*harness.Patience)
+	defer cancel()
+	return process.Until(ctx, nil, func(context.Context) error { return r.once(text, c) })
 }
 
 var (
@@ -238,7 +238,7 @@ func (r *reader) moved(text string) (string, error) {
 
 // once runs a block: what keeps running as programs of their own, all else by
 // bash in between, which stops at the first command that fails.
-func (r *reader) once(ctx context.Context, text string, c commands) error {
+func (r *reader) once(text string, c commands) error {
 	dir := r.dir
 	if c.inSource {
 		dir = harness.Root(r.t)
@@ -267,7 +267,7 @@ func (r *reader) once(ctx context.Context, text string, c commands) error {
 			if err := flush(); err != nil {
 				return err
 			}
-			if err := r.start(ctx, strings.TrimSuffix(command, "&")); err != nil {
+			if err := r.start(strings.TrimSuffix(command, "&")); err != nil {
 				return err
 			}
 			continue
@@ -301,7 +301,8 @@ func (r *reader) bash(dir, script string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	timer := time.NewTimer(2 * harness.Patience)
+	// What is run in the folder of the source may have to be built, from nothing.
+	timer := time.NewTimer(20 * harness.Patience)
 	defer timer.Stop()
 	select {
 	case <-p.Done():
@@ -314,7 +315,7 @@ func (r *reader) bash(dir, script string) (string, error) {
 
 // start runs a program until the test ends, unless it runs already, and waits
 // until it serves.
-func (r *reader) start(ctx context.Context, command string) error {
+func (r *reader) start(command string) error {
 	if r.running[command] != nil {
 		return nil
 	}
@@ -341,6 +342,8 @@ func (r *reader) start(ctx context.Context, command string) error {
 	case gateway:
 		ready = r.gatewayServes
 	}
+	ctx, cancel := context.WithTimeout(r.t.Context(), 2*harness.Patience)
+	defer cancel()
 	if err := process.Until(ctx, p, ready); err != nil {
 		return fmt.Errorf("waiting for %q: %w", command, err)
 	}

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -25,6 +26,9 @@ import (
 // h2specTries is how often a case may be tried before it counts as failed: some of
 // the suite's are a race between a frame and the end of the connection.
 const h2specTries = 5
+
+// h2specPatience is how long a case waits for an answer at first, in seconds.
+const h2specPatience = 2
 
 // known are the cases that fail, by net/http's doing. DESIGN.md says why each may.
 var known = map[string]bool{
@@ -61,15 +65,16 @@ func TestH2spec(t *testing.T) {
 
 			var ours, theirs map[string]bool
 			var wg sync.WaitGroup
-			wg.Go(func() { ours = gateway.run() })
-			wg.Go(func() { theirs = bare.run() })
+			wg.Go(func() { ours = gateway.run(h2specPatience) })
+			wg.Go(func() { theirs = bare.run(h2specPatience) })
 			wg.Wait()
 			t.Logf("the gateway fails %d cases, net/http alone %d", len(ours), len(theirs))
 			for name := range ours {
 				section, _, _ := strings.Cut(name, ":")
 				for try := 1; ours[name] && !(theirs[name] && known[name]) && try < h2specTries; try++ {
-					ours[name] = gateway.run(section)[name]
-					theirs[name] = theirs[name] || bare.run(section)[name]
+					patience := h2specPatience << try // a busy machine may need more
+					ours[name] = gateway.run(patience, section)[name]
+					theirs[name] = theirs[name] || bare.run(patience, section)[name]
 				}
 				switch {
 				case !ours[name]:
@@ -108,8 +113,9 @@ type suite struct {
 	secure  bool
 }
 
-// run runs the cases of some sections, or all, and returns those that failed.
-func (s suite) run(sections ...string) map[string]bool {
+// run runs the cases of some sections, or all, with so many seconds of patience for
+// each answer, and returns those that failed.
+func (s suite) run(patience int, sections ...string) map[string]bool {
 	s.t.Helper()
 	host, port, err := net.SplitHostPort(s.server)
 	if err != nil {
@@ -117,7 +123,7 @@ func (s suite) run(sections ...string) map[string]bool {
 		return nil
 	}
 	report := filepath.Join(s.t.TempDir(), "report.xml")
-	args := append([]string{"-h", host, "-p", port, "-j", report}, sections...)
+	args := append([]string{"-h", host, "-p", port, "-j", report, "-o", strconv.Itoa(patience)}, sections...)
 	if s.secure {
 		args = append(args, "-t", "-k")
 	}

@@ -18,7 +18,9 @@ func told(t *testing.T, program string, args ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 4*harness.Patience)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, program, args...).CombinedOutput()
+	command := exec.CommandContext(ctx, program, args...)
+	command.Env = append(os.Environ(), "PATH="+os.Getenv("PATH")+":/usr/sbin:/sbin") // where dpkg looks for what it needs
+	out, err := command.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s %q: %v: %s", program, args, err, out)
 	}

@@ -23,7 +23,7 @@ type Client struct {
 
 // NewClient returns a client of the agent at host:port.
 func NewClient(address string) *Client {
-	return &Client{address: address, http: &http.Client{Timeout: 10 * time.Second}}
+	return &Client{address: address, http: &http.Client{Timeout: 30 * time.Second}}
 }
 
 // Address returns the host:port of the HTTP API.

@@ -14,7 +14,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/lictor/lictor/e2e/process"
 )
@@ -226,7 +225,7 @@ func (g *Gateway) Reload() {
 
 // AdminGet asks the admin API.
 func (g *Gateway) AdminGet(path string) (status int, body []byte, err error) {
-	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	client := http.Client{Timeout: Patience, Transport: &http.Transport{DisableKeepAlives: true}}
 	response, err := client.Get("http://" + g.Admin + path)
 	if err != nil {
 		return 0, nil, fmt.Errorf("asking the admin API: %w", err)

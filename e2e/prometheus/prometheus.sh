@@ -12,20 +12,9 @@ if [[ -n ${PROMETHEUS_BIN:-} ]]; then
 	fi
 	echo "$PROMETHEUS_BIN"
 elif ! command -v prometheus; then
-	as_root=()
-	if [[ $(id -u) != 0 ]]; then
-		as_root=(sudo -n)
-	fi
-	if ! command -v apt-get >/dev/null || ! "${as_root[@]}" true; then
+	"$(dirname "$0")/../programs/apt.sh" prometheus || {
 		echo "no prometheus on PATH: install it, or name one by PROMETHEUS_BIN" >&2
 		exit 1
-	fi
-	echo "installing prometheus by apt-get" >&2
-	# The package would start a service, which nobody here asked for: without a
-	# runlevel its scripts don't.
-	{
-		"${as_root[@]}" apt-get update -qq
-		"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends prometheus
-	} >&2
+	}
 	command -v prometheus
 fi

@@ -13,20 +13,9 @@ if [[ -n ${REDIS_BIN:-} ]]; then
 	fi
 	echo "$REDIS_BIN"
 elif ! found; then
-	as_root=()
-	if [[ $(id -u) != 0 ]]; then
-		as_root=(sudo -n)
-	fi
-	if ! command -v apt-get >/dev/null || ! "${as_root[@]}" true; then
+	"$(dirname "$0")/../programs/apt.sh" redis-server || {
 		echo "no redis-server on PATH: install Redis 5 or later, or Valkey, or name one by REDIS_BIN" >&2
 		exit 1
-	fi
-	echo "installing redis-server by apt-get" >&2
-	# The package would start a service, which nobody here asked for: without a
-	# runlevel its scripts don't.
-	{
-		"${as_root[@]}" apt-get update -qq
-		"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq redis-server
-	} >&2
+	}
 	found
 fi

@@ -17,8 +17,18 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 name=$(basename "$package")
 binary=$root/.tools/$name
 
+# again repeats what the network may fail.
+again() {
+	local pause
+	for pause in 2 10 0; do
+		"$@" && return
+		sleep "$pause"
+	done
+	return 1
+}
+
 cd "$root/$module_dir"
-module=$(go list -mod=readonly -f '{{.Module.Path}}' "$package")
+module=$(again go list -mod=readonly -f '{{.Module.Path}}' "$package")
 version=$(go list -mod=readonly -f '{{.Module.Version}}' "$package")
 go=$(go env GOVERSION)
 
@@ -36,7 +46,7 @@ if ! current; then
 	temporary=$(mktemp "$root/.tools/.$name.XXXXXX")
 	trap 'rm -f "$temporary"' EXIT
 	start=$SECONDS
-	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w' -o "$temporary" "$package" >&2
+	CGO_ENABLED=0 again go build -trimpath -buildvcs=false -ldflags '-s -w' -o "$temporary" "$package" >&2
 	chmod 755 "$temporary"
 	mv -f "$temporary" "$binary"
 	echo "built $name in $((SECONDS - start)) s" >&2

@@ -17,17 +17,8 @@ for name in chromium chromium-browser google-chrome-stable google-chrome; do
 		exit
 	fi
 done
-as_root=()
-if [[ $(id -u) != 0 ]]; then
-	as_root=(sudo -n)
-fi
-if ! command -v apt-get >/dev/null || ! "${as_root[@]}" true; then
+"$(dirname "$0")/../programs/apt.sh" chromium || {
 	echo "no chromium on PATH: install it, or name one by CHROMIUM_BIN" >&2
 	exit 1
-fi
-echo "installing chromium by apt-get" >&2
-{
-	"${as_root[@]}" apt-get update -qq
-	"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium
-} >&2
+}
 command -v chromium
