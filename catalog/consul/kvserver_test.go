@@ -66,8 +66,10 @@ func tryServer(t *testing.T, binary string) (address string, err error) {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		// A server writes as soon as it leads.
-		if _, err = client.KV().Put(&api.KVPair{Key: "ready"}, (&api.WriteOptions{}).WithContext(ctx)); err == nil {
+		// A server writes as soon as it leads, but has no sessions before it has listed
+		// its own node as healthy.
+		var listed []*api.ServiceEntry
+		if listed, _, err = client.Health().Service("consul", "", true, (&api.QueryOptions{}).WithContext(ctx)); err == nil && len(listed) > 0 {
 			t.Cleanup(stop)
 			return address, nil
 		}

@@ -344,7 +344,10 @@ func (s *sharer) services() func(context.Context, uint64) (uint64, error) {
 		}
 		last := before
 		before = now
-		if last != nil && meta.LastIndex != index {
+		if last == nil {
+			// Whatever happened between the watches' first answers and this.
+			s.point(anyone)
+		} else if meta.LastIndex != index {
 			s.point(func(name string, m *share) bool {
 				return m.unchecked || m.of(name, func(name string) bool {
 					old, was := last[name]

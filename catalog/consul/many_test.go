@@ -110,6 +110,26 @@ func TestSharedServicesSeeChanges(t *testing.T) {
 	})
 }
 
+// What came before the first list of all services is in it, and so no change of it.
+func TestSharedServicesSeeWhatCameBeforeTheList(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.broken = "/v1/catalog/services"
+		f.set("s01", on("n1", "s01", "a", api.HealthPassing))
+		f.set("s02", on("n1", "s02", "a", api.HealthPassing))
+		r := start(t, f, Config{PlainWatches: 1}, "s01", "s02")
+		pass(time.Second)
+		f.set("s02")
+		pass(time.Second)
+		r.want("s02", "", "the last instance went")
+		f.set("s02", on("n3", "s02", "c"))
+		pass(time.Second)
+		f.change(func() { f.broken = "" })
+		pass(4 * time.Second) // less than the sweep takes
+		r.want("s02", "c", "an instance without checks came before the list")
+	})
+}
+
 func TestSharedServicesSeeTheirNodes(t *testing.T) {
 	sharing(t, func(_ *testing.T, f *fake, r *running) {
 		down := on("n1", "s07", "a", api.HealthPassing)
