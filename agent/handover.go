@@ -46,6 +46,9 @@ type greeting struct {
 	Version    int
 	Mono, Wall time.Duration // of its clock
 	Gateway    string        // what it is registered with in Consul, see gatewayMeta
+	// Leaves is how long it may take to finish what it has, once it is taken over
+	// from; 0 is what one of before this was told says.
+	Leaves time.Duration
 }
 
 // request is the message of the new gateway that asks for what limiters know.
@@ -66,7 +69,13 @@ type Heritage struct {
 	enc   *gob.Encoder
 	clock *limits.Clock
 	id    string
+	// leaves is the greeting's.
+	leaves time.Duration
 }
+
+// Leaves returns how long the gateway before may take to finish what it has once this
+// one serves, 0 when it did not tell.
+func (h *Heritage) Leaves() time.Duration { return h.leaves }
 
 // ReceiveHeritage reads what the gateway that hands over says first. The rest is
 // read by Run. It fails when the other end does not speak as one of ours does.
@@ -82,7 +91,7 @@ func ReceiveHeritage(conn net.Conn) (*Heritage, error) {
 	if g.Version != handoverVersion {
 		return nil, fmt.Errorf("taking over: the gateway that runs speaks version %d, this one %d: stop it and start this one", g.Version, handoverVersion)
 	}
-	h.clock, h.id = limits.ResumeClock(limits.Time{Mono: g.Mono, Wall: g.Wall}), g.Gateway
+	h.clock, h.id, h.leaves = limits.ResumeClock(limits.Time{Mono: g.Mono, Wall: g.Wall}), g.Gateway, g.Leaves
 	return h, nil
 }
 
@@ -99,7 +108,7 @@ func (a *Agent) HandOver(conn net.Conn) error {
 func (a *Agent) handOver(conn net.Conn) error {
 	enc, dec := gob.NewEncoder(conn), gob.NewDecoder(conn)
 	at := a.clock.Now()
-	g := greeting{Version: handoverVersion, Mono: at.Mono, Wall: at.Wall}
+	g := greeting{Version: handoverVersion, Mono: at.Mono, Wall: at.Wall, Leaves: a.config.Drain.UpgradeTimeout}
 	if a.fleet != nil {
 		g.Gateway = a.fleet.id
 	}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -179,4 +180,39 @@ func TestUpgradeFails(t *testing.T) {
 	gone(t, w.gateway.Upgrade())
 	logs(t, "it says what becomes of the limits", w.gateway, `limits_kept=["log", "window"] limits_fresh=["bucket"]`)
 	as(t, w.gateway, "ada", http.StatusOK)
+}
+
+// TestUpgradeTooSoon: while the process before finishes what it has nobody takes over,
+// and the log says who that is, for how long it may go on, and when it is gone.
+func TestUpgradeTooSoon(t *testing.T) {
+	t.Parallel()
+	w := newWorldWith(t, 1, harness.Options{Policies: ordersRoute, Upgradable: true, Config: "drain {\n  upgrade_timeout = \"5h\"\n}\n"})
+	w.orders[0].Handle("/orders/ws", tunnel)
+	conn, reader := openTunnel(t, w.gateway, "/orders/ws")
+	say(t, conn, reader, "before")
+	before := w.gateway.Upgrade()
+	now := w.gateway.PID()
+
+	w.gateway.SignalUpgrade()
+	logs(t, "it says who is in the way", w.gateway, fmt.Sprintf("process %d, which served before, still finishes what it has for ", before.PID()))
+	_, text, _ := strings.Cut(w.gateway.Log.String(), "still finishes what it has for ")
+	text, _, _ = strings.Cut(text, " at most: wait for its end, which is logged, or send it SIGTERM; then send SIGUSR2 again")
+	if left, err := time.ParseDuration(text); err != nil || left <= 0 || left > 5*time.Hour {
+		t.Errorf("it may go on for %q: %v", text, err)
+	}
+	if err := before.Signal(syscall.SIGUSR2); err != nil {
+		t.Fatal(err)
+	}
+	logs(t, "the process before says who is to be told", w.gateway, "another process has taken over already")
+	say(t, conn, reader, "meanwhile")
+	if w.gateway.PID() != now {
+		t.Error("another process has taken over all the same")
+	}
+
+	if err := before.Signal(syscall.SIGTERM); err != nil { // it has been told to end by the upgrade
+		t.Fatal(err)
+	}
+	gone(t, before)
+	logs(t, "it says that it may be upgraded again", w.gateway, fmt.Sprintf("another one may take over from now on: process=%d", before.PID()))
+	gone(t, w.gateway.Upgrade())
 }

@@ -54,9 +54,10 @@ func runAgent(e env, args []string) int {
 		return fail(e, err)
 	}
 	var a *agent.Agent
+	var ctx, hurry context.Context
 	a, err = agent.New(agent.Options{
 		Input: in, Stdout: e.stdout, Stderr: e.stderr, Version: version,
-		Sockets: up, Heritage: heritage, Serving: func() { up.serving(a.Logger()) },
+		Sockets: up, Heritage: heritage, Serving: func() { up.serving(ctx, a.Logger()) },
 	})
 	if err != nil {
 		return fail(e, err)
@@ -66,7 +67,7 @@ func runAgent(e env, args []string) int {
 	log.SetFlags(0)
 	log.SetOutput(a.Logger().Named("std").StandardWriter(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}))
 	signal.Notify(c, handled...)
-	ctx, hurry := follow(c, running{a, up})
+	ctx, hurry = follow(c, running{a, up})
 	context.AfterFunc(ctx, up.stop)
 	if err := a.Run(ctx, hurry); err != nil {
 		return fail(e, err)

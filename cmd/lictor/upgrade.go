@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -30,8 +31,12 @@ type upgrader struct {
 	flip *tableflip.Upgrader // nil where the system can't pass sockets on
 	// given are the sockets that systemd has opened, by the name of their listener.
 	given map[string][]net.Listener
-	// upgraded says that another process has taken over.
-	upgraded atomic.Bool
+	// leaves is how long the process before may take to finish, 0 for not known.
+	leaves time.Duration
+	// before is that process, nil when there was none, and until this one serves.
+	before atomic.Pointer[predecessor]
+	// upgraded says that another process has taken over, stopped that none can.
+	upgraded, stopped atomic.Bool
 }
 
 // newUpgrader takes over the sockets that this process was started with. The file,
@@ -90,13 +95,20 @@ func (u *upgrader) heritage() (*agent.Heritage, error) {
 	if err != nil {
 		return nil, fmt.Errorf("taking over: %w", err)
 	}
-	return agent.ReceiveHeritage(conn)
+	h, err := agent.ReceiveHeritage(conn)
+	if err == nil {
+		u.leaves = h.Leaves()
+	}
+	return h, err
 }
 
 // serving tells whoever waits for it that requests are taken: the process before
-// this one, and systemd.
-func (u *upgrader) serving(log hclog.Logger) {
+// this one, and systemd. Until ctx is done it watches the former.
+func (u *upgrader) serving(ctx context.Context, log hclog.Logger) {
 	if u.flip != nil {
+		if u.flip.HasParent() {
+			u.before.Store(followPredecessor(ctx, u.flip, u.leaves, log))
+		}
 		if err := u.flip.Ready(); err != nil {
 			log.Error("the process before is not told that this one serves", "error", err)
 		}
@@ -109,6 +121,11 @@ func (u *upgrader) serving(log hclog.Logger) {
 func (u *upgrader) upgrade(a *agent.Agent) error {
 	if u.flip == nil {
 		return errors.New("this system can't pass sockets on")
+	}
+	if p := u.before.Load(); p != nil {
+		if err := p.await(grace); err != nil {
+			return err
+		}
 	}
 	dir, err := os.MkdirTemp("", "lictor")
 	if err != nil {
@@ -150,6 +167,7 @@ func tellSystemd(state string) { _, _ = daemon.SdNotify(false, state) }
 
 // stop gives the sockets up: from now on nobody can take over.
 func (u *upgrader) stop() {
+	u.stopped.Store(true)
 	if !u.upgraded.Load() {
 		tellSystemd(daemon.SdNotifyStopping)
 	}
@@ -166,6 +184,14 @@ type running struct {
 
 // Upgrade reports whether another process has taken over.
 func (r running) Upgrade() bool {
+	switch {
+	case r.up.upgraded.Load():
+		r.Logger().Warn("another process has taken over already, and is the one to send SIGUSR2 to: this one finishes what it has")
+		return false
+	case r.up.stopped.Load():
+		r.Logger().Warn("no other process takes over any more, this one ends")
+		return false
+	}
 	r.Logger().Info("starting a process that takes over")
 	if err := r.up.upgrade(r.Agent); err != nil {
 		r.Logger().Error("no other process takes over, this one goes on", "error", err)
