@@ -2,18 +2,29 @@ package harness
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 )
 
 // Metric returns the sum of the series of a metric that have all of the labels,
-// each "name=value".
+// each "name=value". It fails the test where there is none.
 func (g *Gateway) Metric(t testing.TB, name string, labels ...string) float64 {
 	t.Helper()
+	sum, err := g.TryMetric(name, labels...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sum
+}
+
+// TryMetric is Metric with an error instead of a failed test, for polling: a series
+// begins with the first that it counts.
+func (g *Gateway) TryMetric(name string, labels ...string) (float64, error) {
 	status, body, err := g.AdminGet("/v1/metrics?format=json")
 	if err != nil || status != http.StatusOK {
-		t.Fatalf("metrics: %d %v", status, err)
+		return 0, fmt.Errorf("metrics: %d %w", status, err)
 	}
 	var all struct {
 		Metrics []struct {
@@ -25,7 +36,7 @@ func (g *Gateway) Metric(t testing.TB, name string, labels ...string) float64 {
 		}
 	}
 	if err := json.Unmarshal(body, &all); err != nil {
-		t.Fatalf("decoding the metrics: %v", err)
+		return 0, fmt.Errorf("decoding the metrics: %w", err)
 	}
 	sum, found := 0.0, false
 	for _, m := range all.Metrics {
@@ -44,7 +55,7 @@ func (g *Gateway) Metric(t testing.TB, name string, labels ...string) float64 {
 		}
 	}
 	if !found {
-		t.Fatalf("there is no series of %s with %v", name, labels)
+		return 0, fmt.Errorf("there is no series of %s with %v", name, labels)
 	}
-	return sum
+	return sum, nil
 }
