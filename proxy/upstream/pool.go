@@ -23,6 +23,9 @@ type Pool struct {
 	// ahead is what the pool is filled by in place of what is known of the service,
 	// nil for nothing. It is guarded by set.mu.
 	ahead *catalog.Service
+	// past is what the pool was filled by when Retain dropped it, nil for one that is
+	// in use. It is guarded by set.mu.
+	past *catalog.Service
 
 	// What follows is guarded by svc.mu.
 	seated bool // false once Retain dropped the pool

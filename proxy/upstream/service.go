@@ -78,7 +78,11 @@ func (v *service) reseat(known *catalog.Service, source string, pools []*Pool) {
 		if p.ahead != nil {
 			by, mixed = p.ahead, true
 		}
-		plan[i] = seating{p, v.set.nearFirst(membersOf(p, by))}
+		members := membersOf(p, by)
+		if len(members) == 0 && p.past != nil {
+			members = stragglers(p, by)
+		}
+		plan[i] = seating{p, v.set.nearFirst(members)}
 	}
 	v.mu.Lock()
 	v.known, v.source, v.pools = known, source, pools

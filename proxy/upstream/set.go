@@ -114,6 +114,7 @@ func (s *Set) poolLocked(spec PoolSpec) (*Pool, error) {
 		return nil, err
 	}
 	if p := s.pools[key]; p != nil {
+		s.use(p)
 		return p, nil
 	}
 	p := &Pool{spec: spec, key: key}
@@ -218,7 +219,7 @@ func (s *Set) retain(v *service, keep map[*Pool]bool) {
 			continue
 		}
 		dropped = append(dropped, p)
-		p.ahead = nil
+		p.drop()
 		if s.pools[p.key] == p {
 			delete(s.pools, p.key)
 		}
