@@ -22,6 +22,7 @@ type Destination struct {
 	service  string
 	protocol atomic.Pointer[string]
 	asked    atomic.Bool // Consul has told the protocol, or that it won't
+	refusals int         // how often it has told none; of whoever asks
 	verdict  verdict
 }
 

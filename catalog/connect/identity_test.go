@@ -173,9 +173,9 @@ func TestAble(t *testing.T) {
 			f.run(i)
 			eventually(t, "all else is known", func() bool {
 				return f.times(last) > 0 && (i.leaf.Load() != nil) == (last != leafPath) && (i.roots.Load() != nil) == (last != rootsPath) &&
-					i.Destination("a").Asked() && i.Destination("z").Asked() && i.Destination("web").Asked() == (last != chainPath+"web")
+					i.Destination("a").Asked() && i.Destination("z").Asked() && (i.Destination("web").Asked() || last == chainPath+"web")
 			})
-			if i.Able("web") {
+			if last != chainPath+"web" && i.Able("web") {
 				t.Error("it is said to be able already")
 			}
 			f.set(last, give[last])
@@ -183,13 +183,30 @@ func TestAble(t *testing.T) {
 			i.Follow([]string{"a", "web", "z"})
 			for !<-able {
 			}
-			if d := i.Destination("web"); !i.Able("web") || d.Protocol() != "http2" {
-				t.Errorf("it speaks %q", d.Protocol())
-			}
+			eventually(t, "it can be spoken to", func() bool { return i.Able("web") && i.Destination("web").Protocol() == "http2" })
 			if d := i.Destination("z"); !i.Able("z") || d.Protocol() != "" {
 				t.Errorf("what is not told is %q", d.Protocol())
 			}
 		})
+	}
+}
+
+// A service whose discovery chain is broken is not waited for without end.
+func TestAskedOfABrokenChain(t *testing.T) {
+	f := newFakeAgent(t)
+	f.refuse(chainPath + "web")
+	i := New(Config{Consul: f, Service: "edge", Logger: nullLogger})
+	i.Follow([]string{"web"})
+	for n := range protocolTries {
+		if i.Destination("web").Asked() {
+			t.Errorf("it is not asked for again after %d tries", n)
+		}
+		if i.askProtocols(t.Context()) {
+			t.Error("it was told")
+		}
+	}
+	if !i.Destination("web").Asked() {
+		t.Error("it is waited for still")
 	}
 }
 

@@ -12,6 +12,9 @@ const (
 	// blocking query for each would double what the agent has to hold open.
 	protocolInterval = 30 * time.Second
 	protocolRetry    = 2 * time.Second
+	// protocolTries is how often Consul may fail to tell a service's protocol before
+	// nobody waits for it any longer: a discovery chain can be broken for good.
+	protocolTries = 5
 )
 
 // Follow says which services' protocols are to be known. It may be called at any
@@ -62,11 +65,16 @@ func (i *Identity) askProtocols(ctx context.Context) bool {
 	for _, d := range all {
 		err := d.askProtocol(ctx)
 		told = told && err == nil
-		status := statusCode(err)
-		if err != nil && status == 0 {
-			break
+		if err != nil {
+			status := statusCode(err)
+			if status == 0 {
+				break
+			}
+			if d.refusals++; status/100 != 4 && d.refusals < protocolTries {
+				continue
+			}
 		}
-		if (err == nil || status/100 == 4) && d.asked.CompareAndSwap(false, true) {
+		if d.asked.CompareAndSwap(false, true) {
 			i.progress()
 		}
 	}

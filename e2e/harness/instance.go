@@ -78,8 +78,10 @@ func StartInstances(t testing.TB, service string, n int) []*Instance {
 	return all
 }
 
-// Close ends the instance at once: connections break, new ones are refused.
+// Close ends the instance at once: connections break, new ones are refused. The latter
+// comes first, or some would be taken only to break as well.
 func (i *Instance) Close() {
+	_ = i.server.Listener.Close() // it may be closed already
 	i.server.CloseClientConnections()
 	i.server.Close()
 }
