@@ -277,6 +277,9 @@ func roundTrip(ctx context.Context, transport *http.Transport, g *harness.Gatewa
 	if request.Body != nil && request.Body != http.NoBody && !continued {
 		return received{}, fmt.Errorf("answered %s without 100 (Continue)", response.Status)
 	}
+	if response.Close {
+		return received{}, fmt.Errorf("answered %s, and the connection ends with that", response.Status)
+	}
 	size, digest, err := hashed(response.Body)
 	encoding := "-"
 	if len(response.TransferEncoding) > 0 {
