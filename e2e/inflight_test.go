@@ -164,9 +164,10 @@ limit "adaptive_concurrency" "watched" {
   mode      = "permissive"
   key       = [route.name]
 }
-`+limited("rate", 1000, "client.ip", "")+open("bearable", "rate", "bearable")+open("watched", "watched"))
+`+limited("rate", 100_000, "client.ip", "")+open("bearable", "rate", "bearable")+open("watched", "watched"))
 	g := w.gateway
 	gate := newGate(t, "/bearable/hold", w.orders...)
+	w.orders[0].Handle("/bearable/meet", inPairs())
 	_, answers := gate.hold(t, g, "/bearable/hold", 3)
 	a := g.Get("/bearable")
 	if a.Status != http.StatusServiceUnavailable || a.Header.Get("Retry-After") != "1" || strings.Contains(a.Header.Get("RateLimit"), "bearable") {
@@ -183,9 +184,9 @@ limit "adaptive_concurrency" "watched" {
 		<-answers
 	}
 
-	// Two at a time use most of the limit, so it grows as far as it may.
+	// Two that meet at the instance use most of the limit, so it grows as far as it may.
 	harness.Within(t, harness.Patience, "the limit grows", func() error {
-		atATime(t, g, "/bearable", 3)
+		atATime(t, g, "/bearable/meet", 2)
 		n, err := g.TryMetric("lictor_limit_adaptive", "limit=bearable", "key=orders")
 		if err == nil && n < 4 {
 			err = fmt.Errorf("it is %v", n)
@@ -236,6 +237,18 @@ limit "adaptive_concurrency" "watched" {
 		}
 	}
 	inFlight(t, g, "watched", 0)
+}
+
+// inPairs answers a request once another one is there, which is answered with it.
+func inPairs() http.HandlerFunc {
+	met := make(chan struct{})
+	return func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case met <- struct{}{}:
+		case <-met:
+		case <-r.Context().Done():
+		}
+	}
 }
 
 // atATime sends n requests at the same time and waits for all answers.
