@@ -33,9 +33,9 @@ func TestAccessLogIsReopened(t *testing.T) {
 	g.get("/first")
 	rename(t, file, old)
 	g.get("/second")
-	eventually(t, "the second is written", func() bool {
+	eventually(t, "both are written", func() bool { // each after its answer
 		b, err := os.ReadFile(old)
-		return err == nil && strings.Contains(string(b), "/second")
+		return err == nil && strings.Contains(string(b), "/first") && strings.Contains(string(b), "/second")
 	})
 	g.ReopenLogs(t.Context())
 	g.get("/third")
