@@ -79,8 +79,6 @@ func TestMeshAgentRestarts(t *testing.T) {
 	consul := harness.StartConsulWith(t, datacenter.Options{Server: true, Config: map[string]any{"connect": map[string]any{"enabled": true}}})
 	gateway, held := meshUnderLoad(t, consul)
 	const workers = 8
-	load := harness.Load{URL: gateway.URL("/web"), Workers: workers}.Start(t)
-	load.WaitFor(2000)
 	// Connections for all workers to each instance, so that no request needs a new one
 	// however many are with an instance at a time. They are kept for 27 s at least.
 	_, answers := held.hold(t, gateway, "/web/hold", 4*workers)
@@ -90,6 +88,8 @@ func TestMeshAgentRestarts(t *testing.T) {
 			t.Errorf("%d %s", a.Status, a.Body)
 		}
 	}
+	load := harness.Load{URL: gateway.URL("/web"), Workers: workers}.Start(t)
+	load.WaitFor(500)
 	consul.Kill()
 	load.WaitFor(load.Sent() + 3000)
 	consul.Restart(false)
