@@ -26,9 +26,10 @@ var (
 // done. It is not used again: the transport may hold on to parts of it.
 type call struct {
 	x      *proxy.Exchange
-	t      *transport
-	many   bool     // by HTTP/2, on a connection that many share
-	mux    *muxConn // which one; nil as long as there is none
+	way    *way
+	t      *transport // nil by HTTP/2
+	many   bool       // by HTTP/2, on a connection that many share
+	mux    *muxConn   // which one; nil as long as there is none
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	req    *http.Request
@@ -63,7 +64,7 @@ type call struct {
 }
 
 func newCall(x *proxy.Exchange, t *transport) *call {
-	c := &call{x: x, t: t, idle: x.Route.IdleTimeout}
+	c := &call{x: x, way: t.way, t: t, idle: x.Route.IdleTimeout}
 	c.trace = httptrace.ClientTrace{GetConn: c.getConn, GotConn: c.gotConn, Got1xxResponse: c.interim}
 	ctx := dialContext{x.W.Context(), x.Route.ConnectTimeout}
 	c.ctx, c.cancel = context.WithCancelCause(httptrace.WithClientTrace(ctx, &c.trace))
@@ -71,8 +72,8 @@ func newCall(x *proxy.Exchange, t *transport) *call {
 }
 
 // newMuxCall returns a call by HTTP/2.
-func newMuxCall(x *proxy.Exchange, t *transport) *call {
-	c := &call{x: x, t: t, many: true, idle: x.Route.IdleTimeout}
+func newMuxCall(x *proxy.Exchange, w *way) *call {
+	c := &call{x: x, way: w, many: true, idle: x.Route.IdleTimeout}
 	c.trace = httptrace.ClientTrace{WroteHeaders: func() { c.headSent.Store(true) }, Got1xxResponse: c.interim}
 	c.ctx, c.cancel = context.WithCancelCause(httptrace.WithClientTrace(x.W.Context(), &c.trace))
 	return c
@@ -222,7 +223,7 @@ func (c *call) gotConn(info httptrace.GotConnInfo) {
 	}
 	c.mark, c.readAt = c.conn.written.Load(), c.conn.read.Load()
 	c.conn.begin(c)
-	if a := c.t.aging; a != nil && c.reused && !a.Fresh(time.Since(c.conn.born)) && c.req.Header["Connection"] == nil {
+	if a := c.way.aging; a != nil && c.reused && !a.Fresh(time.Since(c.conn.born)) && c.req.Header["Connection"] == nil {
 		c.req.Header["Connection"] = []string{"close"} // the last request on it, which nothing has been sent of
 	}
 }

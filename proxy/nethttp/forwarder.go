@@ -31,12 +31,12 @@ type Forwarder struct {
 // NewForwarder returns a forwarder. It keeps its connections with the endpoints,
 // which close them when they retire.
 func NewForwarder(o ForwarderOptions) *Forwarder {
-	return &Forwarder{slot: o.Slot, open: func(ep *upstream.Endpoint) io.Closer { return newTransports(ep, o.Own) }}
+	return &Forwarder{slot: o.Slot, open: func(ep *upstream.Endpoint) io.Closer { return newWays(ep, o.Own, newTransport) }}
 }
 
 // Forward implements proxy.Forwarder.
 func (f *Forwarder) Forward(x *proxy.Exchange, ep *upstream.Endpoint) error {
-	t := ep.LoadOrAttach(f.slot, f.open).(*transports).of(x.Route.TLSTo(ep))
+	t := ep.LoadOrAttach(f.slot, f.open).(*ways[*transport]).of(x.Route.TLSTo(ep))
 	for try := 1; ; try++ {
 		left, bounded := x.Remaining()
 		if bounded && left <= 0 {

@@ -22,14 +22,14 @@ type H2Forwarder struct {
 // NewH2Forwarder returns a forwarder. It keeps its connections with the endpoints,
 // which close them when they retire.
 func NewH2Forwarder(o ForwarderOptions) *H2Forwarder {
-	return &H2Forwarder{slot: o.Slot, open: func(ep *upstream.Endpoint) io.Closer { return newMuxPools(ep, o.Own) }}
+	return &H2Forwarder{slot: o.Slot, open: func(ep *upstream.Endpoint) io.Closer { return newWays(ep, o.Own, newMuxPool) }}
 }
 
 // Forward implements proxy.Forwarder. A request that an instance has not looked at,
 // because it was closing the connection, is sent to it once more on another one
 // (RFC 9113 section 6.8). One that it refuses is the pipeline's to send elsewhere.
 func (f *H2Forwarder) Forward(x *proxy.Exchange, ep *upstream.Endpoint) error {
-	p := ep.LoadOrAttach(f.slot, f.open).(*muxPools).of(x.Route.TLSTo(ep))
+	p := ep.LoadOrAttach(f.slot, f.open).(*ways[*muxPool]).of(x.Route.TLSTo(ep))
 	x.Upstream = proxy.HTTP2
 	x.KeepBody()
 	for try := 1; ; try++ {
@@ -90,7 +90,7 @@ func bodiless(x *proxy.Exchange, resp *http.Response) bool {
 // gRPC want to be told.
 func (c *call) buildMux(h http.Header) {
 	c.url.Scheme = "http"
-	if c.t.tls != nil {
+	if c.way.tls != nil {
 		c.url.Scheme = "https"
 	}
 	if f := &c.x.Request.Fields; f.HasToken(proxy.TE, "trailers") || isGRPC(f.Get(proxy.ContentType)) {

@@ -4,16 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/lictor/lictor/proxy"
-	"github.com/lictor/lictor/proxy/upstream"
 )
 
 const (
@@ -36,48 +31,6 @@ const (
 	// muxWrite is how long an instance may take nothing at all from a connection.
 	muxWrite = 30 * time.Second
 )
-
-// muxPools holds the connections by HTTP/2 to one endpoint. It implements io.Closer.
-type muxPools struct {
-	ep     *upstream.Endpoint
-	own    func(netip.AddrPort) bool
-	plain  *muxPool
-	secure sync.Map // from proxy.UpstreamTLS to *muxPool
-	closed atomic.Bool
-}
-
-func newMuxPools(ep *upstream.Endpoint, own func(netip.AddrPort) bool) *muxPools {
-	return &muxPools{ep: ep, own: own, plain: newMuxPool(newWay(ep, own, nil))}
-}
-
-// of returns the connections for routes that speak TLS in that way; nil is in
-// clear.
-func (m *muxPools) of(secure proxy.UpstreamTLS) *muxPool {
-	if secure == nil {
-		return m.plain
-	}
-	if got, ok := m.secure.Load(secure); ok {
-		return got.(*muxPool)
-	}
-	got, _ := m.secure.LoadOrStore(secure, newMuxPool(newWay(m.ep, m.own, secure)))
-	if m.closed.Load() {
-		got.(*muxPool).Close()
-	}
-	return got.(*muxPool)
-}
-
-// Close closes the connections.
-func (m *muxPools) Close() error {
-	m.closed.Store(true)
-	m.plain.Close()
-	m.secure.Range(func(_, p any) bool {
-		p.(*muxPool).Close()
-		return true
-	})
-	return nil
-}
-
-var _ io.Closer = (*muxPools)(nil)
 
 // muxConn is a connection that many exchanges share.
 type muxConn struct {
@@ -102,7 +55,7 @@ func (c *muxConn) settle(cc *http.ClientConn) {
 
 // muxPool holds the connections to one endpoint that are made in one way.
 type muxPool struct {
-	way *transport
+	way *way
 	std *http.Transport
 	ctx context.Context // of those who dial
 	end context.CancelFunc
@@ -119,9 +72,9 @@ type muxDial struct {
 	err  error // once it is closed
 }
 
-func newMuxPool(way *transport) *muxPool {
-	way.protos = []string{"h2"}
-	p := &muxPool{way: way}
+func newMuxPool(w *way) *muxPool {
+	w.protos = []string{"h2"}
+	p := &muxPool{way: w}
 	p.ctx, p.end = context.WithCancel(context.Background())
 	protocols := new(http.Protocols)
 	protocols.SetUnencryptedHTTP2(true) // what it is given has spoken TLS already

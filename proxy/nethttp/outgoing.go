@@ -13,7 +13,7 @@ import (
 func (c *call) build() {
 	x := c.x
 	q := &x.Request
-	c.url = urlOf(c.t.host, string(q.Path), string(q.Query), q.HasQuery)
+	c.url = urlOf(c.way.host, string(q.Path), string(q.Query), q.HasQuery)
 	h := make(http.Header, q.Fields.Len()+4)
 	fill(h, &q.Fields, toInstance)
 	if _, ok := h["User-Agent"]; !ok {
