@@ -118,6 +118,7 @@ func newReader(t *testing.T, known map[string]commands) *reader {
 	}
 	r.env = []string{
 		"PATH=" + filepath.Join(r.dir, ".path") + string(os.PathListSeparator) + os.Getenv("PATH"),
+		"LC_ALL=C", // bash tells of a locale that the machine lacks
 		"CONSUL_HTTP_ADDR=127.0.0.1:" + r.ports["8500"],
 		"LICTOR_ADDR=http://127.0.0.1:" + r.ports["9980"],
 	}

@@ -119,7 +119,9 @@ func TestBashCompletes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if out, err := exec.Command(bash, "-n", file).CombinedOutput(); err != nil || len(out) > 0 {
+	check := exec.Command(bash, "-n", file)
+	check.Env = append(os.Environ(), "LC_ALL=C") // bash tells of a locale that the machine lacks
+	if out, err := check.CombinedOutput(); err != nil || len(out) > 0 {
 		t.Fatalf("%v %s", err, out)
 	}
 	for line, want := range map[string]string{
@@ -147,7 +149,7 @@ func TestBashCompletes(t *testing.T) {
 		words := append([]string{fake}, strings.Split(line, " ")...)
 		c := exec.Command(bash, "-c", `source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _lictor; echo "${COMPREPLY[*]}"`, "bash", file)
 		c.Args = append(c.Args, words...)
-		c.Dir = dir
+		c.Dir, c.Env = dir, check.Env
 		out, err := c.CombinedOutput()
 		if got := strings.TrimSpace(string(out)); err != nil || got != want {
 			t.Errorf("%q is completed by %q, want %q (%v)", line, got, want, err)
