@@ -195,8 +195,10 @@ func TestUpgradeTooSoon(t *testing.T) {
 
 	w.gateway.SignalUpgrade()
 	logs(t, "it says who is in the way", w.gateway, fmt.Sprintf("process %d, which served before, still finishes what it has for ", before.PID()))
+	const then = " at most: wait for its end, which is logged, or send it SIGTERM; then send SIGUSR2 again"
+	logs(t, "it says what to do", w.gateway, then)
 	_, text, _ := strings.Cut(w.gateway.Log.String(), "still finishes what it has for ")
-	text, _, _ = strings.Cut(text, " at most: wait for its end, which is logged, or send it SIGTERM; then send SIGUSR2 again")
+	text, _, _ = strings.Cut(text, then)
 	if left, err := time.ParseDuration(text); err != nil || left <= 0 || left > 5*time.Hour {
 		t.Errorf("it may go on for %q: %v", text, err)
 	}
