@@ -18,6 +18,7 @@ type witness struct {
 	limits.Holder
 	told []string
 	took []time.Duration
+	end  func() // called at the end of a hold, unless nil
 }
 
 func newWitness(t *testing.T) *witness {
@@ -36,6 +37,9 @@ func (w *witness) Answered(_ limits.Hold, took time.Duration, o limits.Outcome, 
 
 func (w *witness) End(h limits.Hold) {
 	w.told = append(w.told, "end")
+	if w.end != nil {
+		w.end()
+	}
 	w.Holder.End(h)
 }
 
@@ -81,6 +85,20 @@ func TestHoldersHear(t *testing.T) {
 		if slices.ContainsFunc(w.took, func(d time.Duration) bool { return d < 0 }) {
 			t.Errorf("%s: it took %v", name, w.took)
 		}
+	}
+}
+
+// TestPlaceIsFreeBeforeTheLastByte of an answer of known length: a client that has
+// read so much knows that it is over.
+func TestPlaceIsFreeBeforeTheLastByte(t *testing.T) {
+	w := newWitness(t)
+	m := &memory{reply: []byte("HTTP/1.1 200 OK\r\n\r\nbody")}
+	var early string
+	w.end = func() { early = string(m.wire) }
+	g := newGateway(t, m, func(s *setup) { s.route.Steps = []proxy.Step{w} })
+	g.serve(get("/orders"))
+	if all := string(m.wire); !strings.HasSuffix(all, "body") || early == "" || strings.HasSuffix(early, "body") {
+		t.Errorf("%q was sent while the place was taken, of %q", early, all)
 	}
 }
 

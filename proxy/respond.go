@@ -77,6 +77,9 @@ func (x *Exchange) copyResponse() error {
 		if err != nil {
 			return asForwardError(err)
 		}
+		if r.Length != Unknown && x.BytesOut+int64(len(b)) >= r.Length {
+			x.Unhold(0) // what is long may go out at once
+		}
 		if err := w.Body(b); err != nil {
 			return err
 		}
