@@ -145,6 +145,51 @@ func TestACME(t *testing.T) {
 	}
 }
 
+// A gateway that died when it had replaced the key of a certificate, and not the
+// certificate yet, orders another when it starts again.
+func TestACMETornPair(t *testing.T) {
+	t.Parallel()
+	ports, dir := newEdgePorts(t), filepath.Join(t.TempDir(), "data")
+	p := harness.NewPebble(t, harness.PebbleOptions{HTTPPort: ports.clear, TLSPort: ports.secure})
+	p.Start()
+	roots := p.Roots()
+	o := edgeOptions{ports: ports, dataDir: dir, acme: `domains = ["shop.test", "www.shop.test"]`}
+	e := startEdge(t, p, o)
+	first, other := e.gets(t, "shop.test", roots), e.gets(t, "www.shop.test", roots)
+	e.Stop()
+	key, err := os.ReadFile(fileNamed(t, dir, "www.shop.test.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, fileNamed(t, dir, "shop.test.key"), key)
+	e = startEdge(t, p, o)
+	if again := e.gets(t, "shop.test", roots); again.SerialNumber.Cmp(first.SerialNumber) == 0 {
+		t.Error("the certificate goes with a key that was replaced")
+	}
+	if again := e.gets(t, "www.shop.test", roots); again.SerialNumber.Cmp(other.SerialNumber) != 0 {
+		t.Error("another domain's certificate was replaced, too")
+	}
+	if n := p.Issued(); n != 3 {
+		t.Errorf("%d certificates were issued, want 3", n)
+	}
+}
+
+// fileNamed returns the path of the one file of that name below a folder.
+func fileNamed(t *testing.T, dir, name string) string {
+	t.Helper()
+	var found []string
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && d.Name() == name {
+			found = append(found, path)
+		}
+		return err
+	})
+	if err != nil || len(found) != 1 {
+		t.Fatalf("files named %s below %s: %q, %v", name, dir, found, err)
+	}
+	return found[0]
+}
+
 // private checks that others may read nothing below a folder, where there are files
 // whose names end so.
 func private(t *testing.T, dir, suffix string) {

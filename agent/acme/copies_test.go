@@ -157,6 +157,41 @@ func TestCopies(t *testing.T) {
 	shows(v, 0)
 }
 
+// TestTornPair removes a certificate whose key has been replaced by somebody who died
+// before he could replace the certificate, and none that somebody was only writing.
+func TestTornPair(t *testing.T) {
+	const prefix, domain = "lictor/acme/", "shop.test"
+	kv := &memoryKV{keys: map[string]string{}, locks: map[string]*memoryLock{}}
+	m := NewManager(Options{OpenKV: func(string) (KV, error) { return kv, nil }, Logger: hclog.NewNullLogger()})
+	v, err := m.View(Want{Spec: Spec{Directory: LetsEncrypt, KVPrefix: prefix}, Domains: []string{domain}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := v.jobs[0]
+	cert := prefix + certmagic.StorageKeys.SiteCert(issuerKey(LetsEncrypt), domain)
+	kv.put(t, prefix, LetsEncrypt, domain, 1)
+	whole := kv.keys[cert]
+	if err := j.clear(t.Context()); err != nil || kv.keys[cert] != whole {
+		t.Errorf("a whole one: %v, and %q is left", err, kv.keys[cert])
+	}
+	kv.put(t, prefix, LetsEncrypt, domain, 2)
+	kv.keys[cert] = whole
+	if _, err := j.loadAndKeep(t.Context()); !errors.Is(err, errTorn) {
+		t.Errorf("a torn one: %v", err)
+	}
+	kv.locks[prefix+"locks/issue_cert_"+domain] = &memoryLock{}
+	if err := j.clear(t.Context()); err == nil || kv.keys[cert] != whole {
+		t.Errorf("while another has the lock: %v, and %q is left", err, kv.keys[cert])
+	}
+	clear(kv.locks)
+	if err := j.clear(t.Context()); err != nil || kv.keys[cert] != "" || len(kv.locks) > 0 {
+		t.Errorf("a torn one: %v, %q is left, and %d locks", err, kv.keys[cert], len(kv.locks))
+	}
+	if _, err := j.loadAndKeep(t.Context()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("afterwards: %v", err)
+	}
+}
+
 // TestCopiesStayBelow keeps copies in their folder whatever the prefix.
 func TestCopiesStayBelow(t *testing.T) {
 	seen := map[string]string{}

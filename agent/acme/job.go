@@ -152,6 +152,12 @@ func (j *job) settle(ctx context.Context, config *certmagic.Config) error {
 	case errors.Is(err, fs.ErrNotExist):
 		j.log.Info("ordering a certificate", "directory", j.spec.Directory)
 		err = config.ObtainCertSync(ctx, j.domain)
+	case errors.Is(err, errTorn):
+		if err := j.clear(ctx); err != nil {
+			return err
+		}
+		j.log.Warn("ordering a certificate in place of one that does not go with its key", "directory", j.spec.Directory)
+		err = config.ObtainCertSync(ctx, j.domain) // which does nothing where there is a whole one by now
 	case err != nil:
 		return err
 	case time.Now().After(due(cert)):
@@ -165,6 +171,27 @@ func (j *job) settle(ctx context.Context, config *certmagic.Config) error {
 	}
 	_, err = j.loadAndKeep(ctx)
 	return err
+}
+
+// errTorn is of a certificate and a key that don't go together. They are written one
+// after the other: somebody is just writing them, or he died between the two.
+var errTorn = errors.New("reading the certificate and its key")
+
+// clear removes a certificate that does not go with its key, so that another can be
+// ordered. Who writes one holds the lock: once it is ours, nobody is between the two.
+func (j *job) clear(ctx context.Context) error {
+	lock := "issue_cert_" + j.domain // as certmagic names it
+	if err := j.storage.Lock(ctx, lock); err != nil {
+		return fmt.Errorf("locking the certificate: %w", err)
+	}
+	defer func() { _ = j.storage.Unlock(context.WithoutCancel(ctx), lock) }() // one that is not given back expires
+	if _, err := j.read(ctx); !errors.Is(err, errTorn) {
+		return nil //nolint:nilerr // there is nothing to be removed; whatever else is wrong is met again
+	}
+	if err := j.storage.Delete(ctx, certmagic.StorageKeys.SiteCert(j.issuer.IssuerKey(), j.domain)); err != nil {
+		return fmt.Errorf("removing the certificate: %w", err)
+	}
+	return nil
 }
 
 // loadFirst takes over what is stored, or else the copy of it. It is for listeners
@@ -208,7 +235,7 @@ func (j *job) read(ctx context.Context) (s stored, err error) {
 	}
 	cert, err := tls.X509KeyPair(s.chain, s.key)
 	if err != nil {
-		return s, fmt.Errorf("reading the certificate and its key: %w", err)
+		return s, fmt.Errorf("%w: %w", errTorn, err)
 	}
 	s.cert = &cert
 	return s, nil
