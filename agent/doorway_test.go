@@ -77,7 +77,7 @@ func TestRetireWaitsForTheLast(t *testing.T) {
 			{"nobody is left", func() { l.Open.Add(-1) }, true},
 		} {
 			step.next()
-			time.Sleep(time.Minute)
+			time.Sleep(time.Minute) // by the clock of the bubble: all that can happen has by then
 			select {
 			case <-retired:
 				if !step.over {

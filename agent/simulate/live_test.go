@@ -83,7 +83,7 @@ func live(t *testing.T, p *config.Policy, arrivals []arrival) []byte {
 	listener := &proxy.Listener{Path: router.PathOptions{MergeSlashes: true}}
 	begin := time.Now()
 	for _, a := range arrivals {
-		time.Sleep(time.Until(begin.Add(a.at)))
+		time.Sleep(time.Until(begin.Add(a.at))) // by the clock of the bubble, as are the others here
 		go func() {
 			x := &proxy.Exchange{W: silent{}, Conn: proxy.NewConn(listener, netip.AddrPortFrom(a.client, 1), false)}
 			x.Request = proxy.Request{
@@ -96,7 +96,7 @@ func live(t *testing.T, p *config.Policy, arrivals []arrival) []byte {
 		}()
 		synctest.Wait() // one after the other, as the log has them
 	}
-	time.Sleep(time.Minute)
+	time.Sleep(time.Minute) // the last answer has been logged by then
 	cancel()
 	if err := <-ended; err != nil {
 		t.Fatal(err)

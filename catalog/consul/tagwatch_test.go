@@ -21,6 +21,18 @@ func tags(service string, list ...string) *api.ServiceEntry {
 	return e
 }
 
+// newTagWatch watches a fake for tags that begin with x-.
+func newTagWatch(t *testing.T, f *fake) *TagWatch {
+	t.Helper()
+	conf := api.DefaultNonPooledConfig()
+	conf.HttpClient = &http.Client{Transport: f}
+	w, err := NewTagWatch(Config{API: conf, Logger: hclog.NewNullLogger()}, func(tag string) bool { return strings.HasPrefix(tag, "x-") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
 // watchTags runs a test on a watch of tags that begin with "x-". heard is what it
 // has told, one element a time.
 func watchTags(t *testing.T, prepare func(f *fake), test func(t *testing.T, f *fake, w *TagWatch, heard *[]string)) {
@@ -30,12 +42,7 @@ func watchTags(t *testing.T, prepare func(f *fake), test func(t *testing.T, f *f
 		f.set("a", tags("a", "x-1"))
 		f.set("b", tags("b", "y-1"))
 		prepare(f)
-		conf := api.DefaultNonPooledConfig()
-		conf.HttpClient = &http.Client{Transport: f}
-		w, err := NewTagWatch(Config{API: conf, Logger: hclog.NewNullLogger()}, func(tag string) bool { return strings.HasPrefix(tag, "x-") })
-		if err != nil {
-			t.Fatal(err)
-		}
+		w := newTagWatch(t, f)
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		var heard []string
@@ -79,12 +86,7 @@ func TestTagWatchIsKnownOnceTaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
 		f.set("a", tags("a", "x-1"))
-		conf := api.DefaultNonPooledConfig()
-		conf.HttpClient = &http.Client{Transport: f}
-		w, err := NewTagWatch(Config{API: conf, Logger: hclog.NewNullLogger()}, func(tag string) bool { return strings.HasPrefix(tag, "x-") })
-		if err != nil {
-			t.Fatal(err)
-		}
+		w := newTagWatch(t, f)
 		ctx, cancel := context.WithCancel(t.Context())
 		var ended sync.WaitGroup
 		var early bool

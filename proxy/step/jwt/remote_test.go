@@ -53,6 +53,13 @@ func (s *source) set(raw []byte, err error) {
 	s.raw, s.err = raw, err
 }
 
+// take has every answer take so long from now on.
+func (s *source) take(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.slow = d
+}
+
 func (s *source) count() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -207,9 +214,7 @@ func TestUnknownKidOfOthers(t *testing.T) {
 func TestSlowSource(t *testing.T) {
 	runRemote(t, jwks(t, keyNamed("a")), func(t *testing.T, w *remoteWorld) {
 		synctest.Wait()
-		w.source.mu.Lock()
-		w.source.slow = 4 * time.Second
-		w.source.mu.Unlock()
+		w.source.take(4 * time.Second)
 		w.source.set(jwks(t, keyNamed("a"), keyNamed("b")), nil)
 		var passed, refused atomic.Int64
 		var wg sync.WaitGroup
@@ -242,9 +247,7 @@ func TestSlowSource(t *testing.T) {
 func TestFetchUnderWay(t *testing.T) {
 	runRemote(t, jwks(t, keyNamed("a")), func(t *testing.T, w *remoteWorld) {
 		synctest.Wait()
-		w.source.mu.Lock()
-		w.source.slow = 4 * time.Second
-		w.source.mu.Unlock()
+		w.source.take(4 * time.Second)
 		for w.source.count() < 2 { // until the refresh is under way
 			time.Sleep(time.Second)
 		}
@@ -308,9 +311,7 @@ func TestKeysComeMeanwhile(t *testing.T) {
 func TestClientGone(t *testing.T) {
 	runRemote(t, jwks(t, keyNamed("a")), func(t *testing.T, w *remoteWorld) {
 		synctest.Wait()
-		w.source.mu.Lock()
-		w.source.slow = 4 * time.Second
-		w.source.mu.Unlock()
+		w.source.take(4 * time.Second)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		x, client := exchange("", "Authorization: Bearer "+signedBy(t, "b"))

@@ -163,17 +163,19 @@ const maxRounds = 3
 // verify asks the provider, and again whenever that has other keys than it had
 // before, whoever got them.
 func (s *Step) verify(x *proxy.Exchange, p *Provider, c *candidate) (*Token, result, error) {
-	began := time.Now()
+	var waited time.Duration
 	for round := 1; ; round++ {
 		before := p.Generation() // read first, so that no change goes unnoticed
 		t, r, err := p.verify(c, x.Start.Wall)
 		if r != unknownKey && r != keysUnavailable || round == maxRounds {
 			return t, r, err
 		}
-		fresh, begun := p.demand.ask(x.Start.Mono + time.Since(began))
+		asked := time.Now() // only where it is about to wait
+		fresh, begun := p.demand.ask(x.Start.Mono + waited)
 		if fresh != nil && !wait(x, fresh) {
 			return t, r, err
 		}
+		waited += time.Since(asked)
 		// A fetch that had begun before the token came may have read the keys of
 		// before its own was published: that answer is not about it.
 		if again := begun && r == unknownKey; !again && p.Generation() == before {
